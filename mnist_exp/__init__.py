@@ -1,0 +1,1 @@
+"""A Hydra-configured experiment framework for handwritten-digit recognition."""

@@ -1,0 +1,26 @@
+"""The two ways a command can fail, and the hint that goes with a misspelt name.
+
+The command line turns them into exit codes; nothing else in the project chooses one.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RequestError(Exception):
+    """The request was wrong: nothing was run. Exit code 2."""
+
+
+class ExperimentError(Exception):
+    """The request was fine, but the work failed. Exit code 1."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Returns " Did you mean 'x'?" for the choice most like `name`, or "" if none is close.
+
+    Example:
+        >>> nearest("adm", ["adam", "sgd"])
+        " Did you mean 'adam'?"
+    """
+    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    return f" Did you mean {matches[0]!r}?" if matches else ""

@@ -1,0 +1,89 @@
+"""Hydra's config loader over conf/, without Hydra's global state, so that it works inside other apps.
+
+What composes and what completes a command line share it; checking is the business of `config`.
+"""
+
+import base64
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.utils import setup_globals
+from hydra.version import VersionBase, setbase
+from omegaconf import OmegaConf
+
+from mnist_exp.errors import RequestError
+
+CONFIG_NAME = "config"
+VERSION_BASE = "1.3"
+
+
+def config_folder() -> Path:
+    """Returns conf/: inside the package where it is installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def job_folder(*_: object) -> str:
+    """Returns a new name for a job's folder: date, time, and six random base32 characters.
+
+    Hydra calls it for `${mnist_exp.job_folder:}`; an argument, such as a job's number, keeps the name
+    of one job from being taken for another's.
+    """
+    random = base64.b32encode(os.urandom(5)).decode().lower()[:6]
+    return f"{datetime.now().astimezone():%Y-%m-%d_%H-%M-%S}_{random}"
+
+
+def register_resolvers() -> None:
+    """Registers the interpolations of conf/: Hydra's own, and the name of a job's folder."""
+    setup_globals()
+    OmegaConf.register_new_resolver(
+        "mnist_exp.job_folder", job_folder, use_cache=True, replace=True
+    )
+
+
+@contextmanager
+def version_base() -> Iterator[None]:
+    """Sets Hydra's process-wide compatibility version, and puts back what was there."""
+    holder = VersionBase.instance()
+    before = holder.getbase()
+    setbase(VERSION_BASE)
+    try:
+        yield
+    finally:
+        holder.version_base = before
+
+
+def config_loader(
+    config_dir: str | None = None, config_path: str | None = None
+) -> ConfigLoaderImpl:
+    """Returns a loader over conf/ and a folder of the user's.
+
+    Args:
+        config_dir: a folder searched before conf/, as Hydra's --config-dir.
+        config_path: a folder in place of conf/, as Hydra's --config-path.
+
+    Returns:
+        Hydra's config loader.
+
+    Raises:
+        RequestError: `config_dir` is no folder.
+    """
+    register_resolvers()
+    search_path = create_config_search_path(config_path or str(config_folder()))
+    if config_dir is not None:
+        folder = Path(config_dir).absolute()
+        if not folder.is_dir():
+            raise RequestError(
+                f"Expected --config-dir to be a folder of configs. Received: {config_dir}, "
+                "which is no folder."
+            )
+        anchor = SearchPathQuery(provider="schema")
+        search_path.prepend(provider="command-line", path=f"file://{folder}", anchor=anchor)
+    return ConfigLoaderImpl(config_search_path=search_path)

@@ -1,0 +1,28 @@
+"""The sealed test environment: each test in a folder of its own, with no settings from outside."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+# Made absolute before any test changes folder; CI names it relative to the checkout.
+DATASETS = Path(os.environ.get("MNIST_EXP_DATA", REPOSITORY.parent / "shared" / "datasets"))
+DATASETS = DATASETS if DATASETS.is_absolute() else (REPOSITORY / DATASETS).resolve()
+
+
+@pytest.fixture(autouse=True)
+def sealed_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Moves the test to an empty folder and clears every variable that could steer a run."""
+    for name in list(os.environ):
+        if name.startswith(("MLFLOW_", "HYDRA_", "MNIST_EXP_")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    work = tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
+    monkeypatch.setenv("MNIST_EXP_DATA", str(DATASETS))
+    monkeypatch.chdir(work)
+    return work
