@@ -159,7 +159,8 @@ def _blur_matrix(smoothness: float) -> np.ndarray:
     """A Gaussian blur along one axis as float32 [28, 28]; white noise of deviation 1 keeps it."""
     x = np.arange(SIDE)
     kernel = np.exp(-0.5 * ((x[:, None] - x[None, :]) / smoothness) ** 2)
-    return (kernel / np.linalg.norm(kernel, axis=1, keepdims=True)).astype(np.float32)
+    blur: np.ndarray = kernel / np.linalg.norm(kernel, axis=1, keepdims=True)
+    return blur.astype(np.float32)
 
 
 def _sample(images: tf.Tensor, move_y: tf.Tensor, move_x: tf.Tensor) -> tf.Tensor:

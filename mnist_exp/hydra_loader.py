@@ -1,4 +1,4 @@
-"""Hydra's config loader over conf/, without Hydra's global state, so that it works inside other apps.
+"""Hydra's config loader over conf/, without Hydra's global state: it works inside other apps.
 
 What composes and what completes a command line share it; checking is the business of `config`.
 """
@@ -33,8 +33,8 @@ def config_folder() -> Path:
 def job_folder(*_: object) -> str:
     """Returns a new name for a job's folder: date, time, and six random base32 characters.
 
-    Hydra calls it for `${mnist_exp.job_folder:}`; an argument, such as a job's number, keeps the name
-    of one job from being taken for another's.
+    Hydra calls it for `${mnist_exp.job_folder:}`; an argument, such as a job's number, keeps the
+    name of one job from being taken for another's.
     """
     random = base64.b32encode(os.urandom(5)).decode().lower()[:6]
     return f"{datetime.now().astimezone():%Y-%m-%d_%H-%M-%S}_{random}"

@@ -170,14 +170,16 @@ def predictor(network: keras.Model) -> Predict:
         A function, uint8 [N, 28, 28] -> logits float32 [N, 10]; no image is left out.
     """
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *IMAGE_SHAPE], tf.uint8)])
     def logits(images: tf.Tensor) -> tf.Tensor:
         scaled = tf.cast(images, tf.float32)[..., None] / 255
         return tf.cast(network(scaled, training=False), tf.float32)
 
+    pixels = tf.TensorSpec([None, *IMAGE_SHAPE], tf.uint8)
+    graph = tf.function(logits, input_signature=[pixels])
+
     def predict(images: np.ndarray) -> np.ndarray:
         starts = range(0, len(images), PREDICTION_BATCH)
-        parts = [logits(images[start : start + PREDICTION_BATCH]).numpy() for start in starts]
+        parts = [graph(images[start : start + PREDICTION_BATCH]).numpy() for start in starts]
         return np.concatenate([np.empty((0, CLASSES), np.float32), *parts])
 
     return predict

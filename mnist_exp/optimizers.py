@@ -1,7 +1,7 @@
 """Name -> optimizer; name -> schedule.
 
-A schedule is a pure function from the share of the training that is done to a factor on the learning
-rate, so a resumed run meets the very rates of an uninterrupted one.
+A schedule is a pure function from the share of the training that is done to a factor on the
+learning rate, so a resumed run meets the very rates of an uninterrupted one.
 """
 
 import math
@@ -14,30 +14,26 @@ import tensorflow as tf
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 
-def sgd(*, learning_rate: float, momentum: float, nesterov: bool, weight_decay: float) -> Any:
-    """Stochastic gradient descent with momentum and decoupled weight decay."""
-    return keras.optimizers.SGD(
-        learning_rate, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay or None
-    )
+def build(name: str, *, weight_averaging: float | None, **options: Any) -> Any:
+    """Builds a registered optimizer.
 
+    Args:
+        name: a key of `OPTIMIZERS`.
+        weight_averaging: the momentum, by step, of the moving average that Keras keeps of each
+            weight; None keeps none.
+        **options: the arguments of that Keras class.
 
-def adam(*, learning_rate: float, beta_1: float, beta_2: float, epsilon: float) -> Any:
-    """Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
-    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
-
-
-def adamw(
-    *, learning_rate: float, beta_1: float, beta_2: float, epsilon: float, weight_decay: float
-) -> Any:
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
-    return keras.optimizers.AdamW(
-        learning_rate, weight_decay=weight_decay, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon
+    Returns:
+        A Keras optimizer at its peak learning rate.
+    """
+    return OPTIMIZERS[name](
+        use_ema=weight_averaging is not None, ema_momentum=weight_averaging or 0.0, **options
     )
 
 
 def constant() -> Schedule:
     """The learning rate stays as it is."""
-    return tf.ones_like
+    return lambda done: tf.ones_like(done)
 
 
 def cosine(*, warmup_fraction: float, final_fraction: float) -> Schedule:
@@ -69,7 +65,12 @@ def one_cycle(
     return _rise_and_fall(warmup_fraction, initial_fraction, final_fraction, _half_cosine)
 
 
-OPTIMIZERS: dict[str, Callable[..., Any]] = {"sgd": sgd, "adam": adam, "adamw": adamw}
+# Their arguments are the keys of conf/optimizer/.
+OPTIMIZERS: dict[str, Callable[..., Any]] = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,  # Kingma and Ba 2015, arXiv:1412.6980
+    "adamw": keras.optimizers.AdamW,  # Loshchilov and Hutter 2019, arXiv:1711.05101
+}
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "constant": constant,
     "cosine": cosine,

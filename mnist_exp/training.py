@@ -1,9 +1,9 @@
 """Model and images in, trained weights and history out.
 
-An epoch is a few graph calls of about a second each over images that stay in memory: between two calls
-Python reports progress and serves signals. Order, augmentation and dropout depend on (seed, epoch,
-step) alone, and a checkpoint after each epoch holds the rest, so a resumed training equals an
-uninterrupted one bit for bit on the same machine, versions and threads.
+An epoch is a few graph calls of about a second each over images that stay in memory: between two
+calls Python reports progress and serves signals. Order, augmentation and dropout depend on (seed,
+epoch, step) alone, and a checkpoint after each epoch holds the rest, so a resumed training equals
+an uninterrupted one bit for bit on the same machine, versions and threads.
 """
 
 import math
@@ -32,6 +32,7 @@ FIRST_CHUNK_STEPS = 8  # the first call also traces, so it says little about spe
 _ORDER, _AUGMENTATION, _DROPOUT = range(3)
 
 Metrics = dict[str, float]
+RunSteps = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -134,12 +135,12 @@ def fit(
     return Fit(state.history, state.seconds, state.best_epoch if use_best else state.epoch)
 
 
-def _graph(task: Task) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+def _graph(task: Task) -> RunSteps:
     """Returns the steps `first` to `last` of an epoch as one graph call.
 
-    The call takes the order of the images int32 [N], the number of steps done before this epoch, and
-    the range of steps; it gives each step's sum of losses, float32, and number of right answers,
-    int32. They are added up outside, so that no sum depends on how an epoch is cut into calls.
+    The call takes the order of the images int32 [N], the number of steps done before this epoch,
+    and the range of steps; it gives each step's sum of losses, float32, and number of right
+    answers, int32. They are added up outside, so that no sum depends on how an epoch is cut into calls.
     """
     network, optimizer, batch_size = task.network, task.optimizer, task.batch_size
     images, labels = tf.constant(task.train.images), tf.constant(task.train.labels)
@@ -168,7 +169,6 @@ def _graph(task: Task) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
         right = tf.argmax(logits, axis=1, output_type=tf.int32) == targets
         return tf.reduce_sum(losses), tf.math.count_nonzero(right, dtype=tf.int32)
 
-    @tf.function
     def run_steps(
         order: tf.Tensor, before: tf.Tensor, first: tf.Tensor, last: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -181,12 +181,13 @@ def _graph(task: Task) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
             rights = rights.write(number - first, right)
         return losses.stack(), rights.stack()
 
-    return run_steps
+    graph: RunSteps = tf.function(run_steps)
+    return graph
 
 
 def _epoch(
     task: Task,
-    run_steps: Callable[..., tuple[tf.Tensor, tf.Tensor]],
+    run_steps: RunSteps,
     epoch: int,
     on_progress: Callable[[Progress], None],
 ) -> Metrics:

@@ -1,0 +1,135 @@
+"""What a run leaves besides numbers: plots, predictions, models, a summary."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mnist_exp import augmentation, export, models, plots, provenance
+from mnist_exp.config import Config
+from mnist_exp.data import Split, Splits
+from mnist_exp.evaluation import Evaluation
+from mnist_exp.tracking import Recorder
+
+PREDICTIONS = "predictions/test.npz"
+ONNX = "export/model.onnx"
+
+_PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8
+
+
+def record_plots(
+    recorder: Recorder,
+    config: Config,
+    history: Mapping[str, Sequence[float]],
+    result: Evaluation,
+    splits: Splits,
+) -> None:
+    """Draws what training and testing gave."""
+    preview = augmentation_preview(config, splits.train)
+    drawings: dict[str, Callable[[], Any]] = {
+        "learning_curves": lambda: plots.learning_curves(history),
+        "confusion_matrix": lambda: plots.confusion_matrix(result.confusion),
+        "misclassified": lambda: plots.misclassified(
+            splits.test.images, result.labels, result.probabilities
+        ),
+        "reliability": lambda: plots.reliability(result.calibration, result.ece),
+        "augmentation_preview": lambda: plots.augmentation_preview(*preview),
+    }
+    for name, draw in drawings.items():
+        figure = draw()
+        recorder.artifact(f"plots/{name}.png", lambda file, f=figure: plots.save(f, file))
+
+
+def record_predictions(recorder: Recorder, result: Evaluation) -> None:
+    """Keeps every probability on the test images, for paired tests between runs."""
+
+    def write(file: Path) -> None:
+        np.savez_compressed(
+            file,
+            allow_pickle=False,
+            probabilities=result.probabilities,
+            predictions=result.predictions,
+            labels=result.labels,
+        )
+
+    recorder.artifact(PREDICTIONS, write)
+
+
+def record_models(recorder: Recorder, network: keras.Model, images: np.ndarray) -> None:
+    """Logs the model, raw pixels in and probabilities out, and its checked ONNX twin.
+
+    Args:
+        recorder: the run.
+        network: in float32, images to logits.
+        images: uint8 [N, 28, 28], for the check.
+    """
+    classifier = models.classifier(network)
+    recorder.artifact(ONNX, lambda file: export.write_onnx(classifier, file, images))
+    recorder.model(classifier, requirements=provenance.model_requirements())
+
+
+def weights_digest(network: keras.Model) -> str:
+    """Returns the SHA-256 over the names, shapes and bytes of a network's weights."""
+    digest = hashlib.sha256()
+    for variable in network.weights:
+        digest.update(f"{variable.path} {tuple(variable.shape)} {variable.dtype}\n".encode())
+        digest.update(variable.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def augmentation_preview(config: Config, train: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a few training images, and what augmentation makes of each.
+
+    Returns:
+        uint8 [k, 28, 28], and float32 [k, m, 28, 28].
+    """
+    augment = augmentation.AUGMENTATIONS[config.augmentation.name](**config.augmentation.options())
+    originals = train.images[:_PREVIEW_DIGITS]
+    repeated = np.repeat(originals, _PREVIEW_DRAWS, axis=0)[..., None].astype(np.float32)
+    changed = augment(repeated, np.array([config.seed, 0], np.int32))
+    shape = (len(originals), _PREVIEW_DRAWS, *originals.shape[1:])
+    return originals, np.asarray(changed).reshape(shape)
+
+
+def description(
+    config: Config,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+    epoch: int,
+    splits: Splits,
+    overrides: Sequence[str],
+) -> str:
+    """Returns the summary on top of the run's page, as Markdown.
+
+    Args:
+        config: what was run.
+        tags: the chosen option of each group.
+        metrics: the final ones, and those of the chosen epoch.
+        epoch: the one whose weights were tested.
+        splits: the data.
+        overrides: what was typed.
+    """
+    groups = ("data", "augmentation", "model", "optimizer", "schedule", "experiment")
+    chosen = ", ".join(f"{group} `{tags[group]}`" for group in groups if group in tags)
+    validation = (
+        f"**{metrics['val/accuracy']:.2%}** on {len(splits.validation):,} validation images"
+        if "val/accuracy" in metrics
+        else "No validation images"
+    )
+    command = " ".join(["mnist-exp", "train", *overrides])
+    paragraphs = [
+        config.description or "",
+        f"**{metrics['test/accuracy']:.2%}** on {len(splits.test):,} test images: "
+        f"{metrics['test/errors']:.0f} wrong, 95 % interval {metrics['test/accuracy_low']:.2%} to "
+        f"{metrics['test/accuracy_high']:.2%}, loss {metrics['test/loss']:.4f}, "
+        f"calibration error {metrics['test/ece']:.4f}.",
+        f"{validation}; weights of epoch {epoch}. {metrics['model/parameters']:,.0f} parameters, "
+        f"{metrics['time/fit_seconds']:.1f} s of fit in {config.training.precision} "
+        f"on {config.training.threads} threads.",
+        f"Seed {config.seed}; {chosen}.",
+        f"`{command}`",
+    ]
+    return "\n\n".join(filter(None, paragraphs))

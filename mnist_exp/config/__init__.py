@@ -1,0 +1,32 @@
+"""YAML and overrides in, one frozen and checked `Config` out; the only reader of Hydra's configs.
+
+    schema       types, limits, rules
+    wording      types, values and misspelt keys in words
+    report       what is wrong, all of it
+    examination  overrides that Hydra refuses, one by one
+    composing    overrides -> config
+    record       config -> nested, flat, digest, and back
+
+It imports neither TensorFlow nor MLflow, and holds no default: those stand in conf/.
+"""
+
+from mnist_exp.config.composing import Composed, Composer, choices, compose, from_hydra
+from mnist_exp.config.record import digest, flatten, from_record, to_record
+from mnist_exp.config.report import ConfigError, Problem
+from mnist_exp.config.schema import Component, Config
+
+__all__ = [
+    "Component",
+    "Composed",
+    "Composer",
+    "Config",
+    "ConfigError",
+    "Problem",
+    "choices",
+    "compose",
+    "digest",
+    "flatten",
+    "from_hydra",
+    "from_record",
+    "to_record",
+]

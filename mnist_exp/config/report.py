@@ -1,0 +1,199 @@
+"""What is wrong with a config, all of it: key, expectation, receipt, nearest valid name."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from mnist_exp.config.schema import Component, Config
+from mnist_exp.config.wording import describe, nearest_key, show
+from mnist_exp.errors import RequestError, nearest
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a config."""
+
+    key: str  # dotted, or the override as it was typed
+    expected: str
+    received: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Returns the problem as one line."""
+        line = f"{self.key}: Expected {self.expected}. Received: {self.received}."
+        return f"{line} {self.remedy}" if self.remedy else line
+
+
+class ConfigError(RequestError):
+    """The config is wrong; `problems` holds everything that is."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keeps each distinct problem once, in the order of discovery."""
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """Returns one line for each problem, under a line that counts them."""
+        count = len(self.problems)
+        title = "1 problem" if count == 1 else f"{count} problems"
+        lines = [f"The config has {title}; nothing was run."]
+        lines += [f"  {problem}" for problem in self.problems]
+        lines.append("Every key and its value: mnist-exp train --cfg job")
+        return "\n".join(lines)
+
+
+def validate(values: Mapping[str, Any], known: Iterable[Problem] = ()) -> Config:
+    """Checks plain nested values against the schema.
+
+    Args:
+        values: the whole config as dicts, lists and scalars.
+        known: problems found before; keys that they name are not reported again.
+
+    Returns:
+        The checked config.
+
+    Raises:
+        ConfigError: with every problem, the known ones first.
+    """
+    problems = list(known)
+    try:
+        config = Config.model_validate_json(json.dumps(values, default=repr), strict=True)
+    except ValidationError as error:
+        problems += _translate(error, values)
+    problems += _between_sections(values)
+    if problems:
+        raise ConfigError(_once_per_key(problems))
+    return config
+
+
+def _between_sections(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yields what is wrong between `data` and `training`, also where other sections are wrong."""
+    if _select(values, "data.validation_images") != 0:
+        return
+    for key, off in (("best_weights", False), ("early_stopping_patience", None)):
+        value = _select(values, f"training.{key}")
+        if value:
+            yield Problem(
+                f"training.{key}",
+                f"{show(off)} where data.validation_images is 0, for it looks at validation",
+                show(value),
+                f"Set training.{key}={show(off)}, or hold out images with data.validation_images.",
+            )
+
+
+def schema_keys() -> dict[str, list[str]]:
+    """Returns every dotted key that any option has -> the names of the components that have it.
+
+    The list is empty for keys that do not depend on a choice.
+    """
+    keys: dict[str, list[str]] = {}
+    for section, field in Config.model_fields.items():
+        keys.setdefault(section, [])
+        for model in _models(field):
+            for key in model.model_fields:
+                owners = keys.setdefault(f"{section}.{key}", [])
+                if issubclass(model, Component) and key != "name":
+                    owners.append(_component_name(model))
+    return keys
+
+
+def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Problem]:
+    for item in error.errors(include_url=False):
+        context = item.get("ctx", {})
+        if item["type"] == "rule":
+            yield Problem(
+                context["key"], context["expected"], context["received"], context["remedy"]
+            )
+            continue
+        key, field = _locate(item["loc"])
+        if item["type"] == "extra_forbidden":
+            yield unknown_key(key, values, _known_keys(values))
+        elif item["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            names = [_component_name(model) for model in _models(Config.model_fields[key])]
+            name = context.get("tag", "nothing")
+            expected = f"one of {', '.join(names)}"
+            yield Problem(f"{key}.name", expected, name, nearest(name, names).strip())
+        else:
+            expected = "a key" if field is None else describe(field.annotation, field.metadata)
+            if item["type"] == "missing":
+                yield Problem(key, expected, "nothing", f"Set it with {key}=VALUE.")
+                continue
+            received = show(_select(values, key))
+            yield Problem(key, expected, received, _remedy(field, received))
+
+
+def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Problem:
+    """Returns the problem of a key that this config does not have.
+
+    Args:
+        key: the dotted key.
+        values: the config that lacks it, for the names of its components.
+        known: the keys to look for the nearest in.
+    """
+    section = key.partition(".")[0]
+    owners = schema_keys().get(key)
+    if owners:
+        expected = f"a key of {section} {_select(values, f'{section}.name')}"
+        remedy = f"Choose it first, with {section}=OPTION."
+        return Problem(key, expected, f"a key of {' and '.join(owners)}", remedy)
+    return Problem(key, "a key of the config", "an unknown key", nearest_key(key, known).strip())
+
+
+def _known_keys(values: Mapping[str, Any]) -> list[str]:
+    """Returns the keys that the schema has for the components of a config."""
+    return [
+        key
+        for key, owners in schema_keys().items()
+        if not owners or _select(values, f"{key.partition('.')[0]}.name") in owners
+    ]
+
+
+def _locate(location: tuple[int | str, ...]) -> tuple[str, FieldInfo | None]:
+    """Returns the field of an error and its dotted key, without union tags and indices."""
+    section = str(location[0])
+    field = Config.model_fields.get(section)
+    rest = list(location[1:])
+    models = list(_models(field)) if field else []
+    if rest and models and issubclass(models[0], Component):
+        tag = rest.pop(0)
+        models = [model for model in models if _component_name(model) == tag]
+    if not rest:
+        return section, field
+    name = str(rest[0])
+    inner = models[0].model_fields.get(name) if models else None
+    return f"{section}.{name}", inner
+
+
+def _models(field: FieldInfo) -> Iterator[type[BaseModel]]:
+    for candidate in (field.annotation, *get_args(field.annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            yield candidate
+
+
+def _component_name(model: type[BaseModel]) -> str:
+    return str(get_args(model.model_fields["name"].annotation)[0])
+
+
+def _remedy(field: FieldInfo | None, received: str) -> str:
+    names = get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
+    return nearest(received.strip('"'), map(str, names)).strip()
+
+
+def _select(values: Mapping[str, Any], key: str) -> Any:
+    node: Any = values
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def _once_per_key(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Drops what follows from a problem already named, such as a missing value's absence."""
+    seen: set[str] = set()
+    for problem in problems:
+        if problem.key not in seen:
+            yield problem
+        seen.add(problem.key)

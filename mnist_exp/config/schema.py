@@ -1,0 +1,290 @@
+"""What a config may say: the type and the limits of every key, and the rules between keys.
+
+Nothing here has a default; those stand in conf/. A checked config is frozen, and a component hands
+its keys on as plain keyword arguments.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+IMAGE_PIXELS = 28  # the side of an image
+MNIST_TRAINING_IMAGES = 60_000
+
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+Shift = Annotated[float, Field(ge=0, lt=IMAGE_PIXELS)]
+Text = Annotated[str, Field(min_length=1)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Activation = Literal["relu", "silu", "elu", "tanh"]
+
+
+def broken_rule(key: str, expected: str, received: str, remedy: str = "") -> PydanticCustomError:
+    """Returns the error of a rule between keys, for a validator to raise."""
+    context = {"key": key, "expected": expected, "received": received, "remedy": remedy}
+    return PydanticCustomError("rule", "{key}: expected {expected}", context)
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, of exact types, without unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
+
+
+class Component(Section):
+    """A section whose `name` picks a function and whose other keys are its arguments."""
+
+    name: str
+
+    def options(self) -> dict[str, Any]:
+        """Returns every key but `name`, as keyword arguments; lists are tuples."""
+        return {key: getattr(self, key) for key in type(self).model_fields if key != "name"}
+
+
+class MnistData(Component):
+    """MNIST itself."""
+
+    name: Literal["mnist"]
+    root: Text | None
+    validation_images: Amount
+    train_images: Count | None
+    mirrors: tuple[Text, ...]
+    attempts: Count
+    timeout_seconds: Positive
+
+    @model_validator(mode="after")
+    def _fits_in_training_images(self) -> Self:
+        if self.validation_images + (self.train_images or 1) > MNIST_TRAINING_IMAGES:
+            raise broken_rule(
+                "data.validation_images",
+                f"at most {MNIST_TRAINING_IMAGES} images for validation and training together",
+                f"{self.validation_images} and {self.train_images or 'none'}",
+            )
+        return self
+
+
+class DigitsData(Component):
+    """scikit-learn's digits."""
+
+    name: Literal["digits"]
+    validation_images: Amount
+    train_images: Count | None
+
+
+class IdxData(Component):
+    """A folder of IDX files."""
+
+    name: Literal["idx"]
+    root: Text
+    validation_images: Amount
+    train_images: Count | None
+
+
+class NoAugmentation(Component):
+    """Images as they are."""
+
+    name: Literal["none"]
+
+
+class Shifting(Component):
+    """Moves by whole pixels."""
+
+    name: Literal["shift"]
+    max_shift_pixels: Annotated[int, Field(ge=0, lt=IMAGE_PIXELS)]
+
+
+class Affine(Component):
+    """Turns, scales, slants and moves."""
+
+    name: Literal["affine"]
+    max_rotation_degrees: Annotated[float, Field(ge=0, le=180)]
+    max_zoom: BelowOne
+    max_shear_degrees: Annotated[float, Field(ge=0, lt=90)]
+    max_shift_pixels: Shift
+
+
+class Elastic(Component):
+    """Affine changes, then a smooth random field."""
+
+    name: Literal["elastic"]
+    displacement_pixels: NonNegative
+    smoothness_pixels: Positive
+    max_rotation_degrees: Annotated[float, Field(ge=0, le=180)]
+    max_zoom: BelowOne
+    max_shear_degrees: Annotated[float, Field(ge=0, lt=90)]
+    max_shift_pixels: Shift
+
+
+class Mlp(Component):
+    """A multilayer perceptron."""
+
+    name: Literal["mlp"]
+    hidden_units: tuple[Count, ...]
+    activation: Activation
+    dropout: BelowOne
+
+
+class Cnn(Component):
+    """Convolutions, each followed by a pool."""
+
+    name: Literal["cnn"]
+    filters: Counts
+    kernel_sizes: Counts
+    dense_units: tuple[Count, ...]
+    activation: Activation
+    dropout: BelowOne
+    batch_norm: bool
+
+    @model_validator(mode="after")
+    def _fits_the_image(self) -> Self:
+        if len(self.kernel_sizes) != len(self.filters):
+            raise broken_rule(
+                "model.kernel_sizes",
+                f"as many as model.filters, which has {len(self.filters)}",
+                str(list(self.kernel_sizes)),
+            )
+        side = IMAGE_PIXELS
+        for number, kernel_size in enumerate(self.kernel_sizes, start=1):
+            side = (side - kernel_size + 1) // 2
+            if side < 1:
+                raise too_deep("model.filters", f"{len(self.filters)} convolutions", number)
+        return self
+
+
+class DeepCnn(Component):
+    """Blocks of convolutions with a pool between them."""
+
+    name: Literal["deep_cnn"]
+    blocks: Annotated[tuple[Counts, ...], Field(min_length=1)]
+    kernel_size: Count
+    padding: Literal["same", "valid"]
+    dense_units: tuple[Count, ...]
+    activation: Activation
+    dropout: BelowOne
+    batch_norm: bool
+
+    @model_validator(mode="after")
+    def _fits_the_image(self) -> Self:
+        side = IMAGE_PIXELS
+        lost_pixels = self.kernel_size - 1 if self.padding == "valid" else 0
+        for number, block in enumerate(self.blocks, start=1):
+            if number > 1:
+                side //= 2
+            side -= lost_pixels * len(block)
+            if side < 1:
+                raise too_deep("model.blocks", f"{len(self.blocks)} blocks", number)
+        return self
+
+
+def too_deep(key: str, parts: str, number: int) -> PydanticCustomError:
+    """Returns the error of a model that has used up the image at its `number`-th part."""
+    image = f"{IMAGE_PIXELS}x{IMAGE_PIXELS} image"
+    return broken_rule(
+        key,
+        f"convolutions and pools that leave at least 1x1 of the {image}",
+        f"{parts}, of which number {number} finds nothing left; the model is too deep",
+        "Use fewer, or smaller kernels.",
+    )
+
+
+class Sgd(Component):
+    """Stochastic gradient descent."""
+
+    name: Literal["sgd"]
+    learning_rate: Positive
+    momentum: BelowOne
+    nesterov: bool
+    weight_decay: NonNegative
+
+
+class Adam(Component):
+    """Adam."""
+
+    name: Literal["adam"]
+    learning_rate: Positive
+    beta_1: BelowOne
+    beta_2: BelowOne
+    epsilon: Positive
+
+
+class AdamW(Component):
+    """Adam with decoupled weight decay."""
+
+    name: Literal["adamw"]
+    learning_rate: Positive
+    beta_1: BelowOne
+    beta_2: BelowOne
+    epsilon: Positive
+    weight_decay: NonNegative
+
+
+class Constant(Component):
+    """The same learning rate at every step."""
+
+    name: Literal["constant"]
+
+
+class Cosine(Component):
+    """A linear rise and half a cosine down."""
+
+    name: Literal["cosine"]
+    warmup_fraction: Fraction
+    final_fraction: Fraction
+
+
+class OneCycle(Component):
+    """One rise and one fall."""
+
+    name: Literal["one_cycle"]
+    warmup_fraction: Fraction
+    initial_fraction: Fraction
+    final_fraction: Fraction
+
+
+class Training(Section):
+    """How the model is fitted."""
+
+    epochs: Count
+    batch_size: Count
+    precision: Literal["float32", "bfloat16", "auto"]
+    threads: Count | None
+    label_smoothing: BelowOne
+    weight_averaging: Annotated[float, Field(gt=0, lt=1)] | None
+    best_weights: bool
+    early_stopping_patience: Count | None
+    keep_checkpoints: bool
+
+
+class Tracking(Section):
+    """Where MLflow lives."""
+
+    uri: Text | None
+    experiment: Text
+
+
+Data = Annotated[MnistData | DigitsData | IdxData, Field(discriminator="name")]
+Augmentation = Annotated[NoAugmentation | Shifting | Affine | Elastic, Field(discriminator="name")]
+Model = Annotated[Mlp | Cnn | DeepCnn, Field(discriminator="name")]
+Optimizer = Annotated[Sgd | Adam | AdamW, Field(discriminator="name")]
+Schedule = Annotated[Constant | Cosine | OneCycle, Field(discriminator="name")]
+
+
+class Config(Section):
+    """One experiment, whole and checked."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    description: str | None
+    data: Data
+    augmentation: Augmentation
+    model: Model
+    optimizer: Optimizer
+    schedule: Schedule
+    training: Training
+    tracking: Tracking

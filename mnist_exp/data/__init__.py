@@ -1,0 +1,57 @@
+"""Verified images, divided by the seed: `load("mnist", ...)` gives train, validation and test.
+
+Pixels stay uint8; whoever needs floats makes them from a batch.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from mnist_exp.data import digits, idx, mnist
+from mnist_exp.data.splits import Official, Split, Splits, digest, divide
+from mnist_exp.errors import RequestError, nearest
+
+__all__ = ["DATASETS", "Split", "Splits", "load"]
+
+DATASETS: dict[str, Callable[..., Official]] = {
+    "mnist": mnist.load,
+    "digits": digits.load,
+    "idx": idx.load,
+}
+
+
+def load(
+    name: str, *, seed: int, validation_images: int, train_images: int | None, **options: Any
+) -> Splits:
+    """Loads a data set and takes the validation images out of its training images.
+
+    Args:
+        name: A key of `DATASETS`.
+        seed: Chooses the validation images, and the training images if not all are used.
+        validation_images: How many training images to hold out; 0 for none.
+        train_images: How many of the others to train on; None for all.
+        **options: The data set's own: see `mnist.load`, `digits.load` and `idx.load`.
+
+    Returns:
+        The three splits; the digest covers every official image and label, used or not.
+
+    Raises:
+        RequestError: If the name, a number or a folder is wrong.
+        ExperimentError: If files are absent or broken and cannot be had elsewhere.
+
+    Example:
+        >>> splits = load("digits", seed=0, validation_images=200, train_images=None)
+        >>> splits.validation.images.shape
+        (200, 28, 28)
+    """
+    if name not in DATASETS:
+        raise RequestError(
+            f"Expected data.name to be one of {', '.join(DATASETS)}. Received: {name}."
+            f"{nearest(name, DATASETS)}"
+        )
+    official = DATASETS[name](**options)
+    train, validation = divide(
+        official.train, seed=seed, validation_images=validation_images, train_images=train_images
+    )
+    return Splits(
+        train, validation, official.test, name, digest=digest(official), source=official.source
+    )

@@ -1,0 +1,180 @@
+"""IDX files: the format of MNIST, and `data=idx`, any folder of such files.
+
+Only what digits need is read: unsigned bytes, of one dimension (labels) or three (images).
+The format is described at the end of LeCun, Cortes and Burges, "The MNIST database".
+"""
+
+import gzip
+import hashlib
+import re
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_exp.data.splits import CLASSES, IMAGE_SHAPE, Official, Split
+from mnist_exp.errors import ExperimentError, RequestError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_UNSIGNED_BYTE = 0x08
+_FILE_NAME = re.compile(r"(train|t10k|test)[-_.]?(images|labels)", re.IGNORECASE)
+_IMAGES_DIMENSIONS = 3
+_LABELS_DIMENSIONS = 1
+
+
+class FormatError(Exception):
+    """A file does not hold what its name says; whoever names the remedy catches this."""
+
+    def __init__(self, expected: str, received: str) -> None:
+        """Keeps both halves of the message, as phrases without a full stop."""
+        super().__init__(f"Expected {expected}. Received: {received}.")
+        self.expected = expected
+        self.received = received
+
+
+def header(shape: Sequence[int]) -> bytes:
+    """Returns the first bytes of an IDX file of unsigned bytes with this shape."""
+    return struct.pack(f">HBB{len(shape)}I", 0, _UNSIGNED_BYTE, len(shape), *shape)
+
+
+def decode(path: Path) -> bytes:
+    """Returns the bytes of a file, without gzip if it is compressed, whatever its name says.
+
+    Raises:
+        FormatError: If the compressed stream is damaged or ends early.
+        OSError: If the file cannot be read.
+    """
+    content = path.read_bytes()
+    if not content.startswith(_GZIP_MAGIC):
+        return content
+    try:
+        return gzip.decompress(content)
+    except EOFError:
+        received = f"one that ends early, after {len(content):,} bytes"
+    except (gzip.BadGzipFile, zlib.error) as error:
+        received = f"damaged data ({error})"
+    raise FormatError("a complete gzip file", received)
+
+
+def parse(decoded: bytes, dimensions: int) -> NDArray[np.uint8]:
+    """Returns the array in decoded IDX bytes: uint8, read-only, no copy.
+
+    Raises:
+        FormatError: If magic number, number of dimensions or number of bytes are not exact.
+    """
+    magic = header((0,) * dimensions)[:4]
+    if decoded[:4] != magic:
+        raise FormatError(
+            f"IDX data of unsigned bytes in {dimensions} dimension(s), which open with "
+            f"0x{magic.hex()}",
+            f"0x{decoded[:4].hex()}" if decoded else "an empty file",
+        )
+    start = 4 + 4 * dimensions
+    if len(decoded) < start:
+        raise FormatError(f"an IDX header of {start} bytes", f"{len(decoded)} bytes in all")
+    shape = struct.unpack(f">{dimensions}I", decoded[4:start])
+    size = start + int(np.prod(shape, dtype=object))
+    if len(decoded) != size:
+        raise FormatError(
+            f"{size:,} bytes, as the header's shape {list(shape)} demands",
+            f"{len(decoded):,} bytes",
+        )
+    return np.frombuffer(decoded, dtype=np.uint8, offset=start).reshape(shape)
+
+
+def read(path: Path, *, dimensions: int, digest: str | None) -> NDArray[np.uint8]:
+    """Reads one IDX file, gzip or plain.
+
+    Args:
+        path: The file.
+        dimensions: 3 for images, 1 for labels.
+        digest: SHA-256 in hex that the decoded bytes, header included, must have; None accepts
+            any content in the right form.
+
+    Returns:
+        uint8 [N, height, width] or [N], read-only.
+
+    Raises:
+        FormatError: If the content is not what was expected.
+        OSError: If the file cannot be read.
+    """
+    decoded = decode(path)
+    if digest is not None:
+        received = hashlib.sha256(decoded).hexdigest()
+        if received != digest:
+            raise FormatError(f"decoded bytes with SHA-256 {digest}", received)
+    return parse(decoded, dimensions)
+
+
+def load(*, root: str) -> Official:
+    """Reads a folder that holds one set of IDX files: training and test images with labels.
+
+    Files are recognised by `train`, or `t10k` or `test`, followed by `images` or `labels` in
+    their names, so that MNIST, Fashion-MNIST and EMNIST names all do. EMNIST stores its images
+    transposed; they are taken as they are.
+
+    Raises:
+        RequestError: If the folder does not exist.
+        ExperimentError: If a file is absent, ambiguous, broken, or not of 28x28 digits.
+    """
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise RequestError(
+            f"Expected data.root to be a folder of IDX files. Received: {folder}, which is no "
+            "folder. Give the path of an existing one."
+        )
+    train = _read_pair(folder, ("train",))
+    test = _read_pair(folder, ("t10k", "test"))
+    return Official(train, test, folder.resolve().as_uri())
+
+
+def _read_pair(folder: Path, parts: Sequence[str]) -> Split:
+    images_path = _only_file(folder, parts, "images")
+    labels_path = _only_file(folder, parts, "labels")
+    images = _read_any(images_path, _IMAGES_DIMENSIONS)
+    labels = _read_any(labels_path, _LABELS_DIMENSIONS)
+    if images.shape[1:] != IMAGE_SHAPE or len(images) == 0:
+        expected, received, path = "images of 28x28 pixels", list(images.shape), images_path
+    elif len(labels) != len(images):
+        expected, received, path = f"{len(images)} labels", [len(labels)], labels_path
+    elif int(labels.max()) >= CLASSES:
+        expected, received, path = "labels from 0 to 9", [int(labels.max())], labels_path
+    else:
+        return Split(images, labels)
+    raise ExperimentError(
+        f"Expected {expected} in {path}. Received: {', '.join(map(str, received))}. "
+        "Give a data.root whose files hold the ten digits in MNIST's form."
+    )
+
+
+def _read_any(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    try:
+        return read(path, dimensions=dimensions, digest=None)
+    except FormatError as error:
+        message = f"Expected {error.expected} in {path}. Received: {error.received}."
+        raise ExperimentError(f"{message} Copy the file there again.") from error
+    except OSError as error:
+        raise ExperimentError(
+            f"Expected a readable file at {path}. Received: {error.strerror}. "
+            "Check its permissions."
+        ) from error
+
+
+def _only_file(folder: Path, parts: Sequence[str], kind: str) -> Path:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), reverse=True):
+        match = _FILE_NAME.search(path.name)
+        if match and match[1].lower() in parts and match[2].lower() == kind and path.is_file():
+            # A file that lies there compressed and plain is one file; the plain one is taken.
+            found[path.name.removesuffix(".gz")] = path
+    if len(found) != 1:
+        names = " or ".join(f"{part}-{kind}" for part in parts)
+        received = ", ".join(sorted(path.name for path in found.values())) or "none"
+        raise ExperimentError(
+            f"Expected exactly one IDX file with {names} in its name in {folder}. "
+            f"Received: {received}. Give a data.root that holds one set of four files."
+        )
+    return next(iter(found.values()))

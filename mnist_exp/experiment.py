@@ -1,0 +1,277 @@
+"""The story of a run: config -> data -> model -> training -> evaluation -> tracking."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mnist_exp import console, data, machine, provenance
+from mnist_exp.config import Config, digest, flatten, from_record, to_record
+from mnist_exp.data import Splits
+from mnist_exp.evaluation import Evaluation, evaluate
+from mnist_exp.hydra_loader import job_folder
+from mnist_exp.tracking import Recorder, events, journal, preflight, resolve
+
+if TYPE_CHECKING:
+    from mnist_exp.training import Fit, Task
+
+CHECKPOINT = Path("checkpoints", "last.npz")
+LOG = "log.txt"
+RESOLVED = "config/resolved.yaml"
+OVERRIDES = "config/overrides.yaml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has finished."""
+
+    name: str
+    run_id: str | None  # MLflow's; None while MLflow is out of reach
+    job_dir: Path
+    config: Config
+    metrics: dict[str, float]  # the final ones, and those of the chosen epoch
+
+
+def run(
+    config: Config,
+    *,
+    job_dir: Path,
+    choices: Mapping[str, str],
+    overrides: Sequence[str],
+    callbacks: Sequence[Any] = (),
+) -> Run:
+    """Runs one experiment and records it.
+
+    Args:
+        config: what to run.
+        job_dir: the run's own folder, which exists; its name becomes the run's identity.
+        choices: config group -> chosen option.
+        overrides: what was typed.
+        callbacks: Keras callbacks, called at epochs.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        RequestError: the store or the job folder cannot be used; nothing was recorded.
+        ExperimentError: the work failed; the run says so.
+    """
+    preflight(resolve(config.tracking.uri))
+    began = time.perf_counter()
+    config = _settled(config)
+    code = provenance.code()
+    # A folder that the user named is no identity: the same name may be used again.
+    job_id = job_dir.name if job_dir.parent.name == "outputs" else job_folder()
+    recorder = Recorder.start(
+        job_dir,
+        job_id=job_id,
+        run_name=f"{choices['model']}-{job_id.rpartition('_')[2]}",
+        uri=config.tracking.uri,
+        experiment=config.tracking.experiment,
+        config=to_record(config),
+        params=flatten(config),
+        tags={
+            **choices,
+            "mnist_exp.job_id": job_id,
+            "mnist_exp.config_sha256": digest(config),
+            "mnist_exp.code_sha256": code.sha256,
+            "mnist_exp.git_commit": code.commit or "none",
+            "mnist_exp.git_dirty": str(bool(code.diff)).lower(),
+        },
+        description=config.description or "",
+    )
+    with _recorded(recorder):
+        _record_origin(recorder, config, overrides, code)
+        return _tell(recorder, config, overrides, callbacks, began)
+
+
+def resume(job_dir: Path) -> Run:
+    """Continues a run that was cut off, from its last checkpoint, in the same MLflow run.
+
+    Args:
+        job_dir: the run's folder.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        RequestError: there is no such run, another process works on it, or it finished.
+        ExperimentError: the work failed; the run says so.
+    """
+    began = time.perf_counter()
+    recorder = Recorder.resume(job_dir)
+    with _recorded(recorder):
+        config = from_record(recorder.started.config)
+        overrides = yaml.safe_load((job_dir / journal.ARTIFACTS / OVERRIDES).read_text())
+        return _tell(recorder, config, overrides, (), began)
+
+
+@contextmanager
+def _recorded(recorder: Recorder) -> Iterator[None]:
+    """Logs to the run's log, and ends its record with what became of it."""
+    log = recorder.job_dir / LOG
+    outcome: events.Outcome = "killed"
+    try:
+        with console.log_file(log):
+            try:
+                yield
+            except Exception:
+                outcome = "failed"
+                console.logger.exception("The run failed.")
+                raise
+            except BaseException as stop:
+                console.logger.warning("The run was stopped (%s).", type(stop).__name__)
+                raise
+        outcome = "finished"
+    finally:
+        recorder.artifact(LOG, lambda file: shutil.copyfile(log, file))
+        recorder.end(outcome)
+
+
+def _tell(
+    recorder: Recorder,
+    config: Config,
+    overrides: Sequence[str],
+    callbacks: Sequence[Any],
+    began: float,
+) -> Run:
+    splits = data.load(config.data.name, seed=config.seed, **config.data.options())
+    recorder.dataset(
+        name=splits.name,
+        digest=splits.digest[:36],
+        source=splits.source,
+        sizes={name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
+    )
+    recorder.tags({"mnist_exp.data_sha256": splits.digest})
+    machine.start_tensorflow(config.training.threads)
+    from mnist_exp import artifacts
+
+    task = _task(config, splits)
+    fit = _fit(recorder, config, task, callbacks)
+    result = evaluate(task.predict(splits.test.images), splits.test.labels)
+    artifacts.record_plots(recorder, config, fit.history, result, splits)
+    artifacts.record_predictions(recorder, result)
+    artifacts.record_models(recorder, task.twin, splits.test.images)
+    recorder.tags({"mnist_exp.weights_sha256": artifacts.weights_digest(task.twin)})
+    final = _final_metrics(result) | {
+        "model/parameters": task.twin.count_params(),
+        "time/fit_seconds": fit.seconds,
+        "time/total_seconds": time.perf_counter() - began,
+    }
+    recorder.metrics(final)
+    metrics = {name: values[fit.epoch - 1] for name, values in fit.history.items()} | final
+    tags = recorder.started.tags
+    recorder.describe(artifacts.description(config, tags, metrics, fit.epoch, splits, overrides))
+    if not config.training.keep_checkpoints:
+        shutil.rmtree((recorder.job_dir / CHECKPOINT).parent, ignore_errors=True)
+    return Run(recorder.started.run_name, recorder.run_id, recorder.job_dir, config, metrics)
+
+
+def _task(config: Config, splits: Splits) -> "Task":
+    from mnist_exp import augmentation, models, optimizers, training
+
+    precision = machine.dtype_policy(config.training.precision)
+    options = {"seed": config.seed, **config.model.options()}
+    network = models.build(config.model.name, dtype_policy=precision, **options)
+    twin = models.build(config.model.name, dtype_policy="float32", **options)
+    return training.Task(
+        network=network,
+        twin=twin,
+        predict=models.predictor(twin),
+        optimizer=optimizers.build(
+            config.optimizer.name,
+            weight_averaging=config.training.weight_averaging,
+            **config.optimizer.options(),
+        ),
+        schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
+        augment=augmentation.AUGMENTATIONS[config.augmentation.name](
+            **config.augmentation.options()
+        ),
+        train=splits.train,
+        validation=splits.validation,
+        seed=config.seed,
+        epochs=config.training.epochs,
+        batch_size=config.training.batch_size,
+        label_smoothing=config.training.label_smoothing,
+    )
+
+
+def _fit(recorder: Recorder, config: Config, task: "Task", callbacks: Sequence[Any]) -> "Fit":
+    from mnist_exp import training
+
+    reporter = console.Reporter()
+    reporter.say(
+        f"{recorder.started.run_name}: {task.twin.count_params():,} parameters, "
+        f"{len(task.train):,} images, {config.training.precision}, "
+        f"{config.training.threads} threads, in {recorder.job_dir}"
+    )
+    recorded = _recorded_epochs(recorder.job_dir)
+
+    def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+        # An epoch whose checkpoint was lost in a crash runs again, to the same values.
+        if epoch not in recorded:
+            recorder.metrics(metrics, step=epoch)
+        reporter.epoch(epoch, task.epochs, metrics)
+
+    with reporter.live():
+        return training.fit(
+            task,
+            checkpoint_file=recorder.job_dir / CHECKPOINT,
+            best_weights=config.training.best_weights,
+            early_stopping_patience=config.training.early_stopping_patience,
+            callbacks=callbacks,
+            on_progress=reporter.progress,
+            on_epoch=on_epoch,
+        )
+
+
+def _final_metrics(result: Evaluation) -> dict[str, float]:
+    return {
+        "test/accuracy": result.accuracy,
+        "test/accuracy_low": result.accuracy_low,
+        "test/accuracy_high": result.accuracy_high,
+        "test/loss": result.loss,
+        "test/errors": result.errors,
+        "test/ece": result.ece,
+    }
+
+
+def _settled(config: Config) -> Config:
+    """Replaces what depends on the machine, "auto" and null, by what it comes to here."""
+    training = config.training
+    settled = {
+        "precision": machine.resolve_precision(training.precision),
+        "threads": training.threads or machine.cores(),
+    }
+    return config.model_copy(update={"training": training.model_copy(update=settled)})
+
+
+def _recorded_epochs(job_dir: Path) -> set[int]:
+    entries = (entry.event for entry in journal.read(job_dir))
+    return {e.step for e in entries if isinstance(e, events.Metrics) and e.step is not None}
+
+
+def _record_origin(
+    recorder: Recorder, config: Config, overrides: Sequence[str], code: provenance.Code
+) -> None:
+    """Records what the run starts from: config, packages, machine, and what git does not know."""
+    system = machine.system() | {
+        "threads": config.training.threads,
+        "precision": config.training.precision,
+    }
+    texts = {
+        RESOLVED: yaml.safe_dump(to_record(config), sort_keys=False),
+        OVERRIDES: yaml.safe_dump(list(overrides)),
+        "environment/requirements.txt": "\n".join(provenance.packages()) + "\n",
+        "environment/system.json": json.dumps(system, indent=2) + "\n",
+    }
+    if code.diff:
+        texts["source/diff.patch"] = code.diff
+    for path, text in texts.items():
+        recorder.artifact(path, lambda file, text=text: file.write_text(text, encoding="utf-8"))

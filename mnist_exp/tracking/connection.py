@@ -1,0 +1,125 @@
+"""Opens MLflow's stores: quietly, soon tired of a dead server, and a local one made whole or not.
+
+A new SQLite store is built under another name and renamed when it is complete, under a lock, so
+that ten jobs that start at once make one, and a job killed meanwhile leaves none.
+"""
+
+import contextlib
+import logging
+import os
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.errors import ExperimentError
+from mnist_exp.tracking.location import sqlite_path, sqlite_uri
+from mnist_exp.tracking.locks import Lock
+
+# MLflow's own: 120 seconds, 7 retries. The journal holds what a dead server misses, so there is no
+# reason to wait for it.
+_IMPATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+_CREATION_SECONDS = 120.0
+
+
+def connect(uri: str) -> Any:
+    """Returns an `MlflowClient` for a resolved URI; a local store that is absent is created."""
+    for name, value in _IMPATIENCE.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    _quiet()
+    path = sqlite_path(uri)
+    if path is not None:
+        _prepare(path)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def experiment_id(client: Any, uri: str, name: str, *, create: bool) -> str | None:
+    """Returns the id of an experiment, which is created if asked and absent.
+
+    Raises:
+        ExperimentError: The experiment was deleted.
+    """
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None and create:
+        from mlflow.exceptions import MlflowException
+
+        with contextlib.suppress(MlflowException):  # another process was faster
+            _create_experiment(client, uri, name)
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            raise ExperimentError(f"MLflow did not make the experiment {name!r} in {uri}.")
+    if experiment is None:
+        return None
+    if experiment.lifecycle_stage != "active" and create:
+        raise ExperimentError(
+            f"Expected an active MLflow experiment. Received: {name!r}, which was deleted. Run "
+            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, or choose "
+            "another with tracking.experiment."
+        )
+    return str(experiment.experiment_id)
+
+
+def _quiet() -> None:
+    """Leaves stderr to messages that the user needs; what fails is reported by its caller."""
+    if "MLFLOW_LOGGING_LEVEL" not in os.environ:
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+    for name in ("alembic", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _prepare(path: Path) -> None:
+    if not path.exists() or path.stat().st_size == 0:
+        lock = Lock.take(path.with_name(path.name + ".lock"), wait_seconds=_CREATION_SECONDS)
+        if lock is None:
+            raise ExperimentError(
+                f"Expected the MLflow store {path} to be made within {_CREATION_SECONDS:.0f} "
+                "seconds. Another process holds its lock; look for one that hangs."
+            )
+        try:
+            if not path.exists() or path.stat().st_size == 0:
+                _create(path)
+        finally:
+            lock.release()
+    _use_wal(path)
+
+
+def _create(path: Path) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        part = Path(folder) / path.name
+        # The artifacts lie where MLflow itself would put them: beside the file.
+        store = SqlAlchemyStore(sqlite_uri(part), str(path.parent / "mlruns"))
+        store.engine.dispose()
+        _use_wal(part)
+        part.replace(path)
+
+
+def _use_wal(path: Path) -> None:
+    """Lets readers and a writer work at once; the setting stays in the file."""
+    connection = sqlite3.connect(path, timeout=5.0)
+    try:
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            # A store in use keeps its mode for now; the next run asks again.
+            with contextlib.suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+
+
+def _create_experiment(client: Any, uri: str, name: str) -> None:
+    path = sqlite_path(uri)
+    if path is None:
+        client.create_experiment(name)
+        return
+    # MlflowClient would put the artifacts below the working folder, wherever the file is.
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, str(path.parent / "mlruns")).create_experiment(name)

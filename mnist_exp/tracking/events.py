@@ -1,0 +1,157 @@
+"""What a run tells: one frozen dataclass for each kind of event, and its line of JSON.
+
+Every event may be replayed more than once with the same result, so a repeated line does no harm.
+Times are unix milliseconds, as MLflow keeps them.
+"""
+
+import json
+import math
+import time as clock
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Outcome = Literal["finished", "pruned", "failed", "killed"]
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+STATUS_OF_OUTCOME: dict[Outcome, Status] = {
+    "finished": "FINISHED",
+    "pruned": "FINISHED",
+    "failed": "FAILED",
+    "killed": "KILLED",
+}
+
+
+@dataclass(frozen=True)
+class Start:
+    """The first event: everything that makes the run, so that `resume` can rebuild it."""
+
+    time: int
+    job_id: str
+    run_name: str
+    experiment: str
+    uri: str  # absolute
+    params: dict[str, str]
+    tags: dict[str, str]
+    description: str
+    parent_job_id: str | None
+    parent_run_id: str | None
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Values of one epoch, or final ones when `step` is None; they may be NaN or infinite."""
+
+    time: int
+    values: dict[str, float]
+    step: int | None
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Tags to set; a later value replaces an earlier one."""
+
+    time: int
+    values: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Description:
+    """The Markdown text that the MLflow UI shows on top of the run."""
+
+    time: int
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The data that the run reads; `sizes` counts the images of each split."""
+
+    time: int
+    name: str
+    digest: str  # hexadecimal, of any length
+    source: str  # a path, a URL, or a name
+    sizes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file below the job's `artifacts/`; its path there is its path in MLflow."""
+
+    time: int
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A folder below the job's `artifacts/` that holds a model in MLflow's format."""
+
+    time: int
+    path: str
+    name: str
+
+
+@dataclass(frozen=True)
+class End:
+    """The run is over."""
+
+    time: int
+    status: Status
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The run goes on after it was cut off."""
+
+    time: int
+
+
+Event = Start | Metrics | Tags | Description | Dataset | Artifact | Model | End | Resumed
+
+KINDS: dict[str, type[Event]] = {
+    "start": Start,
+    "metrics": Metrics,
+    "tags": Tags,
+    "description": Description,
+    "dataset": Dataset,
+    "artifact": Artifact,
+    "model": Model,
+    "end": End,
+    "resumed": Resumed,
+}
+_NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+def now() -> int:
+    """Returns the time in unix milliseconds."""
+    return clock.time_ns() // 1_000_000
+
+
+def encode(event: Event) -> bytes:
+    """Returns the event as one line of strict JSON; a number that JSON lacks becomes its name."""
+    fields = asdict(event)
+    if isinstance(event, Metrics):
+        fields["values"] = {
+            key: value if math.isfinite(value) else str(value)
+            for key, value in event.values.items()
+        }
+    line = json.dumps({"event": _NAMES[type(event)], **fields}, allow_nan=False)
+    return line.encode() + b"\n"
+
+
+def decode(line: bytes) -> Event:
+    """Returns the event that `encode` wrote.
+
+    Raises:
+        ValueError: The line is none.
+    """
+    try:
+        fields = json.loads(line)
+        kind = KINDS[fields.pop("event")]
+        if kind is Metrics:
+            fields["values"] = {key: float(value) for key, value in fields["values"].items()}
+        return kind(**fields)
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ValueError(f"no event: {problem!r}") from problem

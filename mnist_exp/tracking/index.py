@@ -1,0 +1,240 @@
+"""A local copy of the runs of one experiment, because searching MLflow takes seconds.
+
+MLflow stays the truth: the copy is refreshed by what is new there, and can be rebuilt at any time.
+What changes in MLflow after a run ended (a renamed run, a value that `evaluate` added) arrives with
+`update`, or with `rebuild`.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.tracking.events import now
+from mnist_exp.tracking.location import sqlite_path
+from mnist_exp.tracking.records import RunRecord
+
+_VERSION = 1
+# Runs that end while another process ends too may reach MLflow in another order than their times.
+_OVERLAP_MS = 10 * 60 * 1000
+_IDS_A_QUERY = 100
+_OPEN_STATES = {"RUNNING", "SCHEDULED"}
+_IDS = {
+    "all": "SELECT run_id FROM runs WHERE experiment = ?",
+    "doubtful": "SELECT run_id FROM runs WHERE experiment = ? AND (open OR deleted)",
+}
+_SCHEMA = """
+CREATE TABLE runs (
+    experiment TEXT, run_id TEXT, start_time INTEGER, end_time INTEGER,
+    open INTEGER, deleted INTEGER, record TEXT, PRIMARY KEY (experiment, run_id)
+);
+CREATE INDEX newest ON runs (experiment, deleted, start_time);
+CREATE TABLE state (experiment TEXT PRIMARY KEY, store TEXT, seen INTEGER);
+"""
+
+
+class Index:
+    """The runs of one experiment of one store."""
+
+    def __init__(self, uri: str, experiment: str, database: sqlite3.Connection) -> None:
+        """Reads and writes an open database; use `open`."""
+        self.uri = uri
+        self.experiment = experiment
+        self._database = database
+
+    @classmethod
+    def open(cls, uri: str, experiment: str) -> "Index":
+        """Opens the copy in the user's cache folder, or one in memory where that is not writable.
+
+        Args:
+            uri: A tracking URI as `location.resolve` returns it.
+            experiment: The name of the experiment.
+        """
+        return cls(uri, experiment, _open(_cache_file(uri)))
+
+    def refresh(self) -> None:
+        """Fetches what is new in MLflow; without loading it when a local store is unchanged.
+
+        Raises:
+            Exception: What MLflow raises when it is out of reach. The copy is as it was.
+        """
+        known, seen = self._state()
+        store_state = _state_of(self.uri)
+        if store_state == "absent":
+            self._write([], self._ids("all"), store_state)
+        elif store_state != known or store_state == "remote":
+            runs, gone = self._news(seen)
+            self._write(runs, gone, store_state)
+
+    def rebuild(self) -> None:
+        """Forgets everything and fetches it anew."""
+        self._write([], self._ids("all"), "")
+        self.refresh()
+
+    def update(self, run_ids: Iterable[str]) -> None:
+        """Fetches some runs again, because they changed after they ended."""
+        self._write(*self._fetch(run_ids), self._state()[0])
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._database.close()
+
+    def runs(self, limit: int | None = None) -> list[RunRecord]:
+        """Returns the runs that are not deleted, newest first."""
+        rows = self._database.execute(
+            "SELECT record FROM runs WHERE experiment = ? AND NOT deleted "
+            "ORDER BY start_time DESC, run_id LIMIT ?",
+            [self.experiment, -1 if limit is None else limit],
+        )
+        return [_decode(record) for (record,) in rows]
+
+    def get(self, run_id: str) -> RunRecord | None:
+        """Returns one run; None when it is deleted or unknown."""
+        row = self._database.execute(
+            "SELECT record FROM runs WHERE experiment = ? AND run_id = ? AND NOT deleted",
+            [self.experiment, run_id],
+        ).fetchone()
+        return None if row is None else _decode(row[0])
+
+    def __iter__(self) -> Iterator[RunRecord]:
+        return iter(self.runs())
+
+    def __len__(self) -> int:
+        row = self._database.execute(
+            "SELECT COUNT(*) FROM runs WHERE experiment = ? AND NOT deleted", [self.experiment]
+        ).fetchone()
+        return int(row[0])
+
+    def _news(self, seen: int) -> tuple[list[RunRecord], set[str]]:
+        """Returns the runs that are new or changed, and the ids of those that MLflow lost."""
+        from mnist_exp.tracking.store import Store
+
+        store = Store(self.uri, self.experiment)
+        since = max(seen - _OVERLAP_MS, 0)
+        runs = list(store.search(f"attributes.start_time > {since}"))
+        if since:
+            runs += store.search(f"attributes.end_time > {since}")
+        deleted = list(store.search(deleted=True))
+        # Open ones may have ended long ago, and deleted ones may have been restored.
+        fetched = {run.run_id for run in runs + deleted}
+        changed, gone = self._fetch(set(self._ids("doubtful")) - fetched)
+        return runs + deleted + changed, gone
+
+    def _fetch(self, run_ids: Iterable[str]) -> tuple[list[RunRecord], set[str]]:
+        """Returns these runs, and the ids of those that MLflow has no more."""
+        from mnist_exp.tracking.store import Store
+
+        waiting = list(run_ids)
+        store = Store(self.uri, self.experiment)
+        found = []
+        for first in range(0, len(waiting), _IDS_A_QUERY):
+            names = ", ".join(f"'{run_id}'" for run_id in waiting[first : first + _IDS_A_QUERY])
+            found += list(store.search(f"attributes.run_id IN ({names})"))
+        return found, set(waiting) - {run.run_id for run in found}
+
+    def _ids(self, condition: str) -> list[str]:
+        rows = self._database.execute(_IDS[condition], [self.experiment])
+        return [run_id for (run_id,) in rows]
+
+    def _write(self, runs: Iterable[RunRecord], gone: Iterable[str], store_state: str) -> None:
+        rows = [
+            (
+                self.experiment,
+                run.run_id,
+                run.start_time,
+                run.end_time or run.start_time,
+                run.status in _OPEN_STATES,
+                run.deleted,
+                json.dumps(asdict(run)),
+            )
+            for run in runs
+        ]
+        losses = [(self.experiment, run_id) for run_id in gone]
+        with self._database as database:
+            database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            database.executemany("DELETE FROM runs WHERE experiment = ? AND run_id = ?", losses)
+            newest = database.execute(
+                "SELECT MAX(end_time) FROM runs WHERE experiment = ?", [self.experiment]
+            ).fetchone()[0]
+            # A clock that ran ahead must not hide the runs of clocks that do not.
+            seen = min(newest or 0, now())
+            database.execute(
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
+                [self.experiment, store_state, seen],
+            )
+
+    def _state(self) -> tuple[str, int]:
+        row = self._database.execute(
+            "SELECT store, seen FROM state WHERE experiment = ?", [self.experiment]
+        ).fetchone()
+        return (row[0], row[1]) if row else ("", 0)
+
+
+def _cache_file(uri: str) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
+    return cache / "mnist_exp" / "index" / f"{digest}.sqlite3"
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(2):
+        try:
+            return _usable(sqlite3.connect(file, timeout=10.0))
+        except sqlite3.Error as problem:
+            if "locked" in str(problem) or not file.is_file():
+                break
+        try:
+            file.unlink()  # broken, or another version's: made anew
+        except OSError:
+            break
+    return _usable(sqlite3.connect(":memory:"))
+
+
+def _usable(database: sqlite3.Connection) -> sqlite3.Connection:
+    """Returns the database with its tables.
+
+    Raises:
+        sqlite3.Error: It is broken, not writable, or of another version.
+    """
+    try:
+        with database:
+            database.execute("BEGIN IMMEDIATE")
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+            if not tables:
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {_VERSION}")
+            elif version != _VERSION:
+                raise sqlite3.DatabaseError(f"version {version}")
+        database.execute("SELECT COUNT(*) FROM runs").fetchone()
+        database.execute("SELECT COUNT(*) FROM state").fetchone()
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _state_of(uri: str) -> str:
+    """Returns what changes when a local store does; "absent" or "remote" where that is so."""
+    path = sqlite_path(uri)
+    if path is None:
+        return "remote"
+    parts: list[Any] = []
+    for file in (path, path.with_name(path.name + "-wal")):
+        with contextlib.suppress(FileNotFoundError):
+            status = file.stat()
+            # An empty log comes and goes with its readers.
+            parts += [status.st_mtime_ns, status.st_size] if status.st_size else []
+    return json.dumps(parts) if parts else "absent"
+
+
+def _decode(record: str) -> RunRecord:
+    return RunRecord(**json.loads(record))

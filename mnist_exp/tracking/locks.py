@@ -1,0 +1,57 @@
+"""Locks that the kernel drops when their holder dies, also by kill -9.
+
+`flock` answers exactly whether a process still holds a file; a process id in a file would not.
+Lock files are never removed: removing one would let two processes hold "the same" lock.
+"""
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+
+_POLL_SECONDS = 0.05
+
+
+class Lock:
+    """An exclusive lock on a file, held until `release` or the end of the process."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Keeps an open file that is locked; use `take`."""
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, path: Path, *, wait_seconds: float = 0.0) -> "Lock | None":
+        """Takes the lock on `path`, which is created if it does not exist.
+
+        Args:
+            path: The lock file; its folder exists.
+            wait_seconds: How long to wait for another holder.
+
+        Returns:
+            The lock, or None when another holder kept it all that time.
+
+        Raises:
+            OSError: The file cannot be created.
+        """
+        deadline = time.monotonic() + wait_seconds
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as problem:
+                busy = problem.errno in (errno.EAGAIN, errno.EACCES)
+                if busy and time.monotonic() < deadline:
+                    time.sleep(_POLL_SECONDS)
+                    continue
+                os.close(descriptor)
+                if busy:
+                    return None
+                raise
+            return cls(descriptor)
+
+    def release(self) -> None:
+        """Lets go of the lock; a second call does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

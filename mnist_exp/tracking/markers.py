@@ -1,0 +1,61 @@
+"""The list of runs that MLflow may not have yet: `outputs/.pending/<job_id>` where they started.
+
+So a command finds what a crash or an outage left without looking through every job folder.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_FOLDER = Path("outputs") / ".pending"
+_PART = ".part"
+
+
+class Marker(NamedTuple):
+    """A run that was started from a folder and is not known to be complete in MLflow."""
+
+    job_id: str
+    job_dir: Path
+    uri: str
+
+
+def add(folder: Path, job_id: str, job_dir: Path, uri: str) -> None:
+    """Marks a run as pending.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    marks = folder / _FOLDER
+    marks.mkdir(parents=True, exist_ok=True)
+    # Relative where it can be, so that a project may move.
+    place = os.path.relpath(job_dir, folder) if job_dir.is_relative_to(folder) else str(job_dir)
+    part = marks / f".{job_id}{_PART}"
+    with part.open("w", encoding="utf-8") as file:
+        json.dump({"job_dir": place, "uri": uri}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(marks / job_id)
+
+
+def remove(folder: Path, job_id: str) -> None:
+    """Takes the mark away; a mark that is gone is fine."""
+    (folder / _FOLDER / job_id).unlink(missing_ok=True)
+
+
+def pending(folder: Path) -> Iterator[Marker]:
+    """Yields the runs that are marked, oldest name first; a mark that says nothing is removed."""
+    marks = folder / _FOLDER
+    if not marks.is_dir():
+        return
+    for mark in sorted(marks.iterdir()):
+        if mark.name.startswith("."):
+            continue
+        try:
+            content = json.loads(mark.read_text(encoding="utf-8"))
+            yield Marker(mark.name, folder / content["job_dir"], content["uri"])
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError, TypeError):
+            mark.unlink(missing_ok=True)

@@ -1,0 +1,261 @@
+"""The record of a run, as `experiment.py` writes it: into the journal, and from there to MLflow.
+
+No method but `artifact` and `model` waits for anything other than the disk.
+"""
+
+import contextlib
+import getpass
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.tracking import events, journal, location, markers, staging
+from mnist_exp.tracking.events import Outcome, Start
+from mnist_exp.tracking.sender import Sender
+
+# Without progress for so long, the rest is left to `mnist-exp sync`.
+_CLOSE_SECONDS = 60.0
+
+
+class Recorder:
+    """One run: journal first, MLflow in the background."""
+
+    def __init__(self, start: Start, writer: journal.Journal, folder: Path) -> None:
+        """Begins to send; use `start` or `resume`."""
+        self.job_dir = writer.job_dir
+        self.started = start
+        self._journal = writer
+        self._folder = folder
+        self._warned = False
+        self._sender = Sender(self.job_dir)
+
+    @classmethod
+    def start(
+        cls,
+        job_dir: Path,
+        *,
+        job_id: str,
+        run_name: str,
+        uri: str | None,
+        experiment: str,
+        config: Mapping[str, Any],
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        description: str = "",
+        parent_job_id: str | None = None,
+        parent_run_id: str | None = None,
+        folder: Path | None = None,
+    ) -> "Recorder":
+        """Begins the record of a new run.
+
+        Args:
+            job_dir: The run's own folder, which exists.
+            job_id: The run's identity, before MLflow has given it one and after.
+            run_name: Its name in MLflow.
+            uri: `tracking.uri`; None leaves it to MLflow's environment and default.
+            experiment: MLflow's experiment.
+            config: The whole resolved config, of plain values that JSON can hold.
+            params: The same, dotted.
+            tags: Tags by their full names.
+            description: Markdown for the top of the run's page.
+            parent_job_id: The job id of the sweep's parent run, if it has one.
+            parent_run_id: Its run id, if that is known.
+            folder: Where commands look for unsent runs; None is the working folder.
+
+        Raises:
+            RequestError: The folder has a journal already, or the store cannot be used.
+            ExperimentError: The job folder cannot be written.
+        """
+        start = Start(
+            time=events.now(),
+            job_id=job_id,
+            run_name=run_name,
+            experiment=experiment,
+            uri=location.resolve(uri),
+            params=dict(params),
+            tags={**_origin_tags(), **tags},
+            description=description,
+            parent_job_id=parent_job_id,
+            parent_run_id=parent_run_id,
+            config=dict(config),
+        )
+        folder = Path.cwd() if folder is None else folder
+        try:
+            return cls(start, _begin(job_dir, start, folder), folder)
+        except OSError as problem:
+            raise ExperimentError(
+                f"Expected a job folder that can be written. Received: {job_dir} "
+                f"({problem.strerror or problem}). Free some space or choose another hydra.run.dir."
+            ) from problem
+
+    @classmethod
+    def resume(cls, job_dir: Path, *, folder: Path | None = None) -> "Recorder":
+        """Goes on with the record of a run that was cut off, in the same MLflow run.
+
+        Raises:
+            RequestError: There is no such run, it is still alive, or it finished.
+        """
+        start = journal.start_of(job_dir)
+        outcome = journal.outcome_of(entry.event for entry in journal.read(job_dir))
+        if outcome in {"finished", "pruned"}:
+            raise RequestError(
+                f"Expected a run that was cut off. Received: {start.run_name}, which {outcome}. "
+                "Start it anew with `mnist-exp train`."
+            )
+        writer = journal.Journal.reopen(job_dir)
+        folder = Path.cwd() if folder is None else folder
+        markers.add(folder, start.job_id, job_dir, start.uri)
+        writer.append(events.Resumed(events.now()))
+        return cls(start, writer, folder)
+
+    @property
+    def run_id(self) -> str | None:
+        """MLflow's run id, once known."""
+        return self._sender.run_id
+
+    def metrics(self, values: Mapping[str, float], *, step: int | None = None) -> None:
+        """Records the values of an epoch, or final ones (one point) when `step` is None."""
+        plain = {key: float(value) for key, value in values.items()}
+        self._append(events.Metrics(events.now(), plain, step))
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Sets tags."""
+        self._append(events.Tags(events.now(), dict(values)))
+
+    def describe(self, markdown: str) -> None:
+        """Sets the text on top of the run's page."""
+        self._append(events.Description(events.now(), markdown))
+
+    def dataset(self, *, name: str, digest: str, source: str, sizes: Mapping[str, int]) -> None:
+        """Names the data.
+
+        Args:
+            name: Of the dataset.
+            digest: Hexadecimal; MLflow keeps the first 36 characters.
+            source: A path, a URL, or a name.
+            sizes: Images in each split.
+        """
+        self._append(events.Dataset(events.now(), name, digest, source, dict(sizes)))
+
+    def artifact(self, path: str, write: Callable[[Path], object]) -> None:
+        """Records a file.
+
+        Args:
+            path: Where it goes below the run's artifacts, with slashes.
+            write: Called with the file to write, which has the right name but appears at `path`
+                only when it is complete.
+
+        Raises:
+            ExperimentError: The file could not be written.
+        """
+        try:
+            digest = staging.stage(self.job_dir, path, write)
+        except OSError as problem:
+            raise ExperimentError(
+                f"Expected to write the artifact {path}. Received: {problem}. What was measured "
+                f"before is kept in {self.job_dir / journal.FILE_NAME}."
+            ) from problem
+        self._append(events.Artifact(events.now(), path, digest))
+
+    def model(
+        self,
+        model: Any,
+        *,
+        name: str = "model",
+        requirements: Sequence[str],
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Path:
+        """Records a Keras model (uint8 [N, 28, 28] to float32 [N, 10]) as the run's logged model.
+
+        Args:
+            model: The model.
+            name: Its name in MLflow.
+            requirements: What pip needs to load it.
+            metadata: Kept beside it.
+
+        Returns:
+            Its folder, in MLflow's format, until `end`.
+        """
+        from mnist_exp.tracking.logged_model import save_model
+
+        folder = self.job_dir / staging.FOLDER / name
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        save_model(model, folder, requirements=requirements, metadata=metadata)
+        self._append(events.Model(events.now(), name, name))
+        return folder
+
+    def end(self, outcome: Outcome) -> bool:
+        """Ends the record, and waits for MLflow while it takes what is left.
+
+        Returns:
+            Whether MLflow has everything; if not, stderr says what to do.
+
+        Raises:
+            ExperimentError: The disk is full, and what was measured last is nowhere but here.
+        """
+        status = events.STATUS_OF_OUTCOME[outcome]
+        self._append(events.End(events.now(), status, outcome))
+        problem = self._journal.problem
+        self._journal.close()
+        sent = self._sender.close(_CLOSE_SECONDS if problem is None else 0.0)
+        if problem is not None:
+            raise ExperimentError(
+                f"Expected to write {self.job_dir / journal.FILE_NAME}. Received: {problem}. The "
+                "last values of this run are lost; free some space and use `mnist-exp resume`."
+            )
+        if sent:
+            markers.remove(self._folder, self.started.job_id)
+        self._report(sent)
+        return sent
+
+    def _append(self, event: events.Event) -> None:
+        self._journal.append(event)
+        if self._journal.problem is not None and not self._warned:
+            self._warned = True
+            _warn(
+                f"The journal {self.job_dir / journal.FILE_NAME} cannot be written "
+                f"({self._journal.problem}). The run goes on and keeps its values in memory; free "
+                "some space before it ends."
+            )
+        self._sender.notify()
+
+    def _report(self, sent: bool) -> None:
+        if not sent:
+            _warn(
+                f"MLflow at {self.started.uri} does not have all of this run yet "
+                f"({self._sender.problem}). Nothing is lost: it is kept in {self.job_dir}. Run "
+                "`mnist-exp sync` from this folder when MLflow can be reached."
+            )
+        for refused in self._sender.refused:
+            _warn(f"MLflow did not take all of this run: {refused}. See {self.job_dir}.")
+
+
+def _begin(job_dir: Path, start: Start, folder: Path) -> journal.Journal:
+    lock = journal.hold(job_dir)
+    if lock is None:
+        raise RequestError(
+            f"Expected a job folder of its own. Received: {job_dir}, where another run is at work. "
+            "Use another folder."
+        )
+    try:
+        # Before the journal: a journal that no marker names would be forgotten.
+        markers.add(folder, start.job_id, job_dir, start.uri)
+        return journal.Journal.create(job_dir, start, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _origin_tags() -> dict[str, str]:
+    """Returns the tags that MLflow's own client sets: who ran what."""
+    tags = {"mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL"}
+    with contextlib.suppress(OSError, KeyError):  # a user id without a name
+        tags["mlflow.user"] = getpass.getuser()
+    return tags
+
+
+def _warn(paragraph: str) -> None:
+    sys.stderr.write(paragraph + "\n")
+    sys.stderr.flush()

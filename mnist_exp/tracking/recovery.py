@@ -1,0 +1,109 @@
+"""Ends what a crash left open, and sends what an outage left behind.
+
+Every command that reads runs calls `recover`; with nothing pending it is one look at a folder.
+"""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from mnist_exp.errors import ExperimentError
+from mnist_exp.tracking import events, journal, markers
+from mnist_exp.tracking.attempt import Attempt, first_line
+from mnist_exp.tracking.locks import Lock
+from mnist_exp.tracking.replay import Replay
+
+Result = Literal["sent", "waiting", "alive", "broken", "gone"]
+
+
+class Recovered(NamedTuple):
+    """What became of one pending run."""
+
+    job_id: str
+    job_dir: Path
+    run_id: str | None
+    result: Result
+    killed: bool  # it was open, and nobody worked on it
+    problem: str  # why it waits or cannot be read, or what MLflow did not take
+
+
+def recover(folder: Path) -> list[Recovered]:
+    """Completes the runs that were started from a folder and are not known to be in MLflow.
+
+    A run that another process works on is left alone. A store that does not answer is tried once.
+
+    Args:
+        folder: Where the runs were started from.
+
+    Returns:
+        One entry for each pending run.
+    """
+    done = []
+    unreachable: dict[str, str] = {}
+    for marker in markers.pending(folder):
+        recovered = _recover_one(marker, unreachable.get(marker.uri))
+        if recovered.result == "waiting":
+            unreachable.setdefault(marker.uri, recovered.problem)
+        if recovered.result in {"sent", "gone"}:
+            markers.remove(folder, marker.job_id)
+        done.append(recovered)
+    return done
+
+
+def _recover_one(marker: markers.Marker, known_problem: str | None) -> Recovered:
+    job_dir = marker.job_dir
+    answer = Recovered(marker.job_id, job_dir, None, "gone", killed=False, problem="")
+    if not job_dir.is_dir():
+        return answer
+    lock = journal.hold(job_dir)
+    if lock is None:
+        return answer._replace(result="alive")
+    try:
+        try:
+            killed = _end(job_dir, lock)
+        except (ExperimentError, OSError) as problem:
+            return answer._replace(result="broken", problem=str(problem))
+    finally:
+        lock.release()
+    if killed is None:
+        return answer
+    answer = answer._replace(killed=killed)
+    if known_problem is not None:
+        return answer._replace(result="waiting", problem=known_problem)
+    return _send(answer)
+
+
+def _end(job_dir: Path, lock: Lock) -> bool | None:
+    """Ends an open journal as killed, at the time of its last event.
+
+    Returns:
+        Whether it was open; None when there is no journal.
+    """
+    entries = journal.read(job_dir)
+    if not entries:
+        return None
+    if journal.outcome_of(entry.event for entry in entries) is not None:
+        return False
+    writer = journal.Journal(job_dir, lock)
+    writer.append(events.End(entries[-1].event.time, "KILLED", "killed"))
+    problem = writer.problem
+    writer.close()
+    if problem is not None:
+        raise problem
+    return True
+
+
+def _send(answer: Recovered) -> Recovered:
+    replay = Replay.of(answer.job_dir)
+    if replay is None:
+        return answer._replace(result="alive")
+    complete = False
+    with Attempt() as attempt:
+        complete = replay.advance()
+    replay.close()
+    if attempt.problem is not None:
+        return answer._replace(result="waiting", problem=first_line(attempt.problem))
+    return answer._replace(
+        run_id=replay.run_id,
+        result="sent" if complete else "alive",
+        problem="; ".join(replay.refused),
+    )

@@ -1,0 +1,96 @@
+"""From what a user types for a run to the run: an id, the start of one, a name, or a word.
+
+`best` looks at validation accuracy alone, never at the test set.
+"""
+
+import math
+from collections.abc import Sequence
+
+from mnist_exp.errors import RequestError, nearest
+from mnist_exp.tracking.records import RunRecord
+from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL, Store
+
+VALIDATION_METRIC = "val/accuracy"
+_SHOWN = 10
+_ID_CHARACTERS = 8
+
+
+def select(selector: str, runs: Sequence[RunRecord], store: Store) -> RunRecord:
+    """Returns the run that a selector names.
+
+    Args:
+        selector: A run id, the unique start of one, a run name, `latest`, `best` or `@champion`.
+        runs: The runs to choose from, newest first.
+        store: Where the champion is registered; asked for `@champion` only.
+
+    Raises:
+        RequestError: No run, or more than one, is meant.
+    """
+    if not runs:
+        raise RequestError(
+            f"Expected a run to choose with {selector!r}. Received: the experiment "
+            f"{store.experiment!r} of {store.uri}, which has none. Make one with "
+            "`mnist-exp train`."
+        )
+    if selector == "latest":
+        return runs[0]
+    if selector == "best":
+        return _best(runs)
+    if selector == f"@{CHAMPION}":
+        return _champion(runs, store)
+    return _named(selector, runs)
+
+
+def _best(runs: Sequence[RunRecord]) -> RunRecord:
+    measured = [
+        run
+        for run in runs
+        if run.status == "FINISHED"
+        and run.outcome != "pruned"
+        and math.isfinite(run.metrics.get(VALIDATION_METRIC, math.nan))
+    ]
+    if not measured:
+        raise RequestError(
+            f"Expected a finished run with {VALIDATION_METRIC} for 'best'. Received: {len(runs)} "
+            "runs without. Train one with data.validation_images above 0, or name a run."
+        )
+    return max(measured, key=lambda run: run.metrics[VALIDATION_METRIC])
+
+
+def _champion(runs: Sequence[RunRecord], store: Store) -> RunRecord:
+    run_id = store.champion_run_id()
+    if run_id is None:
+        raise RequestError(
+            f"Expected a champion of the registered model {REGISTERED_MODEL!r}. Received: none. "
+            "Make one with `mnist-exp promote RUN`."
+        )
+    for run in runs:
+        if run.run_id == run_id:
+            return run
+    raise RequestError(
+        f"Expected the champion in the experiment {store.experiment!r}. Received: the run "
+        f"{run_id}, which is deleted or in another one. Promote another with "
+        "`mnist-exp promote RUN`."
+    )
+
+
+def _named(selector: str, runs: Sequence[RunRecord]) -> RunRecord:
+    found = (
+        [run for run in runs if run.run_id == selector]
+        or [run for run in runs if run.name == selector]
+        or [run for run in runs if selector and run.run_id.startswith(selector)]
+    )
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(f"{run.run_id[:_ID_CHARACTERS]} ({run.name})" for run in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise RequestError(
+            f"Expected one run. Received: {selector!r}, which means {len(found)}: {shown}{more}. "
+            "Give more of the run id."
+        )
+    names = [run.name for run in runs] + ["latest", "best", f"@{CHAMPION}"]
+    raise RequestError(
+        "Expected a run id or its start, a run name, latest, best or @champion. Received: "
+        f"{selector!r}.{nearest(selector, names)} `mnist-exp runs` lists the runs."
+    )

@@ -1,0 +1,51 @@
+"""Files on their way to MLflow: whole in the job's `artifacts/`, or not there at all."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+FOLDER = "artifacts"
+_PARTS = ".part"
+
+
+def stage(job_dir: Path, path: str, write: Callable[[Path], object]) -> str:
+    """Lets `write` make a file, and puts it in its place when it is complete.
+
+    Args:
+        job_dir: The job folder.
+        path: Where the file goes below `artifacts/`, with slashes.
+        write: Called with the file to write, which has the right name in another folder.
+
+    Returns:
+        The file's SHA-256.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    part = job_dir / FOLDER / _PARTS / path
+    place = job_dir / FOLDER / path
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(place)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return digest
+
+
+def digest_of(file: Path) -> str:
+    """Returns the SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def clear(job_dir: Path) -> None:
+    """Removes all staged files."""
+    shutil.rmtree(job_dir / FOLDER, ignore_errors=True)
