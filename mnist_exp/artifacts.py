@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,7 @@ def record_plots(
         "augmentation_preview": lambda: plots.augmentation_preview(*preview),
     }
     for name, draw in drawings.items():
-        figure = draw()
-        recorder.artifact(f"plots/{name}.png", lambda file, f=figure: plots.save(f, file))
+        recorder.artifact(f"plots/{name}.png", partial(plots.save, draw()))
 
 
 def record_predictions(recorder: Recorder, result: Evaluation) -> None:
@@ -96,6 +96,7 @@ def augmentation_preview(config: Config, train: Split) -> tuple[np.ndarray, np.n
 
 def description(
     config: Config,
+    *,
     tags: Mapping[str, str],
     metrics: Mapping[str, float],
     epoch: int,
@@ -119,16 +120,21 @@ def description(
         if "val/accuracy" in metrics
         else "No validation images"
     )
-    command = " ".join(["mnist-exp", "train", *overrides])
-    paragraphs = [
-        config.description or "",
+    test = (
         f"**{metrics['test/accuracy']:.2%}** on {len(splits.test):,} test images: "
         f"{metrics['test/errors']:.0f} wrong, 95 % interval {metrics['test/accuracy_low']:.2%} to "
         f"{metrics['test/accuracy_high']:.2%}, loss {metrics['test/loss']:.4f}, "
-        f"calibration error {metrics['test/ece']:.4f}.",
-        f"{validation}; weights of epoch {epoch}. {metrics['model/parameters']:,.0f} parameters, "
-        f"{metrics['time/fit_seconds']:.1f} s of fit in {config.training.precision} "
-        f"on {config.training.threads} threads.",
+        f"calibration error {metrics['test/ece']:.4f}."
+    )
+    cost = (
+        f"{metrics['model/parameters']:,.0f} parameters, {metrics['time/fit_seconds']:.1f} s of "
+        f"fit in {config.training.precision} on {config.training.threads} threads"
+    )
+    command = " ".join(["mnist-exp", "train", *overrides])
+    paragraphs = [
+        config.description or "",
+        test,
+        f"{validation}; weights of epoch {epoch}. {cost}.",
         f"Seed {config.seed}; {chosen}.",
         f"`{command}`",
     ]

@@ -1,8 +1,8 @@
 """Random changes of training images, in the graph, on the whole batch.
 
 Every function returns `augment(images, seed) -> images` over float32 [batch, 28, 28, 1]. It is
-stateless: the same seed (int32 [2]) gives the same images, so a resumed run sees what an uninterrupted
-one would. What moves in from outside the image is background, 0.
+stateless: the same seed (int32 [2]) gives the same images, so a resumed run sees what an
+uninterrupted one would. What moves in from outside the image is background, 0.
 """
 
 import math

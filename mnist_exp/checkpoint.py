@@ -32,7 +32,7 @@ _ARRAYS = ("weights", "optimizer", "evaluation_weights", "best_weights")
 
 
 def save(file: Path, state: State) -> None:
-    """Writes the state beside its place, then moves it there, so that a crash leaves the old one."""
+    """Writes the state beside its place, then moves it there: a crash leaves the old one."""
     plain: dict[str, Any] = {
         name: value for name, value in vars(state).items() if name not in _ARRAYS
     }
@@ -60,7 +60,7 @@ def load(file: Path) -> State | None:
     if not file.exists():
         return None
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             state = State(**json.loads(str(stored["state"])))
             for name in _ARRAYS:
                 count = sum(key.startswith(f"{name}.") for key in stored.files)

@@ -23,6 +23,7 @@ class Reporter:
     """Tells a person, and the log, how a training goes."""
 
     def __init__(self) -> None:
+        """Looks whether stderr is a terminal."""
         self._console = Console(stderr=True, highlight=False)
         self._live = Progress(
             TextColumn("{task.description}"),
@@ -55,7 +56,8 @@ class Reporter:
             visible=True,
             text=(
                 f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}  "
-                f"{progress.images_per_second:,.0f} images/s  {_duration(progress.seconds_left)} left"
+                f"{progress.images_per_second:,.0f} images/s  "
+                f"{_duration(progress.seconds_left)} left"
             ),
         )
 
@@ -66,21 +68,46 @@ class Reporter:
             f"accuracy {metrics['train/accuracy']:.2%}"
         )
         if "val/loss" in metrics:
-            line += f"  val loss {metrics['val/loss']:.4f}  val accuracy {metrics['val/accuracy']:.2%}"
+            line += (
+                f"  val loss {metrics['val/loss']:.4f}  val accuracy {metrics['val/accuracy']:.2%}"
+            )
         self.say(f"{line}  {metrics['images_per_second']:,.0f} images/s")
 
 
-def result_table(title: str, rows: Mapping[str, str]) -> Table:
-    """Returns a small table of names and values."""
-    table = Table(title=title, title_justify="left", show_header=False, title_style="bold")
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
+def show_result(title: str, metrics: Mapping[str, float], where: str) -> None:
+    """Prints what was measured to stdout, as a small table.
 
-
-def show(table: Table) -> None:
-    """Prints a table to stdout."""
+    Args:
+        title: the run's name, and on what it was measured.
+        metrics: the run's, by their names in MLflow.
+        where: where to find more.
+    """
+    table = Table(title=title, caption=where, show_header=False, title_justify="left")
+    table.caption_justify, table.title_style = "left", "bold"
+    for label, value in _results(metrics):
+        table.add_row(label, value)
     Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _results(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    low, high = metrics["test/accuracy_low"], metrics["test/accuracy_high"]
+    yield (
+        "test accuracy",
+        f"{metrics['test/accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})",
+    )
+    yield "test loss", f"{metrics['test/loss']:.4f}"
+    yield "test errors", f"{metrics['test/errors']:,.0f}"
+    if "val/accuracy" in metrics:
+        yield "validation accuracy", f"{metrics['val/accuracy']:.2%}"
+    if "model/parameters" in metrics:
+        yield "parameters", f"{metrics['model/parameters']:,.0f}"
+        yield (
+            "time",
+            (
+                f"{metrics['time/fit_seconds']:.1f} s of fit, "
+                f"{metrics['time/total_seconds']:.1f} s in all"
+            ),
+        )
 
 
 @contextmanager

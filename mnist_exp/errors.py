@@ -1,4 +1,4 @@
-"""The two ways a command can fail, and the hint that goes with a misspelt name.
+"""How a command can fail or be stopped, and the hint that goes with a misspelt name.
 
 The command line turns them into exit codes; nothing else in the project chooses one.
 """
@@ -13,6 +13,10 @@ class RequestError(Exception):
 
 class ExperimentError(Exception):
     """The request was fine, but the work failed. Exit code 1."""
+
+
+class Terminated(BaseException):
+    """The process was asked to end, by SIGTERM. Like Ctrl-C, it is no failure. Exit code 143."""
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

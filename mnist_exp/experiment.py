@@ -4,8 +4,9 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ import yaml
 
 from mnist_exp import console, data, machine, provenance
 from mnist_exp.config import Config, digest, flatten, from_record, to_record
-from mnist_exp.data import Splits
+from mnist_exp.errors import RequestError
 from mnist_exp.evaluation import Evaluation, evaluate
 from mnist_exp.hydra_loader import job_folder
+from mnist_exp.lookup import find
 from mnist_exp.tracking import Recorder, events, journal, preflight, resolve
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT = Path("checkpoints", "last.npz")
 LOG = "log.txt"
+OUTPUTS = "outputs"
 RESOLVED = "config/resolved.yaml"
-OVERRIDES = "config/overrides.yaml"
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,10 @@ def run(
         ExperimentError: the work failed; the run says so.
     """
     preflight(resolve(config.tracking.uri))
-    began = time.perf_counter()
-    config = _settled(config)
+    config = settled(config)
     code = provenance.code()
     # A folder that the user named is no identity: the same name may be used again.
-    job_id = job_dir.name if job_dir.parent.name == "outputs" else job_folder()
+    job_id = job_dir.name if job_dir.parent.name == OUTPUTS else job_folder()
     recorder = Recorder.start(
         job_dir,
         job_id=job_id,
@@ -88,14 +89,24 @@ def run(
     )
     with _recorded(recorder):
         _record_origin(recorder, config, overrides, code)
-        return _tell(recorder, config, overrides, callbacks, began)
+        return _tell(recorder, config, overrides, callbacks)
 
 
-def resume(job_dir: Path) -> Run:
+def settled(config: Config) -> Config:
+    """Replaces what depends on the machine, "auto" and null, by what it comes to here."""
+    training = config.training
+    settings = {
+        "precision": machine.resolve_precision(training.precision),
+        "threads": training.threads or machine.cores(),
+    }
+    return config.model_copy(update={"training": training.model_copy(update=settings)})
+
+
+def resume(selector: str) -> Run:
     """Continues a run that was cut off, from its last checkpoint, in the same MLflow run.
 
     Args:
-        job_dir: the run's folder.
+        selector: what names the run, or its job folder.
 
     Returns:
         The finished run.
@@ -104,12 +115,36 @@ def resume(job_dir: Path) -> Run:
         RequestError: there is no such run, another process works on it, or it finished.
         ExperimentError: the work failed; the run says so.
     """
-    began = time.perf_counter()
+    job_dir = _job_folder(selector)
     recorder = Recorder.resume(job_dir)
+    code = provenance.code()
     with _recorded(recorder):
+        if code.sha256 != recorder.started.tags["mnist_exp.code_sha256"]:
+            console.logger.warning("The code has changed since this run began.")
         config = from_record(recorder.started.config)
-        overrides = yaml.safe_load((job_dir / journal.ARTIFACTS / OVERRIDES).read_text())
-        return _tell(recorder, config, overrides, (), began)
+        overrides = _typed(job_dir)
+        _record_origin(recorder, config, overrides, code)
+        return _tell(recorder, config, overrides, ())
+
+
+def _typed(job_dir: Path) -> list[str]:
+    """Returns the overrides that Hydra keeps in a job folder."""
+    file = job_dir / ".hydra" / "overrides.yaml"
+    return list(yaml.safe_load(file.read_text(encoding="utf-8"))) if file.exists() else []
+
+
+def _job_folder(selector: str) -> Path:
+    if Path(selector).is_dir():
+        return Path(selector)
+    record = find(selector).record
+    folder = Path(OUTPUTS, record.job_id or "")
+    if record.job_id is None or not folder.is_dir():
+        raise RequestError(
+            f"Expected the job folder of run {record.name} at {folder}. Received: no such folder. "
+            "Give the command in the folder that the run was started from, or name the job folder "
+            "itself: `mnist-exp resume FOLDER`."
+        )
+    return folder
 
 
 @contextmanager
@@ -139,8 +174,8 @@ def _tell(
     config: Config,
     overrides: Sequence[str],
     callbacks: Sequence[Any],
-    began: float,
 ) -> Run:
+    began = time.perf_counter()
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
     recorder.dataset(
         name=splits.name,
@@ -150,56 +185,48 @@ def _tell(
     )
     recorder.tags({"mnist_exp.data_sha256": splits.digest})
     machine.start_tensorflow(config.training.threads)
-    from mnist_exp import artifacts
+    from mnist_exp import artifacts, assembly
 
-    task = _task(config, splits)
+    task = assembly.task(config, splits)
     fit = _fit(recorder, config, task, callbacks)
     result = evaluate(task.predict(splits.test.images), splits.test.labels)
     artifacts.record_plots(recorder, config, fit.history, result, splits)
     artifacts.record_predictions(recorder, result)
     artifacts.record_models(recorder, task.twin, splits.test.images)
     recorder.tags({"mnist_exp.weights_sha256": artifacts.weights_digest(task.twin)})
-    final = _final_metrics(result) | {
-        "model/parameters": task.twin.count_params(),
-        "time/fit_seconds": fit.seconds,
-        "time/total_seconds": time.perf_counter() - began,
-    }
+    final = (
+        test_metrics(result)
+        | _choice(fit)
+        | {
+            "model/parameters": task.twin.count_params(),
+            "time/fit_seconds": fit.seconds,
+            "time/total_seconds": time.perf_counter() - began,
+        }
+    )
     recorder.metrics(final)
     metrics = {name: values[fit.epoch - 1] for name, values in fit.history.items()} | final
     tags = recorder.started.tags
-    recorder.describe(artifacts.description(config, tags, metrics, fit.epoch, splits, overrides))
+    recorder.describe(
+        artifacts.description(
+            config,
+            tags=tags,
+            metrics=metrics,
+            epoch=fit.epoch,
+            splits=splits,
+            overrides=overrides,
+        )
+    )
     if not config.training.keep_checkpoints:
         shutil.rmtree((recorder.job_dir / CHECKPOINT).parent, ignore_errors=True)
     return Run(recorder.started.run_name, recorder.run_id, recorder.job_dir, config, metrics)
 
 
-def _task(config: Config, splits: Splits) -> "Task":
-    from mnist_exp import augmentation, models, optimizers, training
-
-    precision = machine.dtype_policy(config.training.precision)
-    options = {"seed": config.seed, **config.model.options()}
-    network = models.build(config.model.name, dtype_policy=precision, **options)
-    twin = models.build(config.model.name, dtype_policy="float32", **options)
-    return training.Task(
-        network=network,
-        twin=twin,
-        predict=models.predictor(twin),
-        optimizer=optimizers.build(
-            config.optimizer.name,
-            weight_averaging=config.training.weight_averaging,
-            **config.optimizer.options(),
-        ),
-        schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
-        augment=augmentation.AUGMENTATIONS[config.augmentation.name](
-            **config.augmentation.options()
-        ),
-        train=splits.train,
-        validation=splits.validation,
-        seed=config.seed,
-        epochs=config.training.epochs,
-        batch_size=config.training.batch_size,
-        label_smoothing=config.training.label_smoothing,
-    )
+def _choice(fit: "Fit") -> dict[str, float]:
+    """Returns which epoch's weights were kept, and what they reached on validation."""
+    chosen = {"chosen/epoch": float(fit.epoch)}
+    if "val/accuracy" in fit.history:
+        chosen["chosen/val_accuracy"] = fit.history["val/accuracy"][fit.epoch - 1]
+    return chosen
 
 
 def _fit(recorder: Recorder, config: Config, task: "Task", callbacks: Sequence[Any]) -> "Fit":
@@ -231,7 +258,8 @@ def _fit(recorder: Recorder, config: Config, task: "Task", callbacks: Sequence[A
         )
 
 
-def _final_metrics(result: Evaluation) -> dict[str, float]:
+def test_metrics(result: Evaluation) -> dict[str, float]:
+    """Returns what a run records of its test images."""
     return {
         "test/accuracy": result.accuracy,
         "test/accuracy_low": result.accuracy_low,
@@ -240,16 +268,6 @@ def _final_metrics(result: Evaluation) -> dict[str, float]:
         "test/errors": result.errors,
         "test/ece": result.ece,
     }
-
-
-def _settled(config: Config) -> Config:
-    """Replaces what depends on the machine, "auto" and null, by what it comes to here."""
-    training = config.training
-    settled = {
-        "precision": machine.resolve_precision(training.precision),
-        "threads": training.threads or machine.cores(),
-    }
-    return config.model_copy(update={"training": training.model_copy(update=settled)})
 
 
 def _recorded_epochs(job_dir: Path) -> set[int]:
@@ -261,17 +279,18 @@ def _record_origin(
     recorder: Recorder, config: Config, overrides: Sequence[str], code: provenance.Code
 ) -> None:
     """Records what the run starts from: config, packages, machine, and what git does not know."""
-    system = machine.system() | {
-        "threads": config.training.threads,
-        "precision": config.training.precision,
-    }
+    settings = {"threads": config.training.threads, "precision": config.training.precision}
     texts = {
         RESOLVED: yaml.safe_dump(to_record(config), sort_keys=False),
-        OVERRIDES: yaml.safe_dump(list(overrides)),
+        "config/overrides.yaml": yaml.safe_dump(list(overrides)),
         "environment/requirements.txt": "\n".join(provenance.packages()) + "\n",
-        "environment/system.json": json.dumps(system, indent=2) + "\n",
+        "environment/system.json": json.dumps(machine.system() | settings, indent=2) + "\n",
+        "source/diff.patch": code.diff,
     }
-    if code.diff:
-        texts["source/diff.patch"] = code.diff
     for path, text in texts.items():
-        recorder.artifact(path, lambda file, text=text: file.write_text(text, encoding="utf-8"))
+        if text:
+            recorder.artifact(path, partial(_write, text))
+
+
+def _write(text: str, file: Path) -> None:
+    file.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Name -> Keras network, of built-in layers only, so that a logged model loads without mnist_exp.
+"""Name -> Keras network, of built-in layers only: a logged model loads without mnist_exp.
 
-A network maps float images [batch, 28, 28, 1] in [0, 1] to logits [batch, 10]. `classifier` wraps one
-for the world outside: raw uint8 pixels in, probabilities out.
+A network maps float images [batch, 28, 28, 1] in [0, 1] to logits [batch, 10]. `classifier` wraps
+one for the world outside: raw uint8 pixels in, probabilities out.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ PREDICTION_BATCH = 1000
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
-# Keras's own 0.99 needs some 500 steps to forget its start; recipes of a few hundred steps need less.
+# Keras's own 0.99 takes some 500 steps to forget its start, which a short recipe does not have.
 BATCH_NORM_MOMENTUM = 0.9
 
 
@@ -81,7 +81,7 @@ def deep_cnn(
     dropout: float,
     batch_norm: bool,
 ) -> keras.Model:
-    """A deeper convolutional network in blocks, in the manner of VGG, ending in an average over the image.
+    """A deeper convolutional network in blocks, as VGG has, that ends in an average over the image.
 
     Args:
         blocks: the output channels of each convolution, block by block; a 2x2 max pool stands

@@ -1,4 +1,4 @@
-"""Where the code of a run comes from: its digest, its commit, what differs from it, its packages."""
+"""Where the code of a run comes from: its digest, its commit, its changes, its packages."""
 
 import hashlib
 import importlib.metadata

@@ -107,12 +107,12 @@ def fit(
         The history, and which epoch was chosen.
     """
     task.optimizer.build(task.network.trainable_variables)
+    run_steps = _graph(task)  # takes the peak learning rate, which a checkpoint would overwrite
     state = checkpoint.load(checkpoint_file) or State()
     if state.epoch:
         task.network.set_weights(state.weights)
         for variable, value in zip(task.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
-    run_steps = _graph(task)
     keras_calls = keras.callbacks.CallbackList(
         list(callbacks), model=task.twin, epochs=task.epochs, steps=task.steps
     )
@@ -138,9 +138,9 @@ def fit(
 def _graph(task: Task) -> RunSteps:
     """Returns the steps `first` to `last` of an epoch as one graph call.
 
-    The call takes the order of the images int32 [N], the number of steps done before this epoch,
-    and the range of steps; it gives each step's sum of losses, float32, and number of right
-    answers, int32. They are added up outside, so that no sum depends on how an epoch is cut into calls.
+    The call takes the order of the images int32 [N], the steps done before this epoch, and the
+    range of steps; it gives each step's sum of losses, float32, and number of right answers,
+    int32. They are added up outside, so that no sum depends on how an epoch is cut into calls.
     """
     network, optimizer, batch_size = task.network, task.optimizer, task.batch_size
     images, labels = tf.constant(task.train.images), tf.constant(task.train.labels)

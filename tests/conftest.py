@@ -12,7 +12,9 @@ DATASETS = DATASETS if DATASETS.is_absolute() else (REPOSITORY / DATASETS).resol
 
 
 @pytest.fixture(autouse=True)
-def sealed_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def sealed_environment(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """Moves the test to an empty folder and clears every variable that could steer a run."""
     for name in list(os.environ):
         if name.startswith(("MLFLOW_", "HYDRA_", "MNIST_EXP_")):
@@ -24,5 +26,7 @@ def sealed_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
     monkeypatch.setenv("MNIST_EXP_DATA", str(DATASETS))
+    # The list of fonts takes seconds to make and steers nothing.
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.getbasetemp() / "matplotlib"))
     monkeypatch.chdir(work)
     return work

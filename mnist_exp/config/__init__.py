@@ -10,7 +10,14 @@
 It imports neither TensorFlow nor MLflow, and holds no default: those stand in conf/.
 """
 
-from mnist_exp.config.composing import Composed, Composer, choices, compose, from_hydra
+from mnist_exp.config.composing import (
+    Composed,
+    Composer,
+    choices,
+    compose,
+    from_hydra,
+    task_overrides,
+)
 from mnist_exp.config.record import digest, flatten, from_record, to_record
 from mnist_exp.config.report import ConfigError, Problem
 from mnist_exp.config.schema import Component, Config
@@ -28,5 +35,6 @@ __all__ = [
     "flatten",
     "from_hydra",
     "from_record",
+    "task_overrides",
     "to_record",
 ]

@@ -13,6 +13,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
@@ -62,11 +63,18 @@ def from_hydra(cfg: DictConfig) -> Config:
     return validate(values, problems)
 
 
-def choices(cfg: DictConfig) -> dict[str, str]:
-    """Returns the chosen option of each group, without Hydra's own groups and those left empty."""
+def choices(hydra: Any) -> dict[str, str]:
+    """Returns the chosen options, without Hydra's own groups and those left empty.
+
+    Args:
+        hydra: the `hydra` section of a composed config.
+
+    Returns:
+        Config group -> option.
+    """
     return {
         group: str(option)
-        for group, option in cfg.hydra.runtime.choices.items()
+        for group, option in hydra.runtime.choices.items()
         if not group.startswith("hydra/") and option is not None
     }
 
@@ -93,7 +101,7 @@ class Composer:
     def compose(self, overrides: Sequence[str]) -> Composed:
         """Composes and checks one experiment; see the function `compose`."""
         cfg, config = self.checked(overrides)
-        return Composed(config, choices(cfg), tuple(cfg.hydra.overrides.task))
+        return Composed(config, choices(cfg.hydra), tuple(task_overrides(cfg.hydra)))
 
     def checked(
         self, overrides: Sequence[str], job_number: int | None = None
@@ -111,10 +119,11 @@ class Composer:
             ConfigError: with all problems at once.
         """
         with version_base():
-            cfg, problems = self._load_or_examine(overrides, RunMode.RUN)
+            examination = Examination(self.loader, self.config_name, RunMode.RUN)
+            cfg = examination.compose(overrides)
             with _as_job(cfg, job_number):
                 values, unresolved = plain(cfg)
-            return cfg, validate(values, [*problems, *unresolved])
+            return cfg, validate(values, [*examination.problems, *unresolved])
 
     def check_sweep(self, overrides: Sequence[str]) -> None:
         """Checks every job of a sweep.
@@ -122,12 +131,15 @@ class Composer:
         Raises:
             ConfigError: with the problems of all jobs.
         """
+        examination = Examination(self.loader, self.config_name, RunMode.MULTIRUN)
         with version_base():
-            cfg, problems = self._load_or_examine(overrides, RunMode.MULTIRUN)
-        hydra_overrides = list(cfg.hydra.overrides.hydra)
-        for number, job in enumerate(self._jobs(cfg)):
+            cfg = examination.compose(overrides)
+        problems = examination.problems
+        for_hydra = [str(o.input_line) for o in examination.accepted if o.is_hydra_override()]
+        for_jobs = [o for o in examination.accepted if not o.is_hydra_override()]
+        for number, job in enumerate(self._jobs(cfg.hydra.sweeper, for_jobs)):
             try:
-                self.checked([*hydra_overrides, *job], number)
+                self.checked([*for_hydra, *job], number)
             except ConfigError as error:
                 problems = list(dict.fromkeys([*problems, *error.problems]))
             if len(problems) >= MOST_PROBLEMS:
@@ -135,27 +147,30 @@ class Composer:
         if problems:
             raise ConfigError(problems)
 
-    def _jobs(self, cfg: DictConfig) -> list[list[str]]:
+    def _jobs(self, sweeper: Any, overrides: Sequence[Override]) -> list[list[str]]:
         """Returns the overrides of each job that Hydra's own sweeper would make of a sweep."""
-        task_overrides = list(cfg.hydra.overrides.task)
-        if not cfg.hydra.sweeper.get("_target_", "").endswith(BasicSweeper.__name__):
+        texts = [str(override.input_line) for override in overrides]
+        if not sweeper.get("_target_", "").endswith(BasicSweeper.__name__):
             # Another sweeper picks values as it goes; each job is checked when it starts.
-            parsed = OverridesParser.create().parse_overrides(task_overrides)
-            return [[str(o.input_line) for o in parsed if not o.is_sweep_override()]]
-        params = [f"{key}={value}" for key, value in (cfg.hydra.sweeper.params or {}).items()]
+            return [[str(o.input_line) for o in overrides if not o.is_sweep_override()]]
+        params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
         parser = OverridesParser.create(config_loader=self.loader)
         try:
-            overrides = parser.parse_overrides([*params, *task_overrides])
-            return [list(job) for job in BasicSweeper.split_arguments(overrides, None)[0]]
+            parsed = parser.parse_overrides([*params, *texts])
+            return [list(job) for job in BasicSweeper.split_arguments(parsed, None)[0]]
         except HydraException as error:
-            received = " ".join(task_overrides)
-            raise ConfigError([Problem("-m", "a grid of values", received, words(error))]) from None
+            problem = Problem("-m", "a grid of values", " ".join(texts), words(error))
+            raise ConfigError([problem]) from None
 
-    def _load_or_examine(
-        self, overrides: Sequence[str], mode: RunMode
-    ) -> tuple[DictConfig, list[Problem]]:
-        examination = Examination(self.loader, self.config_name, mode)
-        return examination.compose(overrides), examination.problems
+
+def task_overrides(hydra: Any) -> list[str]:
+    """Returns the overrides as they were typed, without Hydra's own keys.
+
+    Args:
+        hydra: the `hydra` section of a composed config.
+    """
+    texts: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    return [str(text) for text in texts]
 
 
 def plain(cfg: DictConfig) -> tuple[dict[str, Any], list[Problem]]:

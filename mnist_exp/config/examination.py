@@ -39,6 +39,7 @@ class Examination:
             mode: RUN, where several values are an error, or MULTIRUN, where jobs take them.
         """
         self.problems: list[Problem] = []
+        self.accepted: list[Override] = []
         self._loader = loader
         self._config_name = config_name
         self._mode = mode
@@ -47,7 +48,8 @@ class Examination:
         """Composes all overrides as Hydra does, or else those that can be.
 
         Returns:
-            Hydra's config; `problems` tells of the overrides that are not in it.
+            Hydra's config; `accepted` holds the overrides that are in it, or wait for the jobs of
+            a sweep, and `problems` tells of the others.
 
         Raises:
             ConfigError: the configs do not compose without any override either.
@@ -64,8 +66,8 @@ class Examination:
         cfg = self._load_selections(first)
         known = set(_paths(OmegaConf.to_container(cfg, resolve=False)))
         for override in parsed:
-            if override not in first and not override.is_sweep_override():
-                self._apply(override, cfg, known)
+            if override not in first and self._apply(override, cfg, known):
+                self.accepted.append(override)
         if refusal and not self.problems:
             expected = "overrides that compose"
             self.problems.append(Problem("config", expected, " ".join(overrides), refusal))
@@ -76,6 +78,7 @@ class Examination:
         cfg: DictConfig = self._loader.load_configuration(
             self._config_name, texts, self._mode, from_shell=False
         )
+        self.accepted = list(overrides)
         return cfg
 
     def _load_selections(self, overrides: Sequence[Override]) -> DictConfig:
@@ -83,44 +86,48 @@ class Examination:
         try:
             return self._load(overrides)
         except COMPOSITION_ERRORS:
-            accepted: list[Override] = []
+            pass  # which one is at fault is found out below
         try:
-            cfg = self._load(accepted)
+            cfg = self._load([])
         except COMPOSITION_ERRORS as error:
             name = f"{self._config_name}.yaml"
             problem = Problem(name, "configs that compose", "an error", words(error))
             raise ConfigError([problem]) from None
         for override in overrides:
             try:
-                cfg = self._load([*accepted, override])
-                accepted.append(override)
+                cfg = self._load([*self.accepted, override])
             except COMPOSITION_ERRORS as error:
                 self._refuse(override, error)
         return cfg
 
-    def _apply(self, override: Override, cfg: DictConfig, known: set[str]) -> None:
-        """Sets a value, as Hydra does, or adds a problem."""
+    def _apply(self, override: Override, cfg: DictConfig, known: set[str]) -> bool:
+        """Sets a value, as Hydra does, or adds a problem; tells whether it could."""
+        if override.is_sweep_override():
+            return True
         key = override.key_or_group
         added = override.is_add() or override.is_force_add()
         if override.is_add() and key in known and not isinstance(override.value(), dict | list):
             received = str(override.input_line)
             remedy = f"Write {received[1:]}, without the +."
             self.problems.append(Problem(f"+{key}", "a new key", received, remedy))
-            return
+            return False
         if key not in known and not added:
             groups = self._loader.list_groups("")
             values: Any = OmegaConf.to_container(cfg, resolve=False)
             self.problems.append(unknown_key(key, values, sorted({*known, *groups})))
-            return
+            return False
         try:
             if override.is_delete():
                 parent, _, name = key.rpartition(".")
                 with open_dict(cfg):
                     del (OmegaConf.select(cfg, parent) if parent else cfg)[name]
+                known.discard(key)
             else:
                 OmegaConf.update(cfg, key, override.value(), merge=True, force_add=added)
         except COMPOSITION_ERRORS as error:
             self._refuse(override, error)
+            return False
+        return True
 
     def _refuse(self, override: Override, error: Exception) -> None:
         expected = "an override that fits the config"
@@ -131,11 +138,13 @@ class Examination:
     def _parse(self, text: str) -> Iterator[Override]:
         try:
             override = OverridesParser.create().parse_overrides([text])[0]
-        except HydraException as error:
+        except HydraException:
+            override = None
+        if override is None or not override.key_or_group:
             expected = "an override: key=value, +key=value, ~key or group=option"
             remedy = "Put quotes around a value with special characters: key=\"'a: b'\"."
             if "=" not in text:
-                remedy = words(error).partition(" See ")[0]
+                remedy = f"Write {text}=VALUE, or group=OPTION."
             self.problems.append(Problem(repr(text), expected, "a syntax error", remedy))
             return
         if override.is_sweep_override() and self._mode == RunMode.RUN:

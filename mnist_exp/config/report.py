@@ -12,6 +12,8 @@ from mnist_exp.config.schema import Component, Config
 from mnist_exp.config.wording import describe, nearest_key, show
 from mnist_exp.errors import RequestError, nearest
 
+UNFIT = ("extra_forbidden", "missing")  # what follows from a section whose `name` was changed alone
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -102,7 +104,14 @@ def schema_keys() -> dict[str, list[str]]:
 
 
 def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Problem]:
+    foreign = _foreign_keys(error)
+    for section, keys in foreign.items():
+        name = _select(values, f"{section}.name")
+        remedy = f"Choose a component and its keys together, with {section}=OPTION."
+        yield Problem(section, f"the keys of {name}", f"also {', '.join(keys)}", remedy)
     for item in error.errors(include_url=False):
+        if item["loc"] and item["loc"][0] in foreign and item["type"] in UNFIT:
+            continue
         context = item.get("ctx", {})
         if item["type"] == "rule":
             yield Problem(
@@ -141,6 +150,18 @@ def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Pr
         remedy = f"Choose it first, with {section}=OPTION."
         return Problem(key, expected, f"a key of {' and '.join(owners)}", remedy)
     return Problem(key, "a key of the config", "an unknown key", nearest_key(key, known).strip())
+
+
+def _foreign_keys(error: ValidationError) -> dict[str, list[str]]:
+    """Returns section -> keys in it that belong to another component than the section's `name`."""
+    owners = schema_keys()
+    foreign: dict[str, list[str]] = {}
+    for item in error.errors(include_url=False):
+        if item["type"] == "extra_forbidden":
+            section, _, key = _locate(item["loc"])[0].partition(".")
+            if owners.get(f"{section}.{key}"):
+                foreign.setdefault(section, []).append(key)
+    return foreign
 
 
 def _known_keys(values: Mapping[str, Any]) -> list[str]:

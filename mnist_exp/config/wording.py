@@ -32,7 +32,8 @@ def describe(annotation: Any, metadata: Iterable[Any] = (), *, many: bool = Fals
         return describe(arguments[0], [*nested, *metadata], many=many)
     if origin in (Union, types.UnionType):
         parts = [describe(part, metadata) for part in arguments if part is not types.NoneType]
-        return " or ".join([*parts, "null"])
+        parts += ["null"] if types.NoneType in arguments else []
+        return " or ".join(dict.fromkeys(parts))
     if origin is Literal:
         names = [str(name) for name in arguments]
         return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
@@ -40,7 +41,7 @@ def describe(annotation: Any, metadata: Iterable[Any] = (), *, many: bool = Fals
         some = "one or more " if _has(metadata, "min_length") else ""
         return f"{'lists' if many else 'a list'} of {some}{describe(arguments[0], many=True)}"
     if annotation is str and _has(metadata, "min_length"):
-        return "text of at least one character"
+        return "text that is not empty"
     return " ".join([_scalar(annotation, many=many), _limits(metadata)]).strip()
 
 

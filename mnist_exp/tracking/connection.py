@@ -7,6 +7,7 @@ that ten jobs that start at once make one, and a job killed meanwhile leaves non
 import contextlib
 import logging
 import os
+import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -16,21 +17,22 @@ from mnist_exp.errors import ExperimentError
 from mnist_exp.tracking.location import sqlite_path, sqlite_uri
 from mnist_exp.tracking.locks import Lock
 
-# MLflow's own: 120 seconds, 7 retries. The journal holds what a dead server misses, so there is no
-# reason to wait for it.
-_IMPATIENCE = {
+# MLflow's own are 120 seconds and 7 retries. The journal holds what a dead server misses, so there
+# is no reason to wait for it.
+_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 _CREATION_SECONDS = 120.0
 
 
 def connect(uri: str) -> Any:
     """Returns an `MlflowClient` for a resolved URI; a local store that is absent is created."""
-    for name, value in _IMPATIENCE.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
     _quiet()
@@ -93,7 +95,10 @@ def _prepare(path: Path) -> None:
 def _create(path: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+    prefix = f".{path.name}."
+    for stale in path.parent.glob(f"{prefix}*"):  # of a process that was killed here
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
         part = Path(folder) / path.name
         # The artifacts lie where MLflow itself would put them: beside the file.
         store = SqlAlchemyStore(sqlite_uri(part), str(path.parent / "mlruns"))

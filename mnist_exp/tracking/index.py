@@ -21,7 +21,7 @@ from mnist_exp.tracking.records import RunRecord
 
 _VERSION = 1
 # Runs that end while another process ends too may reach MLflow in another order than their times.
-_OVERLAP_MS = 10 * 60 * 1000
+_OVERLAP_MS = 2 * 60 * 1000
 _IDS_A_QUERY = 100
 _OPEN_STATES = {"RUNNING", "SCHEDULED"}
 _IDS = {
@@ -116,9 +116,11 @@ class Index:
 
         store = Store(self.uri, self.experiment)
         since = max(seen - _OVERLAP_MS, 0)
-        runs = list(store.search(f"attributes.start_time > {since}"))
         if since:
-            runs += store.search(f"attributes.end_time > {since}")
+            runs = list(store.search(f"attributes.end_time > {since}"))
+            runs += store.search("attributes.status = 'RUNNING'")
+        else:
+            runs = list(store.search())
         deleted = list(store.search(deleted=True))
         # Open ones may have ended long ago, and deleted ones may have been restored.
         fetched = {run.run_id for run in runs + deleted}
@@ -159,7 +161,8 @@ class Index:
             database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             database.executemany("DELETE FROM runs WHERE experiment = ? AND run_id = ?", losses)
             newest = database.execute(
-                "SELECT MAX(end_time) FROM runs WHERE experiment = ?", [self.experiment]
+                "SELECT MAX(end_time) FROM runs WHERE experiment = ? AND NOT open",
+                [self.experiment],
             ).fetchone()[0]
             # A clock that ran ahead must not hide the runs of clocks that do not.
             seen = min(newest or 0, now())

@@ -10,7 +10,8 @@ from mnist_exp.errors import RequestError, nearest
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL, Store
 
-VALIDATION_METRIC = "val/accuracy"
+# Of the weights that were kept; runs made elsewhere may have the last epoch's only.
+VALIDATION_METRICS = ("chosen/val_accuracy", "val/accuracy")
 _SHOWN = 10
 _ID_CHARACTERS = 8
 
@@ -47,14 +48,19 @@ def _best(runs: Sequence[RunRecord]) -> RunRecord:
         for run in runs
         if run.status == "FINISHED"
         and run.outcome != "pruned"
-        and math.isfinite(run.metrics.get(VALIDATION_METRIC, math.nan))
+        and math.isfinite(_validation(run))
     ]
     if not measured:
         raise RequestError(
-            f"Expected a finished run with {VALIDATION_METRIC} for 'best'. Received: {len(runs)} "
+            f"Expected a finished run with {VALIDATION_METRICS[-1]} for 'best'. Received: {len(runs)} "
             "runs without. Train one with data.validation_images above 0, or name a run."
         )
-    return max(measured, key=lambda run: run.metrics[VALIDATION_METRIC])
+    return max(measured, key=_validation)
+
+
+def _validation(run: RunRecord) -> float:
+    known = (run.metrics[name] for name in VALIDATION_METRICS if name in run.metrics)
+    return next(known, math.nan)
 
 
 def _champion(runs: Sequence[RunRecord], store: Store) -> RunRecord:

@@ -170,7 +170,10 @@ class Store:
 
     def artifact_path(self, run_id: str, path: str) -> Path:
         """Returns an artifact of a run as a local file or folder; a remote one is downloaded."""
-        return Path(self.client.download_artifacts(run_id, path))
+        from mlflow.artifacts import download_artifacts
+
+        location = self.client.get_run(run_id).info.artifact_uri
+        return Path(download_artifacts(artifact_uri=f"{location}/{path}", tracking_uri=self.uri))
 
     def champion_run_id(self) -> str | None:
         """Returns the run of the registered model's champion; None when there is none."""

@@ -1,5 +1,6 @@
 """A mirror of MNIST on the loopback interface, with the faults that real ones have."""
 
+import contextlib
 import gzip
 import http.server
 import os
@@ -35,7 +36,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         _, behaviour, name = self.path.split("/")
         self.server.requests[self.path] += 1
-        getattr(self, f"answer_{behaviour}")((self.server.folder / name).read_bytes())
+        with contextlib.suppress(ConnectionError):  # the client may have given up
+            getattr(self, f"answer_{behaviour}")((self.server.folder / name).read_bytes())
 
     def log_message(self, *args: object) -> None:
         """Keeps stderr for the code under test."""
@@ -81,6 +83,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(content[: len(content) // 2], len(content))
         self.wfile.flush()
         self.server.closing.wait()
+
+    def answer_trickling(self, content: bytes) -> None:
+        self.send(b"", len(content))
+        for start in range(0, len(content), 10):
+            self.wfile.write(content[start : start + 10])
+            if self.server.closing.wait(0.05):
+                break
+
+    def answer_endless(self, content: bytes) -> None:
+        self.send_response(200)
+        self.end_headers()
+        while not self.server.closing.is_set():
+            self.wfile.write(bytes(1 << 20))
 
 
 @pytest.fixture

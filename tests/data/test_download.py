@@ -34,7 +34,7 @@ def load(root, *mirrors, attempts=1, timeout_seconds=30.0):
 
 
 def patience(behaviour):
-    return 0.5 if behaviour in {"silent", "stalling"} else 30.0
+    return 1.5 if behaviour in {"silent", "stalling", "trickling"} else 30.0
 
 
 def files_in(folder):
@@ -77,7 +77,18 @@ def test_a_server_that_unpacks_the_files_will_do(root, mirror):
 
 @pytest.mark.parametrize(
     "behaviour",
-    ["missing", "flaky", "short", "truncated", "altered", "html", "silent", "stalling"],
+    [
+        "missing",
+        "flaky",
+        "short",
+        "truncated",
+        "altered",
+        "html",
+        "silent",
+        "stalling",
+        "trickling",
+        "endless",
+    ],
 )
 def test_a_bad_mirror_is_passed_over(root, mirror, behaviour):
     load(root, mirror.url(behaviour), mirror.url("good"), timeout_seconds=patience(behaviour))
@@ -101,6 +112,8 @@ def test_a_second_attempt_can_do(root, mirror):
         ("altered", "instead of ba891046e650"),
         ("html", "sent other content of 53 bytes"),
         ("silent", "timed out"),
+        ("trickling", "sent only "),
+        ("endless", "sent more than 100,000,000 bytes"),
     ],
 )
 def test_when_every_mirror_fails_the_reasons_and_remedies_are_named(

@@ -1,0 +1,42 @@
+"""A checked config -> the things that it names, on this machine."""
+
+from mnist_exp import augmentation, machine, models, optimizers
+from mnist_exp.config import Config
+from mnist_exp.data import Splits
+from mnist_exp.training import Task
+
+
+def task(config: Config, splits: Splits) -> Task:
+    """Builds everything that is trained and that trains it.
+
+    Args:
+        config: with a precision that is settled.
+        splits: what to train and to validate on.
+
+    Returns:
+        Models with fresh weights, optimizer, schedule and augmentation, ready for `training.fit`.
+    """
+    policy = machine.dtype_policy(config.training.precision)
+    options = {"seed": config.seed, **config.model.options()}
+    network = models.build(config.model.name, dtype_policy=policy, **options)
+    twin = models.build(config.model.name, dtype_policy="float32", **options)
+    return Task(
+        network=network,
+        twin=twin,
+        predict=models.predictor(twin),
+        optimizer=optimizers.build(
+            config.optimizer.name,
+            weight_averaging=config.training.weight_averaging,
+            **config.optimizer.options(),
+        ),
+        schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
+        augment=augmentation.AUGMENTATIONS[config.augmentation.name](
+            **config.augmentation.options()
+        ),
+        train=splits.train,
+        validation=splits.validation,
+        seed=config.seed,
+        epochs=config.training.epochs,
+        batch_size=config.training.batch_size,
+        label_smoothing=config.training.label_smoothing,
+    )

@@ -1,0 +1,277 @@
+"""The command `mnist-exp`: each verb parses and calls one function. Exit codes are made here."""
+
+import os
+import select
+import shutil
+import signal
+import sys
+import textwrap
+import traceback
+from collections.abc import Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import click
+
+from mnist_exp.errors import ExperimentError, RequestError, Terminated, nearest
+from mnist_exp.help_pages import COMPLETION_HELP, HELP, TRAIN_HELP
+
+PROGRAM = "mnist-exp"
+COMPLETION_VARIABLE = "_MNIST_EXP_COMPLETE"
+EXIT_CODES: dict[type[BaseException], int] = {
+    RequestError: 2,
+    ExperimentError: 1,
+    KeyboardInterrupt: 130,
+    Terminated: 143,
+}
+STOPS: dict[type[BaseException], str] = {
+    KeyboardInterrupt: "Stopped by Ctrl-C.",
+    Terminated: "Stopped by SIGTERM.",
+}
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+class HandWritten(click.Command):
+    """A command whose help page is written by hand."""
+
+    def __init__(self, *arguments: Any, page: str, **options: Any) -> None:
+        """Takes what `click.Command` takes, and the page."""
+        super().__init__(*arguments, **options)
+        self.page = page
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Returns the page."""
+        del ctx
+        return self.page.rstrip()
+
+
+class Train(HandWritten):
+    """The verb whose flags are Hydra's."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> Any:
+        """Returns the flags that begin so."""
+        del ctx
+        from mnist_exp.completion import flag_items
+
+        return flag_items(incomplete)
+
+
+class Verbs(click.Group):
+    """The verbs; a misspelt one is told the nearest."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Returns the page."""
+        del ctx
+        return HELP.rstrip()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the verb."""
+        verbs = self.list_commands(ctx)
+        if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in verbs:
+            raise RequestError(
+                f"Expected a verb: {', '.join(verbs)}. Received: {args[0]}."
+                f"{nearest(args[0], verbs)} `{PROGRAM} --help` explains them."
+            )
+        return super().resolve_command(ctx, args)
+
+
+class RunArgument(click.ParamType[str]):
+    """A run: an id or its start, a name, latest, best or @champion."""
+
+    name = "run"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        """Returns the runs that the index knows."""
+        del ctx, param
+        from mnist_exp.completion import run_items
+
+        return run_items(incomplete)
+
+
+class OverrideArgument(click.ParamType[str]):
+    """A Hydra override or flag."""
+
+    name = "override"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        """Returns what Hydra's own completion answers."""
+        del param
+        from mnist_exp.completion import override_items
+
+        return override_items(ctx.params.get("arguments") or (), incomplete)
+
+
+@click.group(cls=Verbs, context_settings=SETTINGS)
+@click.version_option(package_name=PROGRAM, prog_name=PROGRAM, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Experiments in handwritten-digit recognition."""
+
+
+@cli.command(
+    cls=Train,
+    page=TRAIN_HELP,
+    context_settings={**SETTINGS, "ignore_unknown_options": True},
+)
+@click.argument("arguments", nargs=-1, type=OverrideArgument())
+def train(arguments: tuple[str, ...]) -> None:
+    """Trains and tests a model: one run; with -m a sweep."""
+    from mnist_exp import job
+
+    job.train(arguments)
+
+
+@cli.command()
+@click.argument("run", type=RunArgument())
+def resume(run: str) -> None:
+    """Continues a run that was cut off, from its last checkpoint.
+
+    RUN is a run id or its unique start, a run name, latest, best or @champion.
+    """
+    from mnist_exp import experiment
+
+    experiment.resume(run)
+
+
+@cli.command()
+@click.argument("run", type=RunArgument())
+@click.option("--data", metavar="NAME", help="A data option, such as digits; else the run's own.")
+def evaluate(run: str, data: str | None) -> None:
+    """Measures a run's model again, or on other data.
+
+    RUN is a run id or its unique start, a run name, latest, best or @champion. The result is
+    recorded in the run under evaluate/NAME/, beside what was measured before.
+    """
+    from mnist_exp import experiment
+
+    experiment.evaluate(run, data)
+
+
+@cli.command()
+@click.option("--limit", default=20, show_default=True, help="How many runs.")
+@click.option("--json", "as_json", is_flag=True, help="Everything that is known of them, as JSON.")
+def runs(limit: int, *, as_json: bool) -> None:
+    """Lists the newest runs, one line each, with accuracy on validation and test."""
+    from mnist_exp import listing
+
+    listing.show(listing.newest(limit), as_json=as_json)
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=5000, show_default=True, help="The port to listen on.")
+def ui(host: str, port: int) -> None:
+    """Starts the MLflow UI on the store of this folder, until Ctrl-C."""
+    from mnist_exp import ui
+    from mnist_exp.tracking import resolve
+
+    ui.serve(resolve(None), host, port)
+
+
+@cli.command()
+def sync() -> None:
+    """Sends what an outage left behind to MLflow, for the runs of this folder."""
+    from mnist_exp import listing
+
+    listing.sync()
+
+
+@cli.command(cls=HandWritten, page=COMPLETION_HELP, context_settings=SETTINGS)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Prints a completion script."""
+    from mnist_exp.completion import script
+
+    click.echo(script(cli, shell))
+
+
+def main() -> None:
+    """Runs the command line and exits."""
+    signal.signal(signal.SIGTERM, _terminate)
+    if os.environ.get("MNIST_EXP_DEBUG") != "1":
+        sys.excepthook = _report_defect
+    sys.exit(execute(sys.argv[1:]))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Runs a command line; tells of errors and stops in one paragraph on stderr.
+
+    Args:
+        arguments: the verb and what follows.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Exception: a defect of mnist-exp.
+    """
+    try:
+        return _dispatch(arguments)
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except (RequestError, ExperimentError, KeyboardInterrupt, Terminated) as error:
+        if os.environ.get("MNIST_EXP_DEBUG") == "1":
+            traceback.print_exc()
+        click.echo(_fitted(str(error) or STOPS[type(error)]), err=True)
+        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    except BrokenPipeError:
+        if not _stdout_is_closed():
+            raise
+        return 141  # as of a program that SIGPIPE ends: whoever read has seen enough
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if COMPLETION_VARIABLE in os.environ:
+        from mnist_exp.completion import answer
+
+        return answer(cli, os.environ[COMPLETION_VARIABLE])
+    try:
+        with cli.make_context(PROGRAM, list(arguments)) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
+def _report_defect(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    del trace
+    click.echo(
+        f"This is a defect of mnist-exp: {kind.__name__}: {error}. Run the command again with "
+        "MNIST_EXP_DEBUG=1 to see the traceback, and report it.",
+        err=True,
+    )
+
+
+def _fitted(message: str) -> str:
+    """Breaks the lines of a message between words where a terminal would break them anywhere."""
+    if not sys.stderr.isatty():
+        return message
+    wrap = partial(
+        textwrap.fill,
+        width=shutil.get_terminal_size().columns,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(wrap(line) for line in message.splitlines())
+
+
+def _stdout_is_closed() -> bool:
+    """Tells whether nobody reads stdout, and if so keeps Python from complaining when it exits."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLOUT)
+    closed = any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    if closed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return closed

@@ -1,0 +1,68 @@
+"""The help pages that are written by hand, for a screen of 30 lines and 80 columns."""
+
+HELP = """\
+Usage: mnist-exp VERB [ARGUMENTS]
+
+  Experiments in handwritten-digit recognition: Hydra composes a config from
+  YAML, Keras trains the model, MLflow keeps what was measured.
+
+Verbs:
+  train [OVERRIDES]     one run; with -m a sweep
+  resume RUN            continues a run that was cut off, in the same MLflow run
+  evaluate RUN          measures a run's model again, or on other data
+  runs                  the newest runs, one line each
+  ui                    the MLflow UI on the right store
+  sync                  sends what an outage left behind to MLflow
+  completion SHELL      prints tab completion for bash, zsh or fish
+
+  RUN is a run id or its unique start, a run name, latest, best (by validation
+  accuracy) or @champion. `mnist-exp VERB --help` tells more of a verb.
+
+Options:
+  --version             the version of mnist-exp
+  -h, --help            this page
+
+Exit codes:  0 done  1 it ran and failed  2 the request was wrong
+             130 Ctrl-C  143 SIGTERM
+MNIST_EXP_DEBUG=1 shows the traceback of an error. Runs are kept where
+MLFLOW_TRACKING_URI says, else in mlflow.db of this folder.
+"""
+
+TRAIN_HELP = """\
+Usage: mnist-exp train [OVERRIDES] [HYDRA FLAGS]
+
+  Trains a model, measures it on the test images and records it in MLflow.
+  Config errors are told before anything runs, all of them at once.
+
+Examples:
+  mnist-exp train experiment=fast                a recipe: 99 % in seconds
+  mnist-exp train model=mlp optimizer=sgd        other parts
+  mnist-exp train training.epochs=3 seed=1       other values
+  mnist-exp train -m model=cnn,mlp seed=0,1,2    a sweep: 6 runs
+  mnist-exp train experiment=fast --cfg job      the config, and no run
+
+Overrides:
+  GROUP=OPTION  data, augmentation, model, optimizer, schedule, training,
+                tracking, experiment (a recipe: accurate, fast, seed_baseline)
+  KEY=VALUE     a value; +KEY=VALUE adds a key, ~KEY takes one away
+
+Hydra flags:
+  -m            every combination of the values given with commas
+  --cfg job     prints the config instead; --info says where it comes from
+  --config-dir  a folder of your own configs, searched first
+  --hydra-help  all the others
+"""
+
+COMPLETION_HELP = """\
+Usage: mnist-exp completion bash|zsh|fish
+
+  Prints the script that teaches a shell to complete mnist-exp: its verbs, the
+  names of runs, and after train every config group, option, key and value.
+
+Install it, once:
+  bash  echo 'eval "$(mnist-exp completion bash)"' >> ~/.bashrc
+  zsh   echo 'eval "$(mnist-exp completion zsh)"' >> ~/.zshrc   (after compinit)
+  fish  mnist-exp completion fish > ~/.config/fish/completions/mnist-exp.fish
+
+It works in shells that start afterwards.
+"""

@@ -1,0 +1,168 @@
+"""The runs of the store that this folder uses, as rows, a table or JSON."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from omegaconf import OmegaConf
+
+from mnist_exp.errors import ExperimentError
+from mnist_exp.hydra_loader import config_folder
+from mnist_exp.tracking import Index, RunRecord, preflight, recover, resolve
+from mnist_exp.tracking.attempt import Attempt, first_line
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SELECTORS = ("latest", "best", "@champion")
+RESULTS = {
+    "sent": "sent",
+    "waiting": "waits: MLflow does not answer",
+    "alive": "left alone: a process works on it",
+    "broken": "cannot be read",
+    "gone": "forgotten: its folder is gone",
+}
+PIPED_COLUMNS = 200
+UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+class Row(NamedTuple):
+    """One run, in the words of the table; a value that the run lacks is empty."""
+
+    name: str
+    outcome: str
+    model: str
+    validation: str  # accuracy, %
+    test: str  # accuracy and its 95 % interval, %
+    fit_seconds: str
+    age: str
+
+
+def open_index() -> Index:
+    """Opens the index of the store and experiment that conf/tracking/local.yaml names."""
+    tracking = OmegaConf.load(config_folder() / "tracking" / "local.yaml")
+    return Index.open(resolve(tracking.uri), str(tracking.experiment))
+
+
+def run_names() -> list[str]:
+    """Returns what a RUN argument can be, as the index knew it last; MLflow is not asked."""
+    return [*SELECTORS, *(run.name for run in open_index().runs())]
+
+
+def rows(runs: Iterable[RunRecord], now: datetime | None = None) -> list[Row]:
+    """Returns what the table says of each run.
+
+    Args:
+        runs: the runs.
+        now: the time that ages are counted from; None for the present.
+    """
+    moment = now or datetime.now(UTC)
+    return [_row(run, moment) for run in runs]
+
+
+def table(rows: Iterable[Row]) -> "Table":
+    """Returns a table of rows that reads well at 80 columns."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title, right in (
+        ("run", False),
+        ("outcome", False),
+        ("model", False),
+        ("val %", True),
+        ("test % (95 %)", False),
+        ("fit s", True),
+        ("age", True),
+    ):
+        table.add_column(title, justify="right" if right else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def newest(limit: int) -> list[RunRecord]:
+    """Returns the newest runs, after what a crash or an outage left behind was put right.
+
+    Where MLflow does not answer, it says so on stderr and returns what is known.
+
+    Raises:
+        RequestError: the store cannot be read.
+    """
+    index = open_index()
+    preflight(index.uri)
+    recover(Path.cwd())
+    with Attempt() as attempt:
+        index.refresh()
+    if attempt.problem is not None:
+        reason = first_line(attempt.problem)
+        click.echo(f"{index.uri} does not answer ({reason}); this is what was known.", err=True)
+    return index.runs(limit)
+
+
+def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
+    """Prints runs to stdout: a table, as wide as it needs where stdout is no terminal, or JSON."""
+    if as_json:
+        click.echo(json.dumps([asdict(run) for run in runs], indent=2))
+        return
+    if not runs:
+        click.echo("No runs yet. Make one with `mnist-exp train`.")
+        return
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_COLUMNS
+    Console(width=width, highlight=False, markup=False).print(table(rows(runs)))
+
+
+def sync() -> None:
+    """Sends what is pending in this folder to MLflow, and prints what became of it.
+
+    Raises:
+        ExperimentError: something could not be sent.
+    """
+    pending = recover(Path.cwd())
+    if not pending:
+        click.echo("Nothing is pending: MLflow has every run of this folder.")
+    for run in pending:
+        detail = f" ({run.problem})" if run.problem else ""
+        click.echo(f"{run.job_id}  {RESULTS[run.result]}{detail}")
+    left = [run for run in pending if run.result in ("waiting", "broken")]
+    if left:
+        raise ExperimentError(
+            f"Expected to send {len(pending)} runs to MLflow. {len(left)} are still pending; "
+            "their journals keep everything. Try `mnist-exp sync` again later."
+        )
+
+
+def _row(run: RunRecord, now: datetime) -> Row:
+    metrics = run.metrics
+    test = _percent(metrics.get("test/accuracy"))
+    if test and {"test/accuracy_low", "test/accuracy_high"} <= metrics.keys():
+        low, high = metrics["test/accuracy_low"], metrics["test/accuracy_high"]
+        test = f"{test} ({_percent(low)}-{_percent(high)})"
+    seconds = metrics.get("time/fit_seconds")
+    return Row(
+        name=run.name,
+        outcome=run.outcome or run.status.lower(),
+        model=run.tags.get("model") or run.params.get("model.name", ""),
+        validation=_percent(metrics.get("val/accuracy")),
+        test=test,
+        fit_seconds="" if seconds is None else f"{seconds:.1f}",
+        age=_age(now.timestamp() - run.start_time / 1000),
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in UNITS:
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"

@@ -1,0 +1,58 @@
+"""The runs of the store that a folder uses: made whole, refreshed, found by what a user types."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from mnist_exp.tracking import Index, RunRecord, Store, preflight, recover, resolve, select
+from mnist_exp.tracking.attempt import Attempt
+from mnist_exp.tracking.store import unreachable
+
+DEFAULT_EXPERIMENT = "mnist"
+
+
+class Found(NamedTuple):
+    """A run, the store that keeps it, and the index that must hear of changes."""
+
+    record: RunRecord
+    store: Store
+    index: Index
+
+
+def open_index() -> Index:
+    """Opens the index of the store and the experiment that plain `mnist-exp train` records in."""
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", DEFAULT_EXPERIMENT)
+    return Index.open(resolve(None), experiment)
+
+
+def refreshed_index() -> tuple[Index, Exception | None]:
+    """Puts right what a crash or an outage left behind, then fetches what is new.
+
+    Returns:
+        The index, and why it could not be refreshed, if so; it then holds what was known.
+
+    Raises:
+        RequestError: the local store cannot be read.
+    """
+    index = open_index()
+    preflight(index.uri)
+    recover(Path.cwd())
+    with Attempt() as attempt:
+        index.refresh()
+    return index, attempt.problem
+
+
+def find(selector: str) -> Found:
+    """Returns the run that a selector names.
+
+    Args:
+        selector: a run id or its unique start, a run name, latest, best or @champion.
+
+    Raises:
+        RequestError: no run is meant, or more than one, or the store does not answer.
+    """
+    index, problem = refreshed_index()
+    if problem is not None:
+        raise unreachable(index.uri, problem) from problem
+    store = Store(index.uri, index.experiment)
+    return Found(select(selector, index.runs(), store), store, index)

@@ -1,0 +1,47 @@
+"""What Hydra's own completion knows of overrides: groups, options, keys and their values."""
+
+import contextlib
+import io
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+
+from hydra._internal.core_plugins.bash_completion import BashCompletion
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from mnist_exp.hydra_loader import CONFIG_NAME, config_loader, version_base
+
+
+def complete(words: Sequence[str], incomplete: str) -> list[str]:
+    """Returns the overrides that begin so; none where the words before make no sense.
+
+    Args:
+        words: what stands before, behind `train`.
+        incomplete: the beginning of a word; of values with commas, the last is completed.
+    """
+    key, equals, value = incomplete.partition("=")
+    earlier, comma, last = value.rpartition(",")
+    asked = f"{key}{equals}{last}"
+    found = _ask_hydra([*words, asked], _config_dir(words))
+    given = f"{key}{equals}{earlier}{comma}"
+    return [given + match.removeprefix(f"{key}{equals}") for match in found if match != asked]
+
+
+def _config_dir(words: Sequence[str]) -> str | None:
+    for flag, value in pairwise(words):
+        if flag in ("--config-dir", "-cd"):
+            return value
+    return None
+
+
+def _ask_hydra(words: Sequence[str], config_dir: str | None) -> list[str]:
+    """Returns Hydra's answers for the last word, which Hydra prints for a shell to read."""
+    os.environ["COMP_LINE"] = " ".join(["mnist-exp", *words])
+    answers = io.StringIO()
+    # Hydra's parser prints and exits where a flag makes no sense.
+    silence = contextlib.redirect_stderr(io.StringIO())
+    nothing = contextlib.suppress(HydraException, OmegaConfBaseException, SystemExit)
+    with nothing, silence, contextlib.redirect_stdout(answers), version_base():
+        BashCompletion(config_loader(config_dir)).query(CONFIG_NAME)
+    return [match for match in answers.getvalue().split() if match.startswith(words[-1])]

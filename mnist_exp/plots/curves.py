@@ -1,0 +1,117 @@
+"""Loss, error rate and learning rate over the epochs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+
+from mnist_exp.plots.frame import BLUE, GREY, INK, ORANGE, add_axes, framed, style
+
+_MARKED_EPOCHS = 20  # more markers than that hide the line
+_DECADE = 10
+_TICK_PIXELS = 25  # what the label of a tick needs
+
+
+class Curve(NamedTuple):
+    """One line of a panel."""
+
+    name: str
+    colour: str
+    marker: str
+    values: Sequence[float]  # one per epoch; empty if it was not measured
+
+
+def learning_curves(epochs: Mapping[str, Sequence[float]]) -> Figure:
+    """Draws one panel each for loss, error rate and learning rate.
+
+    Args:
+        epochs: One list with a value per epoch for `train/loss`, `train/accuracy` (0-1) and
+            `learning_rate`, and for `val/loss` and `val/accuracy` if there is validation. Values
+            that are not finite are left out of the lines.
+    """
+    measured = "Training: mean over the epoch's batches."
+    if epochs.get("val/loss"):
+        measured += " Validation: after the epoch."
+    figure = framed(760, learning_title(epochs), measured)
+    loss = add_axes(figure, 75, 430, 800, 220)
+    _draw(loss, "Loss (nats)", _training_and_validation(epochs, "loss"))
+    error_rate = add_axes(figure, 75, 170, 800, 205)
+    errors = {
+        key: [100 * (1 - value) for value in values]
+        for key, values in epochs.items()
+        if key.endswith("/accuracy")
+    }
+    _draw(error_rate, "Error rate (%)", _training_and_validation(errors, "accuracy"))
+    rate = add_axes(figure, 75, 55, 800, 60)
+    _draw(rate, "Learning rate", [Curve("", GREY, "o", epochs["learning_rate"])])
+    if rate.get_yscale() == "linear":
+        rate.set_ylim(0, 1.2 * max(epochs["learning_rate"]) or 1)
+        rate.yaxis.set_major_locator(MaxNLocator(nbins=2))
+    rate.set_xlabel("Epoch", color=INK)
+    return figure
+
+
+def learning_title(epochs: Mapping[str, Sequence[float]]) -> str:
+    """Returns the finding: divergence, or the best validation accuracy, or the last of training."""
+    losses = epochs["train/loss"]
+    count = len(losses)
+    for epoch, loss in enumerate(losses, start=1):
+        if not math.isfinite(loss):
+            return f"Learning curves: diverged, the loss is not finite in epoch {epoch} of {count}"
+    accuracies = list(epochs.get("val/accuracy", ()))
+    if not accuracies:
+        last = 100 * epochs["train/accuracy"][-1]
+        span = f"{count} epochs" if count > 1 else "one epoch"
+        return f"Learning curves: training accuracy {last:.2f} % after {span}, no validation"
+    best = max(accuracies)
+    if count == 1:
+        return f"Learning curves: validation accuracy {100 * best:.2f} % after one epoch"
+    where = f"in epoch {accuracies.index(best) + 1} of {count}"
+    return f"Learning curves: best validation accuracy {100 * best:.2f} % {where}"
+
+
+def _training_and_validation(table: Mapping[str, Sequence[float]], quantity: str) -> list[Curve]:
+    return [
+        Curve("training", ORANGE, "o", table[f"train/{quantity}"]),
+        Curve("validation", BLUE, "s", table.get(f"val/{quantity}", ())),
+    ]
+
+
+def _draw(axes: Axes, label: str, curves: Sequence[Curve]) -> None:
+    count = len(curves[0].values)
+    for name, colour, marker, values in curves:
+        if len(values):
+            axes.plot(
+                range(1, count + 1),
+                values,
+                color=colour,
+                marker=marker if count <= _MARKED_EPOCHS else "",
+                markersize=4.5,
+                label=f"{name}{', last' if count > 1 else ''} {values[-1]:.3g}",
+            )
+    if _use_log_scale(axes, [value for curve in curves for value in curve.values]):
+        label += ", log scale"
+    style(axes)
+    axes.set_title(label, loc="left", fontsize=11, color=INK)
+    if curves[0].name:
+        axes.legend(loc="lower right", bbox_to_anchor=(1.015, 0.98), ncols=2, frameon=False)
+    margin = min(0.5, 0.1 + 0.02 * count)  # below 1, lest there be an epoch 0
+    axes.set_xlim(1 - margin, count + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
+
+
+def _use_log_scale(axes: Axes, values: Sequence[float]) -> bool:
+    """Makes the scale logarithmic if the values span more than a decade; says whether it did."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite or min(finite) <= 0 or max(finite) <= _DECADE * min(finite):
+        return False
+    decades = math.log10(max(finite) / min(finite))
+    subdivisions = (1, 2, 5) if 3 * decades * _TICK_PIXELS < axes.bbox.height else (1,)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=8))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    return True

@@ -1,0 +1,51 @@
+"""Starts MLflow's own UI on the store that this folder uses."""
+
+import socket
+from pathlib import Path
+
+import click
+
+from mnist_exp.errors import RequestError
+from mnist_exp.tracking import preflight
+from mnist_exp.tracking.connection import connect
+from mnist_exp.tracking.location import sqlite_path
+
+REMOTE = ("http://", "https://", "databricks")
+
+
+def serve(uri: str, host: str, port: int) -> None:
+    """Runs `mlflow ui` in the foreground, until Ctrl-C; of a server, says where its UI is.
+
+    Args:
+        uri: a resolved tracking URI.
+        host: the address to listen on.
+        port: the port to listen on.
+
+    Raises:
+        RequestError: the port is taken, or the store cannot be used.
+    """
+    if uri.startswith(REMOTE):
+        click.echo(f"The runs are kept by a server that has the MLflow UI itself: {uri}")
+        return
+    preflight(uri)
+    _check_port(host, port)
+    connect(uri)  # makes a store where there is none, whole and under its lock
+    path = sqlite_path(uri)
+    artifacts = (path.parent if path else Path.cwd()) / "mlruns"
+    arguments = ["--backend-store-uri", uri, "--artifacts-destination", str(artifacts)]
+    arguments += ["--host", host, "--port", str(port)]
+    click.echo(f"The MLflow UI of {uri} is at http://{host}:{port} (Ctrl-C ends it).")
+    from mlflow.cli import cli
+
+    cli(["ui", *arguments])
+
+
+def _check_port(host: str, port: int) -> None:
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise RequestError(
+            f"Expected an address to listen on. Received: {host}:{port}, {error.strerror}. "
+            f"Another program may use it; try `mnist-exp ui --port {port + 1}`."
+        ) from error

@@ -1,0 +1,114 @@
+"""What the golden files hold. `python tests/regenerate_golden.py` writes them; tests compare."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+
+from mnist_exp import listing
+from mnist_exp.config import Composer, ConfigError, compose, to_record
+from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.records import OUTCOME_TAG
+
+GOLDEN = Path(__file__).resolve().parent / "golden"
+
+# One of each kind of config error: file name -> overrides.
+ERRORS = {
+    "unknown_group": ["modle=cnn"],
+    "unknown_option": ["model=mlpp"],
+    "unknown_key": ["training.epoch=3", "learning_rate=0.1"],
+    "key_of_another_option": ["model=mlp", "model.filters=[8]"],
+    "component_without_its_keys": ["model.name=mlp"],
+    "wrong_type": ["training.epochs=2.5", "training.best_weights=1", "model.filters=[a,2]"],
+    "out_of_range": ["optimizer.learning_rate=-1", "model.dropout=1", "seed=-1"],
+    "not_a_number": ["optimizer.learning_rate=nan"],
+    "unknown_name": ["training.precision=float23", "model.activation=rellu"],
+    "rule_between_keys": ["data.validation_images=0"],
+    "rule_in_a_component": ["model.filters=[8,8,8]"],
+    "too_deep": ["model.filters=[8,8,8,8]", "model.kernel_sizes=[5,5,5,5]"],
+    "missing_value": ["data=idx"],
+    "deleted_key": ["~seed"],
+    "unresolved": ["tracking.uri=${oc.env:NOWHERE}"],
+    "syntax": ["seed==", "epochs", "description=a: b"],
+    "sweep_without_m": ["seed=1,2"],
+    "existing_key_added": ["+seed=1"],
+    "target": ["++model._target_=os.system"],
+    "hydra_key": ["hydra.foo=1"],
+    "many_at_once": [
+        "model=mlpp",
+        "training.epoch=3",
+        "optimizer.learning_rate=0",
+        "seed=one",
+        "+colour=red",
+        "data.validation_images=0",
+    ],
+}
+SWEEP = ["model=cnn,mlpp", "seed=0,-1", "training.epochs=2"]
+
+
+def contents() -> dict[Path, str]:
+    """Returns every golden file -> its text."""
+    config = yaml.safe_dump(to_record(compose([]).config), sort_keys=False)
+    files = {
+        GOLDEN / "config.yaml": config,
+        GOLDEN / "errors" / "sweep.txt": sweep_error(),
+        GOLDEN / "runs.txt": runs_table(),
+    }
+    for name, overrides in ERRORS.items():
+        files[GOLDEN / "errors" / f"{name}.txt"] = error(overrides)
+    return files
+
+
+def runs_table() -> str:
+    """Returns the table of four runs, as a terminal of 80 columns shows it."""
+    now = datetime(2025, 1, 1, tzinfo=UTC)
+    measured = {
+        "val/accuracy": 0.9912,
+        "test/accuracy": 0.9927,
+        "test/accuracy_low": 0.9908,
+        "test/accuracy_high": 0.9942,
+        "time/fit_seconds": 10.52,
+    }
+    states = (
+        ("fast_cnn-k2v7xq", "fast_cnn", "FINISHED", "finished", measured, 42),
+        ("seed_mlp-a4m3zd", "seed_mlp", "RUNNING", None, {"val/accuracy": 0.95}, 400),
+        ("deep_cnn-q7r2ub", "deep_cnn", "FAILED", "failed", {}, 9000),
+        ("cnn-3fd6ya", "cnn", "KILLED", "killed", {"val/accuracy": 1.0}, 200_000),
+    )
+    runs = [
+        RunRecord(
+            run_id=name,
+            name=name,
+            status=status,
+            deleted=False,
+            start_time=int(1000 * (now.timestamp() - age_seconds)),
+            end_time=None,
+            params={},
+            metrics=metrics,
+            tags={"model": model} | ({OUTCOME_TAG: outcome} if outcome else {}),
+        )
+        for name, model, status, outcome, metrics, age_seconds in states
+    ]
+    text = io.StringIO()
+    Console(file=text, width=80).print(listing.table(listing.rows(runs, now)))
+    return text.getvalue()
+
+
+def error(overrides: list[str]) -> str:
+    """Returns the message that wrong overrides get."""
+    try:
+        compose(overrides)
+    except ConfigError as message:
+        return f"{' '.join(overrides)}\n\n{message}\n"
+    raise AssertionError(f"{overrides} is not refused")
+
+
+def sweep_error() -> str:
+    """Returns the message that a wrong sweep gets."""
+    try:
+        Composer().check_sweep(SWEEP)
+    except ConfigError as message:
+        return f"-m {' '.join(SWEEP)}\n\n{message}\n"
+    raise AssertionError(f"{SWEEP} is not refused")

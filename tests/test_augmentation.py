@@ -1,0 +1,126 @@
+"""Every registered augmentation, by the same few tests; then what each one does."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_exp.augmentation import AUGMENTATIONS, affine, elastic, shift
+from mnist_exp.config import compose
+
+STILL = {
+    "max_rotation_degrees": 0.0,
+    "max_zoom": 0.0,
+    "max_shear_degrees": 0.0,
+    "max_shift_pixels": 0.0,
+}
+
+
+def augmentation(name: str):
+    return AUGMENTATIONS[name](**compose([f"augmentation={name}"]).config.augmentation.options())
+
+
+def digits(count: int) -> np.ndarray:
+    """Blobs of ink in the middle, with background around, float32 [count, 28, 28, 1]."""
+    pixels = np.zeros((count, 28, 28, 1), np.float32)
+    pixels[:, 8:20, 8:20] = np.random.default_rng(0).uniform(0, 255, (count, 12, 12, 1))
+    return pixels
+
+
+def centre(image: np.ndarray) -> tuple[float, float]:
+    """The centre of mass of one image, (x, y)."""
+    y, x = np.mgrid[:28, :28]
+    ink = image[..., 0]
+    return (x * ink).sum() / ink.sum(), (y * ink).sum() / ink.sum()
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_stateless_in_shape_and_in_range(name):
+    augment, before = augmentation(name), digits(33)
+    first, again, other = (
+        augment(before, np.array(s, np.int32)).numpy()
+        if name != "none"
+        else np.asarray(augment(before, s))
+        for s in ([1, 2], [1, 2], [1, 3])
+    )
+    assert first.shape == before.shape
+    assert first.dtype == np.float32
+    assert first.min() >= 0
+    assert first.max() <= 255.001
+    np.testing.assert_array_equal(first, again)
+    assert np.array_equal(first, other) == (name == "none")
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_the_same_in_a_graph(name):
+    augment, before = augmentation(name), digits(5)
+    seed = tf.constant([1, 2])
+    graph = tf.function(lambda images: augment(images, seed))
+    np.testing.assert_allclose(graph(before), augment(before, seed), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS) - {"none"}))
+def test_images_of_a_batch_change_differently(name):
+    before = np.repeat(digits(1), 8, axis=0)
+    after = augmentation(name)(before, np.array([1, 2], np.int32)).numpy()
+    assert len({image.tobytes() for image in after}) > 4
+
+
+def test_shift_moves_by_whole_pixels_up_to_the_limit():
+    before = np.repeat(digits(1), 400, axis=0)
+    after = shift(max_shift_pixels=2)(before, np.array([0, 0], np.int32)).numpy()
+    x, y = centre(before[0])
+    moves = {tuple(np.round(np.subtract(centre(image), (x, y)), 3)) for image in after}
+    assert moves == {(float(i), float(j)) for i in range(-2, 3) for j in range(-2, 3)}
+
+
+@pytest.mark.parametrize("build", [affine, elastic])
+def test_nothing_moves_at_limits_of_zero(build):
+    extra = {"displacement_pixels": 0.0, "smoothness_pixels": 4.0} if build is elastic else {}
+    before = digits(4)
+    after = build(**STILL, **extra)(before, np.array([1, 2], np.int32)).numpy()
+    np.testing.assert_allclose(after, before, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("limits", "measure", "largest"),
+    [
+        ({"max_shift_pixels": 3.0}, lambda image: centre(image)[0] - 13.5, 3.0),
+        ({"max_zoom": 0.2}, lambda image: np.sqrt((image[..., 0] > 127).sum()) / 12 - 1, 0.25),
+    ],
+)
+def test_an_affine_change_stays_within_its_limit_and_uses_it(limits, measure, largest):
+    square = np.zeros((300, 28, 28, 1), np.float32)
+    square[:, 8:20, 8:20] = 255
+    after = affine(**{**STILL, **limits})(square, np.array([5, 6], np.int32)).numpy()
+    amounts = np.array([measure(image) for image in after])
+    assert np.abs(amounts).max() <= largest + 0.05
+    assert amounts.max() > 0.6 * largest
+    assert amounts.min() < -0.6 * largest
+
+
+def test_a_rotation_keeps_the_centre_and_turns_by_up_to_its_limit():
+    bar = np.zeros((300, 28, 28, 1), np.float32)
+    bar[:, 13:15, 4:24] = 255
+    after = affine(**{**STILL, "max_rotation_degrees": 30.0})(bar, np.array([5, 6], np.int32))
+    y, x = np.mgrid[:28, :28] - 13.5
+    angles = []
+    for image in after.numpy()[..., 0]:
+        assert np.hypot((x * image).sum(), (y * image).sum()) / image.sum() < 0.1
+        angles.append(np.degrees(np.arctan2((x * y * image).sum(), (x * x * image).sum())))
+    assert 25 < max(angles) < 35
+    assert -35 < min(angles) < -25
+
+
+def test_elastic_bends_smoothly_by_the_displacement_asked_for():
+    ramp = np.tile(np.arange(28, dtype=np.float32), (200, 28, 1))[..., None] * 9
+    still = {**STILL, "smoothness_pixels": 4.0}
+    after = elastic(displacement_pixels=1.0, **still)(ramp, np.array([1, 2], np.int32)).numpy()
+    moved = ((after - ramp) / 9)[:, 6:22, 6:22, 0]  # on a ramp the change is the displacement
+    assert 0.85 < moved.std() < 1.15
+    assert np.abs(np.diff(moved, axis=1)).mean() < 0.35
+
+
+def test_what_moves_in_is_background():
+    full = np.full((50, 28, 28, 1), 255, np.float32)
+    after = shift(max_shift_pixels=2)(full, np.array([1, 2], np.int32)).numpy()
+    assert set(np.unique(after)) == {0, 255}

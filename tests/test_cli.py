@@ -1,0 +1,279 @@
+"""The command line as a user meets it: help, errors, exit codes, imports, what is left behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from mnist_exp import cli
+
+COMMAND = [sys.executable, "-m", "mnist_exp"]
+SMALL = ["data=digits", "training=smoke", "model=seed_mlp"]
+
+
+def command(*arguments, **environment):
+    """Runs the real command in the test's folder."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["train", "--help"], ["train", "-h"], ["completion", "-h"]]
+)
+def test_help_fits_one_screen(arguments):
+    result = command(*arguments)
+    lines = result.stdout.splitlines()
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert lines[0].startswith("Usage: mnist-exp")
+    assert len(lines) <= 30
+    assert max(map(len, lines)) <= 80
+
+
+def test_help_names_every_verb_and_exit_code():
+    page = command("--help").stdout
+    for verb in cli.cli.commands:
+        assert f"\n  {verb} " in page
+    for code in ("0", "1", "2", "130", "143"):
+        assert f" {code} " in page
+
+
+def test_train_help_has_five_examples_that_compose():
+    lines = [line.strip() for line in command("train", "--help").stdout.splitlines()]
+    examples = [line for line in lines if line.startswith("mnist-exp train ")]
+    assert len(examples) == 5
+    from mnist_exp.config import Composer
+
+    for example in examples:
+        words = example.partition("   ")[0].split()[2:]
+        if "-m" in words:
+            Composer().check_sweep([word for word in words if word != "-m"])
+        else:
+            Composer().compose([word for word in words if "=" in word])
+
+
+@pytest.mark.parametrize("verb", ["resume", "evaluate", "runs", "ui", "sync"])
+def test_every_verb_explains_itself(verb):
+    result = command(verb, "--help")
+    assert result.returncode == 0
+    assert len(result.stdout.splitlines()) > 3
+
+
+def test_version():
+    assert command("--version").stdout.startswith("mnist-exp ")
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    code = (
+        "import io, sys\n"
+        "from contextlib import redirect_stderr, redirect_stdout\n"
+        "from mnist_exp import cli\n"
+        "with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):\n"
+        "    assert cli.execute(['--help']) == 0\n"
+        "    assert cli.execute(['train', '--help']) == 0\n"
+        "    assert 'hydra' not in sys.modules\n"
+        "    assert cli.execute(['train', '--cfg', 'job']) == 0\n"
+        "    assert 'pydantic' not in sys.modules\n"
+        "    assert cli.execute(['train', 'modle=3']) == 2\n"
+        "    assert cli.execute(['runs']) == 0\n"
+        "heavy = {'tensorflow', 'keras', 'mlflow', 'matplotlib', 'pandas'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tarin"], "Did you mean 'train'?"),
+        (["train", "modle=cnn"], "Did you mean 'model'?"),
+        (["train", "seed=1", "-m", "model=cnn,mlpp"], "Did you mean 'mlp'?"),
+        (["train", "hydra.mode=MULTIRUN", "seed=0,-1"], "seed: Expected"),
+        (["train", "--cfg", "job", "modle=cnn"], "Did you mean 'model'?"),
+        (["train", "--config-dir", "nowhere"], "--config-dir"),
+        (["train", "--config-name", "nothing"], "nothing"),
+        (["train", "--experimental-rerun", "config.pickle"], "mnist-exp resume"),
+        (["train", "--cfg", "job", "--info", "config"], "Only one of"),
+        (["train", "--no-such-flag"], "--no-such-flag"),
+        (["resume"], "RUN"),
+        (["runs", "--limit", "many"], "--limit"),
+        (["completion", "tcsh"], "tcsh"),
+    ],
+)
+def test_wrong_request_gets_one_message_and_leaves_nothing(arguments, words):
+    result = command(*arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_debugging_shows_the_traceback():
+    result = command("train", "modle=cnn", MNIST_EXP_DEBUG="1")
+    assert result.returncode == 2
+    assert "Traceback" in result.stderr
+
+
+def test_defect_is_told_as_one():
+    code = (
+        "from mnist_exp import cli\n"
+        "cli.cli.command('break')(lambda: 1 // 0)\n"
+        "import sys; sys.argv = ['mnist-exp', 'break']; cli.main()"
+    )
+    for debug, traceback in (("0", False), ("1", True)):
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "MNIST_EXP_DEBUG": debug},
+        )
+        assert result.returncode == 1
+        assert ("Traceback" in result.stderr) is traceback
+        assert ("This is a defect of mnist-exp" in result.stderr) is not traceback
+
+
+def test_hydra_flags_work():
+    assert "name: deep_cnn" in command("train", "model=deep_cnn", "--cfg", "job").stdout
+    assert "seed: 4\n" in command("train", "--cfg", "job", "seed=4").stdout
+    part = command("train", "--cfg", "job", "--package", "optimizer", "optimizer=sgd").stdout
+    assert part.startswith("# @package optimizer\nname: sgd\n")
+    resolved = command("train", "--cfg", "job", "--resolve", MLFLOW_EXPERIMENT_NAME="mine").stdout
+    assert "experiment: mine" in resolved
+    assert "experiment/fast" in command("train", "--info", "defaults", "experiment=fast").stdout
+    assert "Hydra" in command("train", "--hydra-help").stdout
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_reader_that_leaves_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    for unbuffered in ("", "1"):
+        result = subprocess.run(
+            [*COMMAND, "--help"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+        assert (result.returncode, result.stderr) == (141, b"")
+    os.close(writer)
+
+
+def test_runs_and_sync_of_an_empty_folder():
+    assert command("runs").stdout == "No runs yet. Make one with `mnist-exp train`.\n"
+    assert json.loads(command("runs", "--json").stdout) == []
+    assert command("sync").stdout.startswith("Nothing is pending")
+
+
+def test_run_leaves_its_folder_and_is_listed():
+    result = command("train", *SMALL, "description='a: b'")
+    assert result.returncode == 0, result.stderr
+    [folder] = [path for path in Path("outputs").iterdir() if not path.name.startswith(".")]
+    assert {path.name for path in (folder / ".hydra").iterdir()} == {
+        "config.yaml",
+        "hydra.yaml",
+        "overrides.yaml",
+    }
+    listed = command("runs")
+    assert listed.returncode == 0
+    header, line = listed.stdout.splitlines()
+    assert header.split()[:3] == ["run", "outcome", "model"]
+    assert line.split()[:3] == [f"seed_mlp-{folder.name[-6:]}", "finished", "seed_mlp"]
+    assert max(len(header), len(line)) <= 80
+    [record] = json.loads(command("runs", "--json", "--limit", "1").stdout)
+    assert record["params"]["data.name"] == "digits"
+    assert record["tags"]["model"] == "seed_mlp"
+
+
+def test_sweep_goes_on_after_a_job_that_fails():
+    # How many images there are is known when the data are read, so the first job fails there.
+    result = command("train", *SMALL, "-m", "data.validation_images=5000,200")
+    assert result.returncode in (1, 2)
+    assert "Job 0 (" in result.stderr
+    assert "stands above" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+    runs = json.loads(command("runs", "--json").stdout)
+    assert "FINISHED" in [run["status"] for run in runs]
+    folders = [path for path in Path("outputs").iterdir() if (path / ".hydra").is_dir()]
+    assert len(folders) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
+)
+def test_stopped_run_ends_with_its_code_and_says_so(number, code):
+    process = subprocess.Popen(
+        [*COMMAND, "train", *SMALL, "training.epochs=100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        for line in process.stderr:
+            if line.startswith("epoch"):
+                break
+        process.send_signal(number)
+        errors = process.stderr.read()
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    [record] = json.loads(command("runs", "--json").stdout)
+    assert record["status"] == "KILLED"
+
+
+def test_failing_run_is_told_in_one_paragraph():
+    Path("images").mkdir()
+    result = command("train", *SMALL[1:], "data=idx", "data.root=images")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "Expected" in result.stderr.splitlines()[-1]
+
+
+def test_ui_shows_the_store_and_refuses_a_taken_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = command("ui", "--port", str(port))
+        assert result.returncode == 2
+        assert f"127.0.0.1:{port}" in result.stderr
+    process = subprocess.Popen(
+        [*COMMAND, "ui", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        assert f"http://127.0.0.1:{port}" in process.stdout.readline()
+        assert "MLflow" in fetch(f"http://127.0.0.1:{port}/")
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+    assert Path("mlflow.db").exists()
+
+
+def test_ui_of_a_server_is_where_the_server_is():
+    result = command("ui", MLFLOW_TRACKING_URI="http://127.0.0.1:1")
+    assert result.returncode == 0
+    assert "http://127.0.0.1:1" in result.stdout
+
+
+def fetch(address):
+    """Returns a page, once its server is up."""
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(address) as answer:
+                return answer.read().decode()
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer")

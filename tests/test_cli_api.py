@@ -1,0 +1,77 @@
+"""`mnist_exp.run`: the same as the command, also inside another Hydra application."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mnist_exp
+from mnist_exp.errors import RequestError
+
+APPLICATION = """\
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.version import VersionBase
+import mnist_exp
+from mnist_exp import config
+
+
+@hydra.main(version_base="1.2", config_path=None)
+def app(cfg):
+    state = (GlobalHydra.instance().hydra, VersionBase.instance().getbase())
+    outer = HydraConfig.get().runtime.output_dir
+    assert config.compose(["model=mlp"]).config.model.name == "mlp"
+    try:
+        mnist_exp.run("modle=cnn")
+    except config.ConfigError:
+        pass
+    else:
+        raise AssertionError
+    run = mnist_exp.run("data=digits", "training=smoke", "model=seed_mlp", "seed=3")
+    assert run.config.seed == 3
+    assert 0 <= run.metrics["test/accuracy"] <= 1
+    assert run.job_dir.parent.name == "outputs"
+    assert (run.job_dir / ".hydra" / "overrides.yaml").read_text().count("\\n") == 4
+    assert (run.job_dir / ".hydra" / "config.yaml").exists()
+    assert (run.job_dir / ".hydra" / "hydra.yaml").exists()
+    assert (GlobalHydra.instance().hydra, VersionBase.instance().getbase()) == state
+    assert HydraConfig.get().runtime.output_dir == outer
+    print("inner run:", run.run_id)
+
+
+app()
+"""
+
+
+def test_import_is_light():
+    code = "import sys, mnist_exp; assert not {'hydra', 'pydantic', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_version_is_known():
+    assert mnist_exp.__version__.count(".") == 2
+
+
+def test_unknown_attribute_is_refused():
+    with pytest.raises(AttributeError, match="walk"):
+        _ = mnist_exp.walk
+
+
+def test_wrong_config_leaves_no_folder():
+    with pytest.raises(RequestError, match="Did you mean 'model'"):
+        mnist_exp.run("modle=cnn")
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_runs_inside_another_hydra_application():
+    Path("app.py").write_text(APPLICATION)
+    result = subprocess.run(
+        [sys.executable, "app.py", "hydra.run.dir=outer"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "inner run:" in result.stdout

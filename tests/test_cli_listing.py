@@ -1,0 +1,54 @@
+"""The table of runs: what it says, and that it reads well at 80 columns."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+from golden_files import GOLDEN, runs_table
+from rich.console import Console
+
+from mnist_exp import listing
+from mnist_exp.tracking import RunRecord
+
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def record(seconds_ago, **fields):
+    start = int((NOW - timedelta(seconds=seconds_ago)).timestamp() * 1000)
+    plain = {"params": {}, "metrics": {}, "tags": {}, "status": "RUNNING", "name": "a-b"}
+    return RunRecord(
+        run_id="1", deleted=False, start_time=start, end_time=None, **{**plain, **fields}
+    )
+
+
+def test_table_is_the_golden_one():
+    assert runs_table() == (GOLDEN / "runs.txt").read_text()
+
+
+def test_table_fits_80_columns():
+    assert max(map(len, runs_table().splitlines())) <= 80
+
+
+def test_run_that_has_measured_nothing_is_listed():
+    [row] = listing.rows([record(0)], NOW)
+    assert row == ("a-b", "running", "", "", "", "", "0 s")
+
+
+def test_ages_are_in_the_largest_unit():
+    runs = [record(seconds) for seconds in (59, 60, 3599, 3600, 86_399, 86_400 * 30)]
+    ages = [row.age for row in listing.rows(runs, NOW)]
+    assert ages == ["59 s", "1 min", "59 min", "1 h", "23 h", "30 d"]
+
+
+def test_clock_that_went_back_gives_no_negative_age():
+    assert listing.rows([record(-5)], NOW)[0].age == "0 s"
+
+
+def test_narrow_terminal_keeps_every_run_on_a_line():
+    text = io.StringIO()
+    console = Console(file=text, width=40)
+    console.print(listing.table(listing.rows([record(0), record(1)], NOW)))
+    assert len(text.getvalue().splitlines()) == 3
+
+
+def test_names_of_an_empty_store_are_the_words():
+    assert listing.run_names() == list(listing.SELECTORS)

@@ -1,0 +1,151 @@
+"""Tab completion, asked as the shells ask, and in a real bash."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from mnist_exp.overrides import complete
+
+COMMAND = [sys.executable, "-m", "mnist_exp"]
+
+
+def ask(line, shell="bash"):
+    """Returns the answers of the real command, as a shell would ask for them."""
+    question = {
+        "bash": {"COMP_LINE": line},
+        "zsh": {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)},
+        "fish": {"COMP_WORDS": line, "COMP_CWORD": line.rpartition(" ")[2]},
+    }[shell]
+    environment = {**os.environ, "_MNIST_EXP_COMPLETE": f"{shell}_complete", **question}
+    result = subprocess.run(COMMAND, capture_output=True, text=True, check=True, env=environment)
+    assert result.stderr == ""
+    return result.stdout.split("\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "expected"),
+    [
+        ([], "mod", {"model=", "model."}),
+        ([], "model=", {"model=cnn", "model=mlp", "model=seed_mlp"}),
+        ([], "model=dee", {"model=deep_cnn"}),
+        ([], "training.ep", {"training.epochs="}),
+        (["training=smoke"], "training.epochs=", {"training.epochs=1"}),
+        (["model=mlp"], "model.h", {"model.hidden_units."}),
+        (["experiment=fast"], "optimizer.learning_rate=", {"optimizer.learning_rate=0.01"}),
+        (["-m"], "model=cnn,ml", {"model=cnn,mlp"}),
+        (["-m", "model=cnn,mlp"], "see", {"seed="}),
+        (["--multirun"], "exp", {"experiment="}),
+    ],
+)
+def test_hydra_answers_for_overrides(words, incomplete, expected):
+    assert expected <= set(complete(words, incomplete))
+    assert all(answer.startswith(incomplete) for answer in complete(words, incomplete))
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete"),
+    [(["model=nothing"], "tra"), (["--nonsense"], "model="), (["'"], "tra"), ([], "nothing=")],
+)
+def test_nonsense_is_answered_in_silence(words, incomplete, capfd):
+    answers = complete(words, incomplete)
+    assert all(answer.startswith(incomplete) for answer in answers)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_folder_of_the_user_is_completed(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "tiny.yaml").write_text("name: mlp\n")
+    assert complete(["--config-dir", str(tmp_path)], "model=ti") == ["model=tiny"]
+
+
+def test_verbs_runs_and_flags_are_completed():
+    assert ask("mnist-exp re") == ["resume", ""]
+    assert ask("mnist-exp evaluate ")[:3] == ["latest", "best", "@champion"]
+    assert "--config-dir" in ask("mnist-exp train --c")
+    assert ask("mnist-exp completion z") == ["zsh", ""]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_get_the_same_answers(shell):
+    answers = "\n".join(ask("mnist-exp train model=dee", shell))
+    assert "model=deep_cnn" in answers
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_script_is_printed(shell):
+    script = subprocess.run(
+        [*COMMAND, "completion", shell], capture_output=True, text=True, check=True
+    ).stdout
+    assert f"_MNIST_EXP_COMPLETE={shell}_complete" in script
+    assert "mnist-exp" in script
+    assert "%(" not in script
+    assert {"bash": "-o nospace", "zsh": "compadd -S ''", "fish": "--max 1"}[shell] in script
+
+
+@pytest.fixture
+def bash(tmp_path):
+    """A real bash that has the completion and the command."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "mnist-exp"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mnist_exp "$@"\n')
+    program.chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "PS1": "ready> ",
+        "TERM": "dumb",
+        "INPUTRC": os.devnull,
+    }
+    shell = pexpect.spawn(
+        "bash",
+        ["--norc", "--noprofile"],
+        env=environment,
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(40, 200),
+    )
+    shell.sendline("PS1='ready> '; bind 'set enable-bracketed-paste off'")
+    shell.sendline('eval "$(mnist-exp completion bash)"; echo lo""aded')
+    shell.expect("loaded")
+    shell.expect("ready> ")
+    yield shell
+    shell.close(force=True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("mnist-exp tra\t", "mnist-exp train "),
+        ("mnist-exp train model=dee\t", "mnist-exp train model=deep_cnn "),
+        ("mnist-exp train exp\tfas\t", "mnist-exp train experiment=fast "),
+        ("mnist-exp train training.ep\t3", "mnist-exp train training.epochs=3"),
+        ("mnist-exp train -m model=cnn,see\t", "mnist-exp train -m model=cnn,seed_mlp "),
+        ("mnist-exp train model=mlp sche\t=cos\t", "mnist-exp train model=mlp schedule=cosine "),
+        ("mnist-exp train --config-d\t", "mnist-exp train --config-dir "),
+        ("mnist-exp evaluate lat\t", "mnist-exp evaluate latest "),
+    ],
+)
+def test_real_bash_completes(bash, typed, expected):
+    # Readline's own command shows what stands on the line without running it.
+    bash.sendline(r"""bind -x '"\C-g": printf "<%s>\n" "$READLINE_LINE"'""")
+    bash.expect("ready> ")
+    for part in typed.split("\t"):
+        bash.send(part)
+        if part is not typed.rpartition("\t")[2]:
+            bash.send("\t")
+    bash.send("\x07")
+    bash.expect(r"<([^>]*)>")
+    assert bash.match.group(1) == expected
+
+
+def test_completion_works_from_any_folder(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert "model=deep_cnn" in ask("mnist-exp train model=dee")
+    assert list(Path.cwd().iterdir()) == []

@@ -1,0 +1,264 @@
+"""Configs that compose, what they turn into, and where Hydra's state stays as it was."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pydantic
+import pytest
+import yaml
+from golden_files import GOLDEN, contents
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+
+from mnist_exp import config
+from mnist_exp.config import schema
+from mnist_exp.config.report import schema_keys
+from mnist_exp.hydra_loader import config_folder, config_loader
+
+CONF = config_folder()
+OPTIONS = {
+    folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
+    for folder in CONF.iterdir()
+    if folder.is_dir() and folder.name != "hydra"
+}
+EXPERIMENTS = OPTIONS["experiment"]
+PARTS = [
+    f"{group}={option}"
+    for group in ("augmentation", "model", "optimizer", "schedule", "training", "tracking")
+    for option in OPTIONS[group]
+] + ["data=digits", "data=mnist"]
+
+
+@pytest.fixture(scope="module")
+def composer():
+    return config.Composer()
+
+
+def test_folder_holds_the_promised_options():
+    promised = {
+        "data": {"mnist", "digits", "idx"},
+        "augmentation": {"none", "shift", "affine", "elastic"},
+        "model": {"mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn"},
+        "optimizer": {"sgd", "adam", "adam_fast", "adamw"},
+        "schedule": {"constant", "cosine", "one_cycle"},
+        "training": {"default", "smoke"},
+        "tracking": {"local", "server"},
+        "experiment": {"seed_baseline", "fast", "accurate"},
+    }
+    for group, options in promised.items():
+        assert options <= set(OPTIONS[group])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_option_composes(composer, part):
+    group, _, option = part.partition("=")
+    composed = composer.compose([part])
+    assert composed.choices[group] == option
+    assert composed.overrides == (part,)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_recipe_composes_with_every_part(composer, experiment):
+    for part in PARTS:
+        composed = composer.compose([f"experiment={experiment}", part])
+        group, _, option = part.partition("=")
+        assert composed.choices[group] == option
+        assert composed.choices["experiment"] == experiment
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_recipe_opens_as_a_lab_note_and_sets_shared_keys_only(experiment):
+    file = CONF / "experiment" / f"{experiment}.yaml"
+    comments = [line for line in file.read_text().splitlines() if line.startswith("#")]
+    for fact in ("result", "seeds", "time", "machine", "command"):
+        assert any(line.startswith(f"# {fact}") for line in comments), fact
+    owners = schema_keys()
+    for section, keys in yaml.safe_load(file.read_text()).items():
+        if not isinstance(keys, dict):
+            continue
+        components = {
+            name for key, names in owners.items() if key.startswith(f"{section}.") for name in names
+        }
+        for key in keys:
+            assert set(owners[f"{section}.{key}"]) in (set(), components), key
+
+
+def test_every_file_says_what_it_is():
+    files = [file for file in CONF.rglob("*.yaml") if file.parent.name != "experiment"]
+    assert len(files) > 20
+    for file in files:
+        assert file.read_text().startswith("# "), file
+
+
+def test_default_config_is_the_golden_one(monkeypatch):
+    monkeypatch.delenv("MNIST_EXP_DATA")
+    path = GOLDEN / "config.yaml"
+    assert path.read_text() == contents()[path]
+
+
+def test_schema_holds_no_default():
+    models = [
+        model
+        for model in vars(schema).values()
+        if isinstance(model, type) and issubclass(model, pydantic.BaseModel)
+    ]
+    assert len(models) > 15
+    for model in models:
+        for name, field in model.model_fields.items():
+            assert field.is_required(), f"{model.__name__}.{name}"
+
+
+def test_config_is_frozen_and_hands_on_plain_values(composer):
+    checked = composer.compose(["model=deep_cnn"]).config
+    options = checked.model.options()
+    assert "name" not in options
+    assert isinstance(options["blocks"], tuple)
+    assert isinstance(options["blocks"][0], tuple)
+    with pytest.raises(pydantic.ValidationError):
+        checked.seed = 1
+
+
+def test_record_gives_the_config_back(composer):
+    checked = composer.compose(["experiment=accurate", "description='two: words'"]).config
+    record = config.to_record(checked)
+    assert config.from_record(record) == checked
+    assert config.from_record(yaml.safe_load(yaml.safe_dump(record))) == checked
+
+
+def test_altered_record_is_refused(composer):
+    record = config.to_record(composer.compose([]).config)
+    record["model"]["_target_"] = "os.system"
+    with pytest.raises(config.ConfigError, match=r"model\._target_"):
+        config.from_record(record)
+
+
+def test_flat_config_is_text(composer):
+    flat = config.flatten(composer.compose(["model=mlp", "model.hidden_units=[3,4]"]).config)
+    assert flat["model.name"] == "mlp"
+    assert flat["model.hidden_units"] == "[3, 4]"
+    assert flat["training.best_weights"] == "true"
+    assert flat["description"] == "null"
+    assert all(isinstance(value, str) for value in flat.values())
+
+
+def test_flat_config_gives_the_config_back(composer):
+    flat = config.flatten(composer.compose([]).config)
+    overrides = [f"{key}={value}" for key, value in flat.items() if not key.endswith("name")]
+    overrides = [text for text in overrides if "://" not in text and "/" not in text]
+    assert config.flatten(composer.compose(overrides).config) == flat
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "data.root=/elsewhere",
+        "data.mirrors=[]",
+        "data.attempts=9",
+        "data.timeout_seconds=1",
+        "description=other",
+        "tracking=server",
+        "training.threads=1",
+        "training.keep_checkpoints=true",
+    ],
+)
+def test_digest_leaves_out_what_does_not_matter(composer, override):
+    plain = config.digest(composer.compose([]).config)
+    assert len(plain) == 64
+    assert config.digest(composer.compose([override]).config) == plain
+
+
+@pytest.mark.parametrize("override", ["seed=1", "model=mlp", "training.epochs=1", "data=digits"])
+def test_digest_tells_experiments_apart(composer, override):
+    changed = config.digest(composer.compose([override]).config)
+    assert changed != config.digest(composer.compose([]).config)
+
+
+def test_whole_number_and_its_float_are_one_experiment(composer):
+    one = composer.compose(["model.dropout=0"]).config
+    other = composer.compose(["model.dropout=0.0"]).config
+    assert config.digest(one) == config.digest(other)
+
+
+def test_folder_of_the_user_comes_first(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "tiny.yaml").write_text(
+        "name: mlp\nhidden_units: [4]\nactivation: relu\ndropout: 0\n"
+    )
+    composed = config.compose(["model=tiny"], config_dir=str(tmp_path))
+    assert composed.config.model.options()["hidden_units"] == (4,)
+    assert composed.choices["model"] == "tiny"
+
+
+def test_broken_file_of_the_user_is_named(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "odd.yaml").write_text("name: [mlp\n")
+    with pytest.raises(config.ConfigError, match=r"odd\.yaml"):
+        config.compose(["model=odd"], config_dir=str(tmp_path))
+
+
+def test_environment_reaches_the_config(composer, monkeypatch):
+    monkeypatch.setenv("MNIST_EXP_DATA", "/somewhere")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://example.invalid")
+    checked = composer.compose(["tracking=server"]).config
+    assert checked.data.options()["root"] == "/somewhere"
+    assert checked.tracking.experiment == "mine"
+    assert checked.tracking.uri == "http://example.invalid"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["~experiment"],
+        ["~seed", "+seed=3"],
+        ["++seed=3"],
+        ["hydra.run.dir=here", "hydra/launcher=basic"],
+        ["model={dropout: 0.1}"],
+        ["description=${hydra:runtime.choices.model}"],
+        ["description=${hydra:runtime.output_dir}"],
+        ["description='a: b, c=d'"],
+    ],
+)
+def test_hydra_grammar_is_understood(composer, overrides):
+    assert composer.compose(overrides).config.seed in (0, 3)
+
+
+def test_job_folder_is_new_each_time(composer):
+    names = {composer.checked([])[0].hydra.run.dir for _ in range(20)}
+    assert len(names) == 20
+    cfg, _ = composer.checked([])
+    assert cfg.hydra.run.dir == cfg.hydra.run.dir
+
+
+def test_hydra_state_is_left_alone(composer):
+    before = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    composer.compose([])
+    with pytest.raises(config.ConfigError):
+        composer.compose(["modle=cnn"])
+    assert (GlobalHydra.instance().hydra, HydraConfig.instance().cfg) == before
+
+
+def test_error_survives_a_process_border(composer):
+    with pytest.raises(config.ConfigError) as caught:
+        composer.compose(["modle=cnn"])
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_no_option_is_named_like_a_key():
+    # `model=cnn` and `model.filters` must never be confused in an error message.
+    assert set(config_loader().list_groups("")) - {"hydra"} == set(OPTIONS)
+
+
+def test_neither_tensorflow_nor_mlflow_is_imported():
+    code = (
+        "import sys\n"
+        "from mnist_exp import config\n"
+        "config.compose(['experiment=fast'])\n"
+        "try: config.compose(['modle=3'])\n"
+        "except config.ConfigError: pass\n"
+        "heavy = {'tensorflow', 'keras', 'mlflow', 'numpy', 'matplotlib', 'pandas'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path.cwd())

@@ -1,0 +1,120 @@
+"""Wrong configs: each kind of message, and everything at once."""
+
+import pytest
+from golden_files import ERRORS, GOLDEN, error, sweep_error
+
+from mnist_exp import config
+from mnist_exp.errors import RequestError
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_message_is_the_golden_one(name):
+    assert error(ERRORS[name]) == (GOLDEN / "errors" / f"{name}.txt").read_text()
+
+
+def test_sweep_message_is_the_golden_one():
+    assert sweep_error() == (GOLDEN / "errors" / "sweep.txt").read_text()
+
+
+def test_no_golden_file_is_left_over():
+    files = {file.stem for file in (GOLDEN / "errors").glob("*")}
+    assert files == {*ERRORS, "sweep"}
+
+
+def keys(overrides, **options):
+    with pytest.raises(config.ConfigError) as caught:
+        config.compose(overrides, **options)
+    return [problem.key for problem in caught.value.problems]
+
+
+def test_config_errors_are_request_errors():
+    assert issubclass(config.ConfigError, RequestError)
+
+
+def test_a_bad_override_hides_no_other():
+    found = keys(["model=mlpp", "x==", "training.epoch=1", "+a.b=1", "seed=-1", "~nothing"])
+    assert found == ["'x=='", "model", "training.epoch", "nothing", "seed", "a"]
+
+
+def test_good_overrides_are_kept_beside_bad_ones():
+    with pytest.raises(config.ConfigError) as caught:
+        config.compose(["model=mlp", "modle=cnn", "model.hidden_units=[0]"])
+    assert [p.key for p in caught.value.problems] == ["modle", "model.hidden_units"]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model@student=mlp"],
+        ["+model@student=mlp"],
+        ["+experiment=fast"],
+        ["experiment=null"],
+        ["model=[cnn,mlp]"],
+        ["model=3"],
+        ["hydra/launcher=nowhere"],
+        ["model.dropout.deep=1"],
+        ["model.filters=true"],
+        ["seed=true"],
+        ["seed=1.0"],
+        ["seed=99999999999"],
+        ["description=12"],
+        ["data=digits", "data.root=/x"],
+        ["model=null"],
+        ["++model=null"],
+        ["++training=3"],
+        ["optimizer.learning_rate=inf"],
+        ["tracking.experiment=''"],
+        ["model=deep_cnn", "model.blocks=[[],[8]]"],
+        ["model=deep_cnn", "model.padding=valid", "model.blocks=[[8,8,8],[8,8,8],[8,8,8]]"],
+        ["data.validation_images=60000"],
+        ["training.early_stopping_patience=2", "data.validation_images=0"],
+        ["'"],
+        [""],
+        ["="],
+        ["seed=interval(0,1)"],
+        ["~description"],  # Hydra deletes no null
+        ["description=${nowhere}"],
+        ["description=${description}"],
+    ],
+)
+def test_is_refused_with_expectation_and_receipt(overrides):
+    with pytest.raises(config.ConfigError) as caught:
+        config.compose(overrides)
+    for problem in caught.value.problems:
+        assert problem.key
+        assert "Expected" in str(problem)
+        assert "Received" in str(problem)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_missing_folder_is_told():
+    with pytest.raises(RequestError, match="--config-dir"):
+        config.compose([], config_dir="nowhere")
+
+
+def test_every_job_of_a_grid_is_checked():
+    composer = config.Composer()
+    composer.check_sweep(["model=cnn,mlp", "seed=range(0,3)"])
+    composer.check_sweep(["model=glob(*cnn)", "training.epochs=1"])
+    with pytest.raises(config.ConfigError) as caught:
+        composer.check_sweep(["model=cnn,mlp", "model.dropout=0,1", "training.epoch=1,2"])
+    assert {p.key for p in caught.value.problems} == {"model.dropout", "training.epoch"}
+
+
+def test_sweep_over_hydra_or_an_interval_is_refused():
+    with pytest.raises(config.ConfigError):
+        config.Composer().check_sweep(["optimizer.learning_rate=interval(0.1,1)"])
+    with pytest.raises(config.ConfigError):
+        config.Composer().check_sweep(["hydra.run.dir=a,b"])
+
+
+def test_sweep_with_a_bad_override_is_checked_beyond_it():
+    with pytest.raises(config.ConfigError) as caught:
+        config.Composer().check_sweep(["modle=3", "training.epochs=0", "seed=0,-1", "x=="])
+    assert {p.key for p in caught.value.problems} == {"'x=='", "modle", "training.epochs", "seed"}
+
+
+def test_rule_that_holds_for_some_jobs_only_is_found():
+    with pytest.raises(config.ConfigError) as caught:
+        config.Composer().check_sweep(["data.validation_images=0,100"])
+    assert [p.key for p in caught.value.problems] == ["training.best_weights"]

@@ -1,0 +1,288 @@
+"""The main job, end to end, on real MNIST: what a run leaves, and what becomes of it when cut off."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mnist_exp.tracking import RunRecord, Store, resolve
+
+# A slice of the real training images; the test images are all there.
+SLICE = ["data.train_images=4000", "data.validation_images=1000", "training.batch_size=64"]
+# Epochs of a second or more, so that a signal falls into one.
+LONG = ["model=fast_cnn", "data.train_images=20000", "training.epochs=4", "training.batch_size=64"]
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mnist_exp", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def mnist_exp(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    process = start(folder, *arguments)
+    stdout, stderr = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+
+def only_run(folder: Path) -> RunRecord:
+    (record,) = store(folder).search()
+    return record
+
+
+def store(folder: Path) -> Store:
+    return Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
+
+
+def history(folder: Path, record: RunRecord, name: str) -> list[tuple[int, float]]:
+    points = store(folder).client.get_metric_history(record.run_id, name)
+    return [(point.step, point.value) for point in points]
+
+
+def artifacts(folder: Path, record: RunRecord) -> dict[str, Path]:
+    root = store(folder).artifact_path(record.run_id, "")
+    return {str(p.relative_to(root)): p for p in root.rglob("*") if p.is_file()}
+
+
+def test_everything_that_a_run_records(sealed_environment):
+    folder = sealed_environment
+    done = mnist_exp(folder, "train", "experiment=fast", "training.epochs=2", *SLICE)
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy" in done.stdout
+    assert [line.split()[:2] for line in done.stderr.splitlines() if line.startswith("epoch")] == [
+        ["epoch", "1/2"],
+        ["epoch", "2/2"],
+    ]
+    assert {p.name for p in folder.iterdir()} >= {"mlflow.db", "mlruns", "outputs"}
+    record = only_run(folder)
+    assert (record.status, record.outcome) == ("FINISHED", "finished")
+    (job_dir,) = (p for p in (folder / "outputs").iterdir() if not p.name.startswith("."))
+    assert record.job_id == job_dir.name
+    assert record.name == f"fast_cnn-{job_dir.name[-6:]}"
+    assert not (job_dir / "checkpoints").exists()
+    check_params(record)
+    check_metrics(folder, record)
+    check_tags(record)
+    check_artifacts(folder, record)
+    check_model(folder, record)
+
+
+def check_params(record):
+    assert record.params["model.filters"] == "[24, 32]"
+    assert record.params["optimizer.learning_rate"] == "0.01"
+    assert record.params["seed"] == "0"
+    # Settled by the machine, so that the record can be repeated on another.
+    assert record.params["training.precision"] in {"float32", "bfloat16"}
+    assert record.params["training.threads"] == str(len(os.sched_getaffinity(0)))
+
+
+def check_metrics(folder, record):
+    by_epoch = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "learning_rate",
+                "images_per_second"}  # fmt: skip
+    final = {"test/accuracy", "test/loss", "test/errors", "test/accuracy_low", "test/ece",
+             "test/accuracy_high", "model/parameters", "time/fit_seconds", "time/total_seconds",
+             "chosen/epoch", "chosen/val_accuracy"}  # fmt: skip
+    assert set(record.metrics) == by_epoch | final
+    for name in by_epoch:
+        assert [step for step, _ in history(folder, record, name)] == [1, 2]
+    for name in final:
+        assert len(history(folder, record, name)) == 1
+    metrics = record.metrics
+    assert metrics["test/accuracy"] > 0.93
+    assert metrics["test/errors"] == round(10_000 * (1 - metrics["test/accuracy"]))
+    assert metrics["test/accuracy_low"] < metrics["test/accuracy"] < metrics["test/accuracy_high"]
+    assert metrics["model/parameters"] == 215_194
+    assert metrics["chosen/epoch"] == 2
+    assert 0 < metrics["time/fit_seconds"] < metrics["time/total_seconds"]
+
+
+def check_tags(record):
+    chosen = {"data": "mnist", "augmentation": "none", "model": "fast_cnn", "schedule": "one_cycle",
+              "optimizer": "adam_fast", "training": "default", "tracking": "local",
+              "experiment": "fast"}  # fmt: skip
+    assert chosen.items() <= record.tags.items()
+    for name in ("config", "code", "data", "weights"):
+        assert len(bytes.fromhex(record.tags[f"mnist_exp.{name}_sha256"])) == 32
+    assert record.tags["mnist_exp.git_dirty"] in {"true", "false"}
+    assert record.tags["mnist_exp.git_commit"]
+    note = record.tags["mlflow.note.content"]
+    assert f"**{record.metrics['test/accuracy']:.2%}** on 10,000 test images" in note
+    assert "mnist-exp train experiment=fast training.epochs=2" in note
+
+
+def check_artifacts(folder, record):
+    files = artifacts(folder, record)
+    plots = {f"plots/{name}.png" for name in ("learning_curves", "confusion_matrix", "reliability",
+             "misclassified", "augmentation_preview")}  # fmt: skip
+    others = {"config/resolved.yaml", "config/overrides.yaml", "environment/requirements.txt",
+              "environment/system.json", "log.txt", "predictions/test.npz",
+              "export/model.onnx"}  # fmt: skip
+    assert plots | others <= set(files) <= plots | others | {"source/diff.patch"}
+    resolved = yaml.safe_load(files["config/resolved.yaml"].read_text())
+    assert resolved["training"]["epochs"] == 2
+    overrides = yaml.safe_load(files["config/overrides.yaml"].read_text())
+    assert overrides == ["experiment=fast", "training.epochs=2", *SLICE]
+    system = json.loads(files["environment/system.json"].read_text())
+    assert system["threads"] == len(os.sched_getaffinity(0))
+    assert "tensorflow==" in files["environment/requirements.txt"].read_text()
+    assert "epoch 2/2" in files["log.txt"].read_text()
+    (dataset,) = store(folder).client.get_run(record.run_id).inputs.dataset_inputs
+    assert dataset.dataset.name == "mnist"
+    assert dataset.dataset.digest == record.tags["mnist_exp.data_sha256"][:36]
+
+
+def check_model(folder, record):
+    import mlflow
+    import onnxruntime
+
+    files = artifacts(folder, record)
+    with np.load(files["predictions/test.npz"], allow_pickle=False) as stored:
+        predictions = {name: stored[name] for name in stored.files}
+    wrong = (predictions["predictions"] != predictions["labels"]).sum()
+    assert wrong == record.metrics["test/errors"]
+    images = read_test_images()
+    runtime = onnxruntime.InferenceSession(files["export/model.onnx"])
+    (probabilities,) = runtime.run(["probabilities"], {"pixels": images})
+    np.testing.assert_allclose(probabilities, predictions["probabilities"], atol=1e-4)
+    client = store(folder).client
+    (output,) = client.get_run(record.run_id).outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    loaded = mlflow.pyfunc.load_model(model.model_uri)
+    np.testing.assert_allclose(
+        loaded.predict(images[:200]), predictions["probabilities"][:200], atol=1e-5
+    )
+    assert str(loaded.metadata.signature.inputs) == "[Tensor('uint8', (-1, 28, 28))]"
+
+
+def read_test_images() -> np.ndarray:
+    from mnist_exp import data
+
+    options = {"root": os.environ["MNIST_EXP_DATA"], "mirrors": [], "attempts": 1}
+    splits = data.load(
+        "mnist", seed=0, validation_images=0, train_images=None, timeout_seconds=1.0, **options
+    )
+    return splits.test.images
+
+
+def wait_for(folder: Path, text: str) -> Path:
+    """Waits until a journal holds a text, and returns its job folder."""
+    for _ in range(600):
+        for journal in (folder / "outputs").glob("*/journal.jsonl"):
+            if text in journal.read_text():
+                return journal.parent
+        time.sleep(0.1)
+    raise AssertionError(f"no journal with {text!r}")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> RunRecord:
+    """The same run as those that are cut off below, in peace."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    environment = {"MNIST_EXP_DATA": str(datasets()), "HOME": str(folder)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        done = mnist_exp(folder, "train", *LONG)
+    assert done.returncode == 0, done.stderr
+    return only_run(folder)
+
+
+def datasets() -> Path:
+    from conftest import DATASETS
+
+    return DATASETS
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGKILL, -9, "")],
+)
+def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(
+    number, code, message, uninterrupted, sealed_environment
+):
+    folder = sealed_environment
+    process = start(folder, "train", *LONG)
+    job_dir = wait_for(folder, '"step": 2')
+    time.sleep(0.3)  # into the next epoch
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert message in stderr
+    assert "Traceback" not in stderr
+    if number == signal.SIGKILL:
+        listed = mnist_exp(folder, "runs")  # the next command puts it right
+        assert listed.returncode == 0
+        assert "killed" in listed.stdout
+    record = only_run(folder)
+    assert (record.status, record.outcome) == ("KILLED", "killed")
+    assert (job_dir / "checkpoints" / "last.npz").exists()
+    resumed = mnist_exp(folder, "resume", "latest")
+    assert resumed.returncode == 0, resumed.stderr
+    record = only_run(folder)
+    assert (record.status, record.outcome) == ("FINISHED", "finished")
+    weights = "mnist_exp.weights_sha256"
+    assert record.tags[weights] == uninterrupted.tags[weights]
+    assert [step for step, _ in history(folder, record, "train/loss")] == [1, 2, 3, 4]
+    for name in ("train/loss", "val/loss", "val/accuracy", "test/accuracy", "test/loss"):
+        assert record.metrics[name] == uninterrupted.metrics[name]
+
+
+def test_a_failed_run_says_why(sealed_environment):
+    folder = sealed_environment
+    root = folder / "data"
+    root.mkdir()
+    for file in Path(os.environ["MNIST_EXP_DATA"], "mnist").glob("*.gz"):
+        (root / file.name).write_bytes(file.read_bytes())
+    broken = root / "train-images-idx3-ubyte.gz"
+    broken.write_bytes(broken.read_bytes()[:100_000])
+    done = mnist_exp(folder, "train", f"data.root={root}")
+    assert done.returncode == 1
+    assert "train-images-idx3-ubyte.gz" in done.stderr
+    assert "Traceback" not in done.stderr
+    record = only_run(folder)
+    assert (record.status, record.outcome) == ("FAILED", "failed")
+    assert "train-images-idx3-ubyte.gz" in artifacts(folder, record)["log.txt"].read_text()
+
+
+def test_a_model_measured_again(sealed_environment):
+    folder = sealed_environment
+    done = mnist_exp(folder, "train", "model=mlp", "training=smoke", *SLICE)
+    assert done.returncode == 0, done.stderr
+    again = mnist_exp(folder, "evaluate", "latest")
+    assert again.returncode == 0, again.stderr
+    other = mnist_exp(folder, "evaluate", "best", "--data", "digits")
+    assert other.returncode == 0, other.stderr
+    metrics = only_run(folder).metrics
+    for name in ("accuracy", "loss", "errors", "accuracy_low", "accuracy_high", "ece"):
+        assert metrics[f"evaluate/mnist/{name}"] == metrics[f"test/{name}"]
+        assert f"evaluate/digits/{name}" in metrics
+    assert f"{metrics['test/accuracy']:.2%}" in again.stdout
+
+
+def test_a_run_from_python(sealed_environment):
+    code = (
+        "import mnist_exp\n"
+        "run = mnist_exp.run('data=digits', 'training.epochs=2')\n"
+        "print(run.run_id, run.metrics['test/accuracy'], run.config.data.name, run.job_dir)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
+    run_id, accuracy, name, job_dir = done.stdout.split()
+    record = only_run(sealed_environment)
+    assert record.run_id == run_id
+    assert record.metrics["test/accuracy"] == float(accuracy)
+    assert name == "digits"
+    assert (Path(job_dir) / ".hydra" / "config.yaml").exists()

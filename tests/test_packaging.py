@@ -1,0 +1,101 @@
+"""The wheel: what is inside, and that it trains from an empty environment and another folder."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Builds the wheel with the backend itself: pip may be absent, and would want a network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_package_and_every_config(wheel):
+    package = {
+        path.relative_to(REPOSITORY).as_posix()
+        for path in (REPOSITORY / "mnist_exp").rglob("*")
+        if path.suffix in (".py", ".typed")
+    }
+    configs = {
+        f"mnist_exp/{path.relative_to(REPOSITORY).as_posix()}"
+        for path in (REPOSITORY / "conf").rglob("*.yaml")
+    }
+    assert "mnist_exp/py.typed" in package
+    assert {"mnist_exp/conf/config.yaml", "mnist_exp/conf/experiment/fast.yaml"} <= configs
+    names = zipfile.ZipFile(wheel).namelist()
+    files = {name for name in names if not re.match(r"mnist_exp-[\d.]+\.dist-info/", name)}
+    assert files == package | configs
+
+
+def test_the_installed_wheel_trains_in_another_folder(wheel, tmp_path):
+    home, work = tmp_path / "empty_home", tmp_path / "another folder"
+    home.mkdir()
+    work.mkdir()
+    python = empty_environment(tmp_path / "venv")
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)],
+        check=True,
+    )
+    done = subprocess.run(
+        [python.with_name("mnist-exp"), "train", "data=digits", "training=smoke"],
+        cwd=work,
+        env={"PATH": os.defpath, "HOME": str(home)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {"mlflow.db", "mlruns", "outputs"} <= {path.name for path in work.iterdir()}
+    with closing(sqlite3.connect(work / "mlflow.db")) as store:
+        assert store.execute("SELECT status FROM runs").fetchall() == [("FINISHED",)]
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_file_holds_hashes_and_no_address(lock):
+    text = (REPOSITORY / lock).read_text()
+    requirements = re.findall(r"^\S+==.*(?:\\\n.*)+", text, flags=re.MULTILINE)
+    assert len(requirements) > 100
+    assert all("--hash=sha256:" in requirement for requirement in requirements)
+    assert "/" not in text.replace("scripts/lock", "")
+
+
+def test_the_smaller_lock_is_part_of_the_larger():
+    pins, every_pin = (
+        set(re.findall(r"^\S+==\S+", (REPOSITORY / lock).read_text(), flags=re.MULTILINE))
+        for lock in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert pins < every_pin
+
+
+def empty_environment(folder):
+    """Makes an environment that holds pip alone, and returns its Python.
+
+    It sees the dependencies that are installed already, by a .pth file: installing them again would
+    take minutes and a network. Files named in a .pth file are not read as such, so the editable
+    install of this checkout, which is one, stays out of sight.
+    """
+    venv.create(folder, with_pip=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = folder / "lib" / version / "site-packages"
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder / "bin" / "python"

@@ -1,0 +1,131 @@
+"""The scripts, as far as it is cheap: Python, venv and pip are real, the packages are left out.
+
+`empty.lock` names none, so that pip has nothing to fetch.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+BASH_SCRIPTS = ("quickstart", "test", "check", "lock", "benchmark")
+# A project that needs no build tool: the backend makes the wheel of an editable install by hand.
+PYPROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+BACKEND = """\
+import zipfile
+
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name = "project-1.0-py3-none-any.whl"
+    files = {
+        "METADATA": "Metadata-Version: 2.1\\nName: project\\nVersion: 1.0\\n",
+        "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(f"project-1.0.dist-info/{file}", text)
+    return name
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the scripts in a project of their own."""
+    folder = tmp_path / "a project"
+    shutil.copytree(REPOSITORY / "scripts", folder / "scripts")
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    (folder / "backend.py").write_text(BACKEND)
+    (folder / "empty.lock").write_text("# nothing\n")
+    return folder
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A PATH with this Python and the system's tools, without uv."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "python3").symlink_to(Path(sys._base_executable))
+    return f"{folder}:/usr/bin:/bin"
+
+
+def make_environment(project, path):
+    return subprocess.run(
+        ["bash", "-c", "source scripts/environment; make_environment empty.lock"],
+        cwd=project,
+        env={"PATH": path, "HOME": os.environ["HOME"], "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("name", [*BASH_SCRIPTS, "../.ci/run"])
+def test_a_script_can_be_run_and_has_no_syntax_error(name):
+    script = REPOSITORY / "scripts" / name
+    assert os.access(script, os.X_OK)
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_environment_is_made_once_and_again_when_it_must(project, path):
+    first = make_environment(project, path)
+    assert first.returncode == 0, first.stderr
+    assert "Making .venv with Python 3." in first.stdout
+    assert make_environment(project, path).stdout == ".venv is up to date.\n"
+
+    (project / "empty.lock").write_text("# changed\n")
+    changed = make_environment(project, path)
+    assert "Installing" in changed.stdout
+    assert "Making" not in changed.stdout
+
+    moved = project.rename(project.with_name("moved"))
+    assert "was moved" in make_environment(moved, path).stdout
+
+
+def test_an_interrupted_installation_starts_again(project, path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (project / ".venv").mkdir()
+    (project / ".venv" / "half a package").touch()
+    (project / ".venv" / "installed.txt").write_text(f"installing {ended.pid}\n")
+    done = make_environment(project, path)
+    assert "interrupted" in done.stdout
+    assert done.returncode == 0, done.stderr
+    assert not (project / ".venv" / "half a package").exists()
+
+
+def test_an_installation_under_way_is_left_alone(project, path):
+    (project / ".venv").mkdir()
+    (project / ".venv" / "installed.txt").write_text(f"installing {os.getpid()}\n")
+    done = make_environment(project, path)
+    assert done.returncode == 1
+    assert f"Process {os.getpid()} is installing into .venv." in done.stderr
+
+
+def test_without_a_supported_python_it_says_so(project, tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "cat", "cksum", "dirname", "mkdir"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    done = make_environment(project, str(tools))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Expected Python 3.11, 3.12 or 3.13, or uv, on the PATH.")
+
+
+def test_the_benchmark_explains_itself():
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "scripts" / "benchmark.py", "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "--runs N" in done.stdout

@@ -1,0 +1,212 @@
+"""Training on real digits: it learns, it repeats, it resumes, it stops when told to."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from mnist_exp import augmentation, checkpoint, data, models, optimizers, training
+from mnist_exp.config import compose
+from mnist_exp.errors import ExperimentError
+
+SMALL = {"filters": (4, 8), "kernel_sizes": (3, 3), "dense_units": (16,), "activation": "relu"}
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return data.load("digits", seed=0, validation_images=200, train_images=None)
+
+
+def task(splits, *, overrides=(), **changes) -> training.Task:
+    """A small convolutional network on the 1,242 training digits, 20 steps an epoch."""
+    config = compose(["data=digits", "optimizer.learning_rate=0.01", *overrides]).config
+    policy = changes.pop("dtype_policy", "float32")
+    options = SMALL | {"dropout": 0.25, "batch_norm": True}
+    network = models.build("cnn", seed=1, dtype_policy=policy, **options)
+    twin = models.build("cnn", seed=1, dtype_policy="float32", **options)
+    made = training.Task(
+        network=network,
+        twin=twin,
+        predict=models.predictor(twin),
+        optimizer=optimizers.build(
+            config.optimizer.name,
+            weight_averaging=changes.pop("weight_averaging", None),
+            **config.optimizer.options(),
+        ),
+        schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
+        augment=augmentation.AUGMENTATIONS[config.augmentation.name](
+            **config.augmentation.options()
+        ),
+        train=splits.train,
+        validation=splits.validation,
+        seed=config.seed,
+        epochs=3,
+        batch_size=64,
+        label_smoothing=0.0,
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def fit(made, folder, **changes) -> training.Fit:
+    settings = {"best_weights": False, "early_stopping_patience": None} | changes
+    return training.fit(made, checkpoint_file=folder / "checkpoint.npz", **settings)
+
+
+def weights(made) -> bytes:
+    return b"".join(weight.tobytes() for weight in made.twin.get_weights())
+
+
+def without_times(history):
+    return {name: values for name, values in history.items() if name != "images_per_second"}
+
+
+VARIANTS = {
+    "float32": {},
+    "bfloat16": {"dtype_policy": "mixed_bfloat16"},
+    "averaged": {"weight_averaging": 0.9},
+    "sgd": {"overrides": ["optimizer=sgd", "schedule=one_cycle"]},
+    "adamw": {"overrides": ["optimizer=adamw", "schedule=constant"]},
+    "shift": {"overrides": ["augmentation=shift"]},
+    "affine": {"overrides": ["augmentation=affine"]},
+    "elastic": {"overrides": ["augmentation=elastic"]},
+    "smoothed": {"label_smoothing": 0.1},
+}
+
+
+class Stop(Exception):
+    """Stands for whatever ends a process."""
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_resumed_training_equals_an_uninterrupted_one(variant, splits, tmp_path, monkeypatch):
+    whole_folder, cut_folder = tmp_path / "whole", tmp_path / "cut"
+    whole = task(splits, **VARIANTS[variant])
+    expected = fit(whole, whole_folder)
+
+    def stop(epoch, _):
+        if epoch == 3:
+            raise Stop
+
+    # Cut into other calls too: neither the cut nor the resumption may show.
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.001)
+    with pytest.raises(Stop):
+        fit(task(splits, **VARIANTS[variant]), cut_folder, on_epoch=stop)
+    assert checkpoint.load(cut_folder / "checkpoint.npz").epoch == 2
+    resumed = task(splits, **VARIANTS[variant])
+    received = fit(resumed, cut_folder)
+    assert weights(resumed) == weights(whole)
+    assert without_times(received.history) == without_times(expected.history)
+    assert expected.history["train/loss"][-1] < expected.history["train/loss"][0]
+
+
+def test_the_seed_changes_the_order(splits, tmp_path):
+    one, other = task(splits), task(splits, seed=1)
+    fit(one, tmp_path / "one")
+    fit(other, tmp_path / "other")
+    assert weights(one) != weights(other)
+
+
+def test_every_image_counts_in_every_epoch(splits, tmp_path):
+    seen = []
+    made = task(splits, batch_size=500, epochs=2)
+    fit(made, tmp_path, on_progress=lambda progress: seen.append(progress))
+    assert made.steps == 3
+    assert [(p.epoch, p.images) for p in seen if p.images == p.epoch_images] == [
+        (1, len(splits.train)),
+        (2, len(splits.train)),
+    ]
+    assert seen[-1].seconds_left == 0
+    assert all(0 <= p.accuracy <= 1 and p.loss > 0 for p in seen)
+
+
+def test_keras_callbacks_are_called_at_epochs_with_keras_names(splits, tmp_path):
+    calls = []
+    spy = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda _: calls.append("begin"),
+        on_epoch_begin=lambda epoch, _: calls.append(epoch),
+        on_epoch_end=lambda epoch, logs: calls.append((epoch, sorted(logs))),
+        on_train_end=lambda _: calls.append("end"),
+    )
+    names = ["accuracy", "images_per_second", "learning_rate", "loss", "val_accuracy", "val_loss"]
+    fit(task(splits, epochs=2), tmp_path, callbacks=[spy])
+    assert calls == ["begin", 0, (0, names), 1, (1, names), "end"]
+
+
+def test_a_keras_callback_can_stop_the_training(splits, tmp_path):
+    made = task(splits)
+    result = fit(made, tmp_path, callbacks=[keras.callbacks.TerminateOnNaN(), _Stopper(made)])
+    assert result.epoch == 1
+
+
+def _Stopper(made):  # noqa: N802
+    def stop(_epoch, _logs):
+        made.twin.stop_training = True
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=stop)
+
+
+def test_best_weights_and_early_stopping_follow_validation(splits, tmp_path):
+    made = task(splits, overrides=["optimizer.learning_rate=0.3", "schedule=constant"], epochs=12)
+    result = fit(made, tmp_path, best_weights=True, early_stopping_patience=2)
+    accuracy, loss = result.history["val/accuracy"], result.history["val/loss"]
+    ranked = sorted(range(len(accuracy)), key=lambda i: (-accuracy[i], loss[i]))
+    assert result.epoch == ranked[0] + 1
+    assert len(accuracy) == result.epoch + 2 < 12
+    predicted = made.predict(splits.validation.images).argmax(axis=1)
+    assert (predicted == splits.validation.labels).mean() == accuracy[result.epoch - 1]
+
+
+def test_without_validation_the_last_weights_are_chosen(splits, tmp_path):
+    empty = data.Split(splits.validation.images[:0], splits.validation.labels[:0])
+    result = fit(task(splits, validation=empty, epochs=2), tmp_path)
+    assert result.epoch == 2
+    assert set(result.history) == {
+        "train/loss",
+        "train/accuracy",
+        "learning_rate",
+        "images_per_second",
+    }
+
+
+def test_averaged_weights_are_the_ones_that_are_judged(splits, tmp_path):
+    made = task(splits, weight_averaging=0.9, epochs=2)
+    result = fit(made, tmp_path)
+    state = checkpoint.load(tmp_path / "checkpoint.npz")
+    assert any((a != b).any() for a, b in zip(state.weights, state.evaluation_weights, strict=True))
+    for a, b in zip(state.evaluation_weights, made.twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    predicted = made.predict(splits.validation.images).argmax(axis=1)
+    accuracy = (predicted == splits.validation.labels).mean()
+    assert accuracy == result.history["val/accuracy"][-1]
+
+
+def test_label_smoothing_is_keras_own(splits, tmp_path):
+    made = task(splits, label_smoothing=0.2)
+    logits = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)
+    labels = np.arange(50, dtype=np.int32) % 10
+    keras_loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
+    expected = float(keras_loss(np.eye(10)[labels], logits))
+    ours = training._cross_entropy(logits, labels, made.label_smoothing).numpy().mean()
+    assert ours == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_broken_checkpoint_is_named(splits, tmp_path):
+    fit(task(splits, epochs=1), tmp_path)
+    file = tmp_path / "checkpoint.npz"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(
+        ExperimentError, match=r"Expected .*checkpoint.npz to be a whole checkpoint"
+    ):
+        fit(task(splits), tmp_path)
+
+
+def test_a_checkpoint_is_replaced_whole(tmp_path):
+    file = tmp_path / "state.npz"
+    state = checkpoint.State(epoch=1, weights=[np.arange(3.0)], history={"loss": [0.5]})
+    checkpoint.save(file, state)
+    checkpoint.save(file, dataclasses.replace(state, epoch=2))
+    loaded = checkpoint.load(file)
+    assert (loaded.epoch, loaded.history) == (2, {"loss": [0.5]})
+    np.testing.assert_array_equal(loaded.weights[0], np.arange(3.0))
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["state.npz"]

@@ -1,0 +1,170 @@
+"""The journal survives what kills its writer."""
+
+import json
+import math
+import resource
+import signal
+
+import pytest
+
+from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.tracking import events, journal
+from mnist_exp.tracking.events import (
+    KINDS,
+    Artifact,
+    Dataset,
+    Description,
+    End,
+    Metrics,
+    Model,
+    Resumed,
+    Start,
+    Tags,
+    decode,
+    encode,
+)
+
+START = Start(
+    time=1,
+    job_id="job-1",
+    run_name="cnn-1",
+    experiment="mnist",
+    uri="sqlite:////nowhere/mlflow.db",
+    params={"seed": "1"},
+    tags={"model": "cnn"},
+    description="Ä *text*\nin two lines",
+    parent_job_id=None,
+    parent_run_id=None,
+    config={"seed": 1, "hidden": [50, 50]},
+)
+EXAMPLES = [
+    START,
+    Metrics(2, {"train/loss": 0.25}, 3),
+    Tags(2, {"mnist_exp.sweep": "s"}),
+    Description(2, "# x"),
+    Dataset(2, "mnist", "ab12", "/data", {"train": 5}),
+    Artifact(2, "plots/a.png", "00ff"),
+    Model(2, "model", "model"),
+    End(2, "FINISHED", "pruned"),
+    Resumed(2),
+]
+
+
+def new_journal(job_dir):
+    return journal.Journal.create(job_dir, START, journal.hold(job_dir))
+
+
+def written(job_dir):
+    return [entry.event for entry in journal.read(job_dir)]
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)
+def test_an_event_is_one_line_of_strict_json(event):
+    line = encode(event)
+    assert line.count(b"\n") == 1
+    assert {"event", "time"} <= json.loads(line, parse_constant=pytest.fail).keys()
+    assert decode(line) == event
+
+
+def test_every_kind_has_an_example():
+    assert {type(event) for event in EXAMPLES} == set(KINDS.values())
+
+
+def test_metrics_that_json_has_no_number_for_survive():
+    values = {"a": math.nan, "b": math.inf, "c": -math.inf}
+    again = decode(encode(Metrics(1, values, None))).values
+    assert math.isnan(again["a"])
+    assert (again["b"], again["c"]) == (math.inf, -math.inf)
+
+
+def test_a_torn_line_is_ignored_and_cut_off_before_the_next(tmp_path):
+    writer = new_journal(tmp_path)
+    writer.append(EXAMPLES[1])
+    writer.close()
+    with (tmp_path / journal.FILE_NAME).open("ab") as file:
+        file.write(encode(EXAMPLES[2])[:-5])
+    assert written(tmp_path) == EXAMPLES[:2]
+    writer = journal.Journal.reopen(tmp_path)
+    writer.append(EXAMPLES[3])
+    writer.close()
+    assert written(tmp_path) == [*EXAMPLES[:2], EXAMPLES[3]]
+
+
+def test_reading_on_gives_what_is_new(tmp_path):
+    writer = new_journal(tmp_path)
+    known = journal.read(tmp_path)
+    writer.append(EXAMPLES[1])
+    fresh = journal.read(tmp_path, after=known[-1].end)
+    assert known + fresh == journal.read(tmp_path)
+    writer.close()
+
+
+def test_an_altered_line_is_named(tmp_path):
+    new_journal(tmp_path).close()
+    with (tmp_path / journal.FILE_NAME).open("ab") as file:
+        file.write(b'{"event": "dance"}\n')
+    with pytest.raises(ExperimentError, match=r"one event in each line.*dance"):
+        journal.read(tmp_path)
+
+
+def test_a_folder_holds_one_journal(tmp_path):
+    new_journal(tmp_path).close()
+    with pytest.raises(RequestError, match="without a run"):
+        new_journal(tmp_path)
+
+
+def test_a_folder_without_a_journal_cannot_be_reopened(tmp_path):
+    assert journal.read(tmp_path) == []
+    with pytest.raises(RequestError, match="Expected the folder of a run"):
+        journal.Journal.reopen(tmp_path)
+
+
+def test_a_journal_is_live_exactly_while_its_process_lives(tmp_path, python):
+    code = """
+import sys, time
+from pathlib import Path
+from mnist_exp.tracking import journal
+lock = journal.hold(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(600)
+"""
+    new_journal(tmp_path).close()
+    holder = python(code, str(tmp_path))
+    assert holder.stdout.readline() == "held\n"
+    assert journal.hold(tmp_path) is None
+    with pytest.raises(RequestError, match="still alive"):
+        journal.Journal.reopen(tmp_path)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    journal.Journal.reopen(tmp_path).close()
+
+
+def test_on_a_full_disk_values_wait_in_memory(tmp_path):
+    writer = new_journal(tmp_path)
+    size = (tmp_path / journal.FILE_NAME).stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Room for a part of the next line: what a full disk does to a write.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
+    try:
+        writer.append(EXAMPLES[1])
+        writer.append(EXAMPLES[2])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert writer.problem is not None
+    assert written(tmp_path) == [START]
+    writer.append(EXAMPLES[3])
+    assert writer.problem is None
+    assert written(tmp_path) == EXAMPLES[:4]
+    writer.close()
+
+
+def test_the_outcome_is_that_of_the_last_end():
+    assert journal.outcome_of([START]) is None
+    ended = [START, End(2, "KILLED", "killed")]
+    assert journal.outcome_of(ended) == "killed"
+    assert journal.outcome_of([*ended, Resumed(3)]) is None
+    assert journal.outcome_of([*ended, Resumed(3), End(4, "FINISHED", "finished")]) == "finished"
+
+
+def test_times_are_unix_milliseconds():
+    assert len(str(events.now())) == 13

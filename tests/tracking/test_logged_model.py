@@ -1,0 +1,160 @@
+"""The model that a run logs can be found in MLflow, loaded by its id, and is one."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_exp.errors import RequestError
+from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking.logged_model import keras_file, model_id, model_path, save_model, send_model
+from mnist_exp.tracking.store import Store
+
+REQUIREMENTS = ["keras==3.15.0", "tensorflow==2.21.0"]
+
+
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    layers = [
+        keras.Input((28, 28), dtype="uint8"),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+    return keras.Sequential(layers)
+
+
+@pytest.fixture(scope="module")
+def saved(network, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    save_model(network, folder, requirements=REQUIREMENTS, metadata={"weights": "00ff"})
+    return folder
+
+
+@pytest.fixture
+def killed(store, start_run, saved) -> Recorder:
+    """A run in MLflow, with a model in its folder that nobody sent."""
+    recorder = start_run()
+    recorder.metrics({"test/accuracy": 0.5})
+    recorder.end("killed")
+    shutil.copytree(saved, recorder.job_dir / "artifacts" / "model")
+    return recorder
+
+
+def models(store: Store, run_id: str) -> list[tuple[str, str]]:
+    """Returns id and status of the run's outputs, which must be all the models there are."""
+    run = store.client.get_run(run_id)
+    found = store.client.search_logged_models([run.info.experiment_id])
+    outputs = [output.model_id for output in run.outputs.model_outputs]
+    assert sorted(outputs) == sorted(model.model_id for model in found)
+    return [(model.model_id, str(model.status)) for model in found]
+
+
+def test_saving_writes_nothing_else(network, sealed_environment):
+    save_model(network, Path("model"), requirements=REQUIREMENTS)
+    save_model(network, Path("model"), requirements=REQUIREMENTS)
+    assert [path.name for path in sealed_environment.iterdir()] == ["model"]
+    wanted = Path("model/requirements.txt").read_text().splitlines()
+    assert set(REQUIREMENTS) < set(wanted)
+
+
+def test_a_run_logs_its_model(store, start_run, network):
+    import mlflow
+
+    recorder = start_run()
+    folder = recorder.model(network, requirements=REQUIREMENTS, metadata={"weights": "00ff"})
+    assert keras_file(folder).is_file()
+    recorder.metrics({"test/accuracy": 0.5})
+    assert recorder.end("finished")
+
+    ((model, status),) = models(store, recorder.run_id)
+    assert (model, status) == (model_id(store, recorder.run_id), "READY")
+    logged = store.client.get_logged_model(model)
+    assert (logged.name, logged.source_run_id) == ("model", recorder.run_id)
+    assert logged.params == {"seed": "1", "model.name": "cnn"}
+    assert [(m.key, m.value) for m in logged.metrics] == [("test/accuracy", 0.5)]
+    assert not (recorder.job_dir / "artifacts").exists()
+
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+    mlflow.set_tracking_uri(store.uri)
+    try:
+        loaded = mlflow.pyfunc.load_model(f"models:/{model}")
+    finally:
+        mlflow.set_tracking_uri(None)
+    np.testing.assert_array_equal(
+        loaded.predict(images), network.predict(images, verbose=0), strict=True
+    )
+    assert loaded.metadata.run_id == recorder.run_id
+    assert loaded.metadata.model_id == model
+    assert loaded.metadata.metadata == {"weights": "00ff"}
+    assert "uint8" in json.dumps(loaded.metadata.signature.to_dict())
+    assert model_path(store, recorder.run_id).joinpath("MLmodel").is_file()
+
+
+def test_sending_twice_makes_no_second_model(store, killed):
+    folder = killed.job_dir / "artifacts" / "model"
+    first = send_model(store, killed.run_id, folder, "model")
+    assert send_model(store, killed.run_id, folder, "model") == first
+    assert models(store, killed.run_id) == [(first, "READY")]
+
+
+@pytest.mark.parametrize("call", ["log_outputs", "log_model_artifacts", "finalize_logged_model"])
+def test_a_model_that_a_crash_left_is_completed(store, killed, call, monkeypatch):
+    folder = killed.job_dir / "artifacts" / "model"
+
+    def crash(*_, **__):
+        raise ConnectionError(call)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store.client), call, crash)
+        with pytest.raises(ConnectionError):
+            send_model(store, killed.run_id, folder, "model")
+    send_model(store, killed.run_id, folder, "model")
+    ((_, status),) = models(store, killed.run_id)
+    assert status == "READY"
+    assert keras_file(model_path(store, killed.run_id)).is_file()
+
+
+def test_a_run_without_a_model_says_so(store, start_run):
+    recorder = start_run()
+    recorder.end("failed")
+    assert model_id(store, recorder.run_id) is None
+    with pytest.raises(RequestError, match="only runs that finished have one"):
+        model_path(store, recorder.run_id)
+
+
+def test_a_waiting_model_is_sent_without_tensorflow(store, killed):
+    line = b'{"event": "model", "time": 1, "path": "model", "name": "model"}\n'
+    with (killed.job_dir / journal.FILE_NAME).open("ab") as file:
+        file.write(line)
+    code = """
+import sys
+from pathlib import Path
+from mnist_exp.tracking import markers, recover
+markers.add(Path.cwd(), "job-1", Path.cwd() / "outputs/job-1", "any")
+print([run.result for run in recover(Path.cwd())])
+print({"tensorflow", "keras"} & set(sys.modules))
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert (answer.stdout, answer.stderr) == ("['sent']\nset()\n", "")
+    ((_, status),) = models(store, killed.run_id)
+    assert status == "READY"
+
+
+def test_a_server_takes_the_model(server, start_run, network):
+    server.up()
+    recorder = start_run(uri=server.uri)
+    recorder.model(network, requirements=REQUIREMENTS)
+    assert recorder.end("finished")
+    store = Store(server.uri, "mnist")
+    ((_, status),) = models(store, recorder.run_id)
+    assert status == "READY"
+    assert keras_file(model_path(store, recorder.run_id)).is_file()

@@ -1,0 +1,207 @@
+"""Whatever kills a run or its server, MLflow ends up with every journalled value, once."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from mnist_exp.tracking import Index, Recorder, Store, journal, recover
+from mnist_exp.tracking.events import Metrics, Start, now
+from mnist_exp.tracking.markers import pending
+
+OUTAGE = "http://127.0.0.1:9"
+
+# A run that records without end, until it is killed.
+RUN = """
+import sys
+from pathlib import Path
+from mnist_exp.tracking import Recorder
+job_dir = Path("outputs") / sys.argv[1]
+if job_dir.exists():
+    recorder = Recorder.resume(job_dir)
+else:
+    job_dir.mkdir(parents=True)
+    recorder = Recorder.start(
+        job_dir, job_id=sys.argv[1], run_name="cnn", uri=None, experiment="mnist", config={},
+        params={"seed": "1"}, tags={}, description="",
+    )
+recorder.artifact("log.txt", lambda file: file.write_text("log"))
+step = 0
+while True:
+    step += 1
+    recorder.metrics({"train/loss": 1 / step, "val/accuracy": step / 1000}, step=step)
+    if step == 20:
+        print("running", flush=True)
+"""
+
+
+def journalled_steps(job_dir: Path) -> list[int]:
+    events = [entry.event for entry in journal.read(job_dir)]
+    return sorted({event.step for event in events if isinstance(event, Metrics)})
+
+
+def recorded_steps(store: Store, run_id: str, key: str) -> list[int]:
+    return [metric.step for metric in store.client.get_metric_history(run_id, key)]
+
+
+def test_nothing_pending_is_cheap(sealed_environment):
+    assert recover(sealed_environment) == []
+    assert list(sealed_environment.iterdir()) == []
+
+
+def test_a_run_killed_at_any_moment_is_completed_by_the_next_command(
+    store, python, sealed_environment
+):
+    job_dir = sealed_environment / "outputs" / "job-1"
+    for round_number in range(3):
+        process = python(RUN, "job-1")
+        assert process.stdout.readline() == "running\n", process.stderr.read()
+        (alive,) = recover(sealed_environment)
+        assert (alive.result, alive.killed) == ("alive", False)
+        # From "mlflow is being imported" to "in the middle of sending".
+        time.sleep(random.Random(round_number).uniform(0, 3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    (recovered,) = recover(sealed_environment)
+    assert (recovered.result, recovered.killed, recovered.problem) == ("sent", True, "")
+    (run,) = store.search()
+    assert (run.run_id, run.status, run.outcome) == (recovered.run_id, "KILLED", "killed")
+    assert run.end_time == journal.read(job_dir)[-1].event.time
+    steps = journalled_steps(job_dir)
+    assert len(steps) >= 20
+    for key in ("train/loss", "val/accuracy"):
+        assert recorded_steps(store, run.run_id, key) == steps
+    assert store.artifact_path(run.run_id, "log.txt").read_text() == "log"
+    assert recover(sealed_environment) == []
+
+
+@pytest.mark.parametrize("lost", ["cache", "confirmations"])
+def test_what_mlflow_has_is_not_sent_again(store, start_run, sealed_environment, lost):
+    recorder = start_run()
+    for step in range(5):
+        recorder.metrics({"train/loss": 1.0}, step=step)
+    recorder.end("killed")
+    sent = recorder.job_dir / "journal.sent"
+    if lost == "cache":
+        sent.unlink()
+    else:
+        sent.write_text('{"offset": 0, "run_id": null}')
+    again = Recorder.resume(recorder.job_dir)
+    again.metrics({"train/loss": 1.0}, step=5)
+    again.end("finished")
+    (run,) = store.search()
+    assert recorded_steps(store, run.run_id, "train/loss") == list(range(6))
+    assert len(store.client.get_run(run.run_id).inputs.dataset_inputs) == 0
+
+
+def test_a_run_whose_store_was_lost_is_sent_anew(store, start_run, empty_store):
+    recorder = start_run()
+    recorder.metrics({"train/loss": 1.0}, step=1)
+    recorder.end("killed")
+    store.client.delete_run(recorder.run_id)
+    file = recorder.job_dir / journal.FILE_NAME
+    file.write_text(file.read_text().replace("mlflow.db", "other.db"))
+    (Path.cwd() / "other.db").write_bytes(empty_store.read_bytes())
+    Recorder.resume(recorder.job_dir).end("failed")
+    (run,) = Store(store.uri.replace("mlflow.db", "other.db"), "mnist").search()
+    assert (run.status, run.metrics) == ("FAILED", {"train/loss": 1.0})
+
+
+def test_the_index_hears_of_a_run_that_is_sent_late(store, start_run, sealed_environment):
+    index = Index.open(store.uri, "mnist")
+    late = start_run("late", uri=OUTAGE)
+    late.end("failed")
+    file = late.job_dir / journal.FILE_NAME
+    file.write_text(file.read_text().replace(OUTAGE, store.uri))
+    newer = Start(now() + 10**9, "new", "cnn", "mnist", store.uri, {}, {}, "", None, None, {})
+    run_id = store.create_run(newer)
+    store.end_run(run_id, "FINISHED", newer.time)
+    index.refresh()
+    assert [run.result for run in recover(sealed_environment)] == ["sent"]
+    index.refresh()
+    assert [run.job_id for run in index] == ["new", "late"]
+    index.close()
+
+
+def test_a_run_that_died_before_its_journal_is_forgotten(sealed_environment):
+    marks = sealed_environment / "outputs" / ".pending"
+    marks.mkdir(parents=True)
+    (sealed_environment / "outputs" / "job-1").mkdir()
+    (marks / "job-1").write_text('{"job_dir": "outputs/job-1", "uri": "sqlite:////x.db"}')
+    (marks / "job-2").write_text('{"job_dir": "outputs/job-2", "uri": "sqlite:////x.db"}')
+    (marks / "job-3").write_text("torn")
+    assert [run.result for run in recover(sealed_environment)] == ["gone", "gone"]
+    assert list(marks.iterdir()) == []
+
+
+def test_a_broken_journal_is_reported_and_left(start_run, sealed_environment):
+    recorder = start_run(uri=OUTAGE)
+    recorder.end("killed")
+    (recorder.job_dir / journal.FILE_NAME).write_text("nonsense\n")
+    (broken,) = recover(sealed_environment)
+    assert broken.result == "broken"
+    assert "one event in each line" in broken.problem
+    assert len(list(pending(sealed_environment))) == 1
+
+
+def test_a_project_that_moved_is_still_recovered(start_run, sealed_environment, store):
+    recorder = start_run()
+    recorder.metrics({"train/loss": 1.0}, step=1)
+    recorder.end("killed")
+    recorder = Recorder.resume(recorder.job_dir)
+    recorder.end("killed")
+    from mnist_exp.tracking import markers
+
+    markers.add(sealed_environment, "job-1", recorder.job_dir, store.uri)
+    moved = sealed_environment.with_name("moved")
+    (sealed_environment / "outputs").rename(moved)
+    moved = sealed_environment.with_name("project")
+    moved.mkdir()
+    sealed_environment.with_name("moved").rename(moved / "outputs")
+    (recovered,) = recover(moved)
+    assert (recovered.result, recovered.run_id) == ("sent", recorder.run_id)
+
+
+def test_a_server_goes_down_and_comes_back(server, start_run, sealed_environment, capfd):
+    server.up()
+    recorder = start_run(uri=server.uri)
+    recorder.metrics({"train/loss": 1.0}, step=1)
+    deadline = time.monotonic() + 60
+    while recorder.run_id is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    server.down()
+    began = time.monotonic()
+    for step in range(2, 50):
+        recorder.metrics({"train/loss": 1 / step}, step=step)
+    recorder.artifact("log.txt", lambda file: file.write_text("log"))
+    assert time.monotonic() - began < 5  # nothing waits for the server
+    assert recorder.end("finished") is False
+    assert "mnist-exp sync" in capfd.readouterr().err
+    (waiting,) = recover(sealed_environment)
+    assert (waiting.result, waiting.killed) == ("waiting", False)
+
+    server.up()
+    (sent,) = recover(sealed_environment)
+    assert (sent.result, sent.problem) == ("sent", "")
+    store = Store(server.uri, "mnist")
+    (run,) = store.search()
+    events = [entry.event for entry in journal.read(recorder.job_dir)]
+    assert (run.run_id, run.status, run.end_time) == (sent.run_id, "FINISHED", events[-1].time)
+    history = store.client.get_metric_history(run.run_id, "train/loss")
+    journalled = [(e.step, e.time) for e in events if isinstance(e, Metrics)]
+    assert [(m.step, m.timestamp) for m in history] == journalled
+    assert store.artifact_path(run.run_id, "log.txt").read_text() == "log"
+    assert not (recorder.job_dir / "artifacts").exists()
+    assert recover(sealed_environment) == []
+
+
+def test_the_sender_finds_a_server_that_comes_up_during_the_run(server, start_run, capfd):
+    recorder = start_run(uri=server.uri)
+    recorder.metrics({"train/loss": 1.0}, step=1)
+    server.up()
+    assert recorder.end("finished") is True
+    assert capfd.readouterr().err == ""
+    assert list(pending(recorder.job_dir.parent.parent)) == []

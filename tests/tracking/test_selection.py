@@ -1,0 +1,94 @@
+"""RUN on the command line means one run, or says why not."""
+
+import math
+
+import pytest
+
+from mnist_exp.errors import RequestError
+from mnist_exp.tracking import RunRecord, Store, select
+from mnist_exp.tracking.events import Start, now
+
+STORE = Store("sqlite:////nowhere/mlflow.db", "mnist")
+
+
+def run(run_id: str, name: str, status: str = "FINISHED", **metrics: float) -> RunRecord:
+    named = {key.replace("_", "/"): value for key, value in metrics.items()}
+    return RunRecord(
+        run_id, name, status, deleted=False, start_time=1, end_time=2, params={}, metrics=named,
+        tags={"mnist_exp.outcome": "finished"},
+    )  # fmt: skip
+
+
+RUNS = [
+    run("d4aa", "cnn-4", "RUNNING", val_accuracy=0.999),
+    run("c3aa", "cnn-3", val_accuracy=0.98, test_accuracy=0.99),
+    run("c2bb", "cnn-2", val_accuracy=0.99, test_accuracy=0.97),
+    run("a1bb", "twin", test_accuracy=1.0),
+    run("a0cc", "twin", val_accuracy=math.nan),
+]
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("latest", "d4aa"),
+        ("best", "c2bb"),
+        ("c3aa", "c3aa"),
+        ("c3", "c3aa"),
+        ("d", "d4aa"),
+        ("cnn-3", "c3aa"),
+    ],
+)
+def test_a_selector_names_one_run(selector, expected):
+    assert select(selector, RUNS, STORE).run_id == expected
+
+
+def test_pruned_runs_are_never_best():
+    pruned = run("e5", "cnn-5", val_accuracy=1.0)
+    pruned.tags["mnist_exp.outcome"] = "pruned"
+    assert select("best", [pruned, *RUNS], STORE).run_id == "c2bb"
+
+
+@pytest.mark.parametrize(
+    ("selector", "message"),
+    [
+        ("twin", r"means 2: a1bb \(twin\), a0cc \(twin\)\. Give more of the run id"),
+        ("c", r"means 2: c3aa \(cnn-3\), c2bb \(cnn-2\)"),
+        ("cnm-3", "Did you mean 'cnn-3'"),
+        ("lastest", "Did you mean 'latest'"),
+        ("", "Expected a run id"),
+    ],
+)
+def test_what_names_none_or_several_is_refused(selector, message):
+    with pytest.raises(RequestError, match=message):
+        select(selector, RUNS, STORE)
+
+
+def test_a_long_list_of_candidates_is_cut():
+    many = [run(f"a{number:02d}", "same") for number in range(30)]
+    with pytest.raises(RequestError, match=r"means 30: .* and 20 more"):
+        select("same", many, STORE)
+
+
+def test_best_needs_a_validated_run():
+    with pytest.raises(RequestError, match="validation_images above 0"):
+        select("best", RUNS[3:], STORE)
+
+
+def test_without_runs_it_says_how_to_make_one():
+    with pytest.raises(RequestError, match="mnist-exp train"):
+        select("latest", [], STORE)
+
+
+def test_the_champion_is_the_registered_one(store):
+    start = Start(now(), "job-1", "cnn", "mnist", store.uri, {}, {}, "", None, None, {})
+    run_id = store.create_run(start)
+    runs = list(store.search())
+    with pytest.raises(RequestError, match="mnist-exp promote RUN"):
+        select("@champion", runs, store)
+    store.client.create_registered_model("mnist")
+    version = store.client.create_model_version("mnist", "/somewhere", run_id=run_id)
+    store.client.set_registered_model_alias("mnist", "champion", version.version)
+    assert select("@champion", runs, store).run_id == run_id
+    with pytest.raises(RequestError, match="deleted or in another one"):
+        select("@champion", RUNS, store)

@@ -1,0 +1,235 @@
+"""The store is made once, and holds what a plain MLflow client and UI look for."""
+
+import json
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mnist_exp.errors import ExperimentError
+from mnist_exp.tracking import Point, Store, resolve
+from mnist_exp.tracking.connection import connect
+from mnist_exp.tracking.events import Dataset, Start
+from mnist_exp.tracking.location import preflight, sqlite_path
+
+CREATE = """
+import os, sys
+import mlflow.store.tracking.sqlalchemy_store  # before the fork: ten imports take half a minute
+from mnist_exp.tracking import Store, resolve
+from mnist_exp.tracking.events import Start
+
+def create(number):
+    start = Start(1, f"job-{number}", "cnn", "mnist", resolve(None), {}, {}, "", None, None, {})
+    Store(start.uri, "mnist").create_run(start)
+
+children = []
+for number in range(int(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        create(number)
+        os._exit(0)
+    children.append(child)
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+
+
+KILLED = "from mnist_exp.tracking.connection import connect; connect('sqlite:///mlflow.db')"
+
+
+def start_event(**changes) -> Start:
+    values = {
+        "time": 1_700_000_000_000,
+        "job_id": "job-1",
+        "run_name": "cnn-1",
+        "experiment": "mnist",
+        "uri": resolve(None),
+        "params": {},
+        "tags": {},
+        "description": "",
+        "parent_job_id": None,
+        "parent_run_id": None,
+        "config": {},
+    }
+    return Start(**(values | changes))
+
+
+@pytest.fixture
+def run_id(store) -> str:
+    return store.create_run(start_event())
+
+
+def test_ten_processes_make_one_store(python):
+    assert python(CREATE, "10").communicate(timeout=300) == (f"{[0] * 10}\n", "")
+    with sqlite3.connect("mlflow.db") as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert database.execute("SELECT COUNT(*) FROM runs").fetchone() == (10,)
+        names = database.execute("SELECT name FROM experiments ORDER BY name").fetchall()
+    database.close()
+    assert names == [("Default",), ("mnist",)]
+    preflight(resolve(None))
+
+
+def test_a_job_killed_while_it_makes_the_store_leaves_none(python):
+    process = python(KILLED)
+    while not list(Path.cwd().glob(".mlflow.db.*/mlflow.db")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not Path("mlflow.db").exists()
+    connect(resolve(None))
+    preflight(resolve(None))
+    assert not list(Path.cwd().glob(".mlflow.db.*"))
+
+
+def test_the_store_and_its_artifacts_lie_where_mlflow_puts_them(run_id, sealed_environment):
+    from mlflow import MlflowClient
+
+    client = MlflowClient("sqlite:///mlflow.db")  # what a plain `mlflow ui` opens
+    run = client.get_run(run_id)
+    experiment = client.get_experiment_by_name("mnist")
+    assert experiment.artifact_location == f"{sealed_environment}/mlruns/{experiment.experiment_id}"
+    assert run.info.artifact_uri.startswith(experiment.artifact_location)
+
+
+def test_a_store_elsewhere_keeps_its_artifacts_beside_it(sealed_environment):
+    folder = sealed_environment / "else where"
+    folder.mkdir()
+    store = Store(resolve("sqlite:///else where/runs.db"), "mnist")
+    run_id = store.create_run(start_event(uri=store.uri))
+    Path("a.txt").write_text("a")
+    store.log_artifact(run_id, Path("a.txt"), "texts/a.txt")
+    assert store.artifact_path(run_id, "texts/a.txt").is_relative_to(folder / "mlruns")
+    assert {path.name for path in sealed_environment.iterdir()} == {"else where", "a.txt"}
+
+
+def test_a_store_of_mlflows_own_making_gets_write_ahead_logging(store):
+    path = sqlite_path(store.uri)
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    database.close()
+    connect(store.uri)
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    database.close()
+
+
+def test_a_run_keeps_its_journalled_identity(store, run_id):
+    found = store.find_run("job-1")
+    assert (found.run_id, found.name, found.start_time) == (run_id, "cnn-1", 1_700_000_000_000)
+    assert (found.status, found.job_id, found.outcome) == ("RUNNING", "job-1", None)
+    assert store.find_run("job-2") is None
+    assert store.get("0" * 32) is None
+
+
+def test_a_child_names_its_parent_by_job_or_by_run(store, run_id):
+    for job_id, parent in [
+        ("a", {"parent_job_id": "job-1"}),
+        ("b", {"parent_run_id": run_id}),
+        ("c", {"parent_job_id": "unknown"}),
+    ]:
+        store.create_run(start_event(job_id=job_id, **parent))
+    parents = [store.find_run(job).tags.get("mlflow.parentRunId") for job in "abc"]
+    assert parents == [run_id, run_id, None]
+
+
+def test_many_and_long_params_and_tags_arrive(store, run_id):
+    many = {f"group.key_{number}": str(number) for number in range(250)}
+    for _ in range(2):
+        store.log_params(run_id, {**many, "long": "x" * 10_000})
+        store.set_tags(run_id, {**many, "long": "y" * 10_000})
+    run = store.get(run_id)
+    assert {key: run.params[key] for key in many} == many
+    assert {key: run.tags[key] for key in many} == many
+    assert (len(run.params["long"]), len(run.tags["long"])) == (6000, 8000)
+
+
+def test_points_keep_time_and_step_and_arrive_once(store, run_id):
+    points = [
+        Point("val/accuracy", number / 2000, 1_700_000_000_000, number) for number in range(1500)
+    ]
+    for _ in range(2):
+        store.log_metrics(run_id, points)
+    history = store.client.get_metric_history(run_id, "val/accuracy")
+    assert [(m.key, m.value, m.timestamp, m.step) for m in history] == points
+    keys = ["val/accuracy", "never logged"]
+    assert store.recorded_steps(run_id, keys) == {("val/accuracy", p.step) for p in points}
+
+
+def test_the_dataset_is_logged_once_as_the_ui_shows_it(store, run_id):
+    dataset = Dataset(1, "mnist", "0123456789abcdef" * 4, "/data/mnist", {"train": 5, "test": 2})
+    for _ in range(2):
+        store.log_dataset(run_id, dataset)
+    (shown,) = store.client.get_run(run_id).inputs.dataset_inputs
+    assert shown.dataset.digest == "0123456789abcdef0123456789abcdef0123"
+    assert (shown.dataset.source_type, json.loads(shown.dataset.source)) == (
+        "local",
+        {"uri": "/data/mnist"},
+    )
+    assert json.loads(shown.dataset.profile)["train"] == 5
+    from mlflow.data.schema import TensorDatasetSchema
+
+    schema = TensorDatasetSchema.from_dict(json.loads(shown.dataset.schema))
+    assert schema.features.inputs[0].shape == (-1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [("https://host/x.gz", "http"), ("/data", "local"), ("scikit-learn digits", "code")],
+)
+def test_each_kind_of_data_source_is_named(store, run_id, source, expected):
+    store.log_dataset(run_id, Dataset(1, "d", "00", source, {"train": 1}))
+    (shown,) = store.client.get_run(run_id).inputs.dataset_inputs
+    assert shown.dataset.source_type == expected
+
+
+def test_a_run_ends_and_is_opened_again(store, run_id):
+    store.end_run(run_id, "KILLED", 1_700_000_005_000)
+    assert (store.get(run_id).status, store.get(run_id).end_time) == ("KILLED", 1_700_000_005_000)
+    store.reopen_run(run_id)
+    assert store.get(run_id).status == "RUNNING"
+
+
+def test_search_pages_through_everything(store, monkeypatch):
+    monkeypatch.setattr("mnist_exp.tracking.store._RUNS_A_PAGE", 2)
+    for number in range(5):
+        store.create_run(start_event(job_id=str(number), time=1_700_000_000_000 + number))
+    assert [run.job_id for run in store.search()] == ["4", "3", "2", "1", "0"]
+    store.client.delete_run(store.find_run("3").run_id)
+    assert [run.job_id for run in store.search()] == ["4", "2", "1", "0"]
+    assert [run.job_id for run in store.search(deleted=True)] == ["3"]
+    assert store.find_run("3").deleted
+
+
+def test_a_deleted_experiment_is_named(store, run_id):
+    experiment = store.client.get_experiment_by_name("mnist").experiment_id
+    store.client.delete_experiment(experiment)
+    with pytest.raises(ExperimentError, match=f"--experiment-id {experiment}"):
+        store.create_run(start_event(job_id="job-2"))
+
+
+def test_the_champion_is_found_by_its_alias(store, run_id):
+    assert store.champion_run_id() is None
+    store.client.create_registered_model("mnist")
+    assert store.champion_run_id() is None
+    version = store.client.create_model_version("mnist", "/somewhere", run_id=run_id)
+    store.client.set_registered_model_alias("mnist", "champion", version.version)
+    assert store.champion_run_id() == run_id
+
+
+def test_writers_at_once_all_get_through(store):
+    def write(number: int) -> None:
+        own = Store(store.uri, "mnist")
+        run_id = own.create_run(start_event(job_id=f"job-{number}"))
+        for step in range(10):
+            own.log_metrics(run_id, [Point("train/loss", step, 1, step)])
+
+    store.find_run("job-1")
+    threads = [threading.Thread(target=write, args=[number]) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(run.metrics["train/loss"] for run in store.search()) == [9.0] * 5
