@@ -102,6 +102,12 @@ def settled(config: Config) -> Config:
     return config.model_copy(update={"training": training.model_copy(update=settings)})
 
 
+def show(run: Run) -> None:
+    """Prints what a run reached to stdout."""
+    where = f"run {run.run_id}" if run.run_id else f"journal in {run.job_dir}"
+    console.show_result(run.name, run.metrics, where)
+
+
 def resume(selector: str) -> Run:
     """Continues a run that was cut off, from its last checkpoint, in the same MLflow run.
 

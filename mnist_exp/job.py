@@ -35,8 +35,13 @@ class Job:
     traceback. In a sweep a failure is printed and raised: Hydra counts it and goes on to the next.
     """
 
-    def __init__(self) -> None:
-        """Has run nothing yet."""
+    def __init__(self, *, show: bool = False) -> None:
+        """Has run nothing yet.
+
+        Args:
+            show: whether to print the result of each run to stdout.
+        """
+        self.show = show
         self.run: Run | None = None
         self.failure: Exception | None = None
 
@@ -61,12 +66,15 @@ class Job:
 
         from mnist_exp import config, experiment
 
-        return experiment.run(
+        run = experiment.run(
             config.from_hydra(cfg),
             job_dir=Path(job.runtime.output_dir),
             choices=config.choices(job),
             overrides=config.task_overrides(job),
         )
+        if self.show:
+            experiment.show(run)
+        return run
 
 
 def train(arguments: Sequence[str]) -> None:
@@ -88,7 +96,7 @@ def train(arguments: Sequence[str]) -> None:
     only_shows = flags.cfg or flags.info or flags.hydra_help or flags.shell_completion
     if not only_shows:
         _check(flags)
-    job = Job()
+    job = Job(show=True)
     try:
         with _command_line(arguments, flags.overrides):
             hydra.main(

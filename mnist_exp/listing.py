@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
-from omegaconf import OmegaConf
 
 from mnist_exp.errors import ExperimentError
-from mnist_exp.hydra_loader import config_folder
-from mnist_exp.tracking import Index, RunRecord, preflight, recover, resolve
-from mnist_exp.tracking.attempt import Attempt, first_line
+from mnist_exp.lookup import open_index, refreshed_index
+from mnist_exp.tracking import RunRecord, recover
+from mnist_exp.tracking.attempt import first_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,12 +41,6 @@ class Row(NamedTuple):
     test: str  # accuracy and its 95 % interval, %
     fit_seconds: str
     age: str
-
-
-def open_index() -> Index:
-    """Opens the index of the store and experiment that conf/tracking/local.yaml names."""
-    tracking = OmegaConf.load(config_folder() / "tracking" / "local.yaml")
-    return Index.open(resolve(tracking.uri), str(tracking.experiment))
 
 
 def run_names() -> list[str]:
@@ -94,13 +87,9 @@ def newest(limit: int) -> list[RunRecord]:
     Raises:
         RequestError: the store cannot be read.
     """
-    index = open_index()
-    preflight(index.uri)
-    recover(Path.cwd())
-    with Attempt() as attempt:
-        index.refresh()
-    if attempt.problem is not None:
-        reason = first_line(attempt.problem)
+    index, problem = refreshed_index()
+    if problem is not None:
+        reason = first_line(problem)
         click.echo(f"{index.uri} does not answer ({reason}); this is what was known.", err=True)
     return index.runs(limit)
 
@@ -150,7 +139,7 @@ def _row(run: RunRecord, now: datetime) -> Row:
         name=run.name,
         outcome=run.outcome or run.status.lower(),
         model=run.tags.get("model") or run.params.get("model.name", ""),
-        validation=_percent(metrics.get("val/accuracy")),
+        validation=_percent(metrics.get("chosen/val_accuracy", metrics.get("val/accuracy"))),
         test=test,
         fit_seconds="" if seconds is None else f"{seconds:.1f}",
         age=_age(now.timestamp() - run.start_time / 1000),

@@ -1,8 +1,8 @@
 """The runs of the store that a folder uses: made whole, refreshed, found by what a user types."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from mnist_exp.tracking import Index, RunRecord, Store, preflight, recover, resolve, select
 from mnist_exp.tracking.attempt import Attempt
@@ -11,7 +11,8 @@ from mnist_exp.tracking.store import unreachable
 DEFAULT_EXPERIMENT = "mnist"
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """A run, the store that keeps it, and the index that must hear of changes."""
 
     record: RunRecord

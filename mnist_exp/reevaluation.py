@@ -34,7 +34,8 @@ def evaluate(selector: str, data_name: str | None, overrides: Sequence[str] = ()
         RequestError: there is no such run, it has no model, or the data are not to be had.
         ExperimentError: the data or the model are broken.
     """
-    record, store, index = find(selector)
+    found = find(selector)
+    record, store = found.record, found.store
     recorded = _recorded_config(record, store)
     config = compose([f"data={data_name}", *overrides]).config if data_name else recorded
     splits = data.load(config.data.name, seed=recorded.seed, **config.data.options())
@@ -53,7 +54,7 @@ def evaluate(selector: str, data_name: str | None, overrides: Sequence[str] = ()
         for key, value in metrics.items()
     ]
     store.log_metrics(record.run_id, points)
-    index.update([record.run_id])
+    found.index.update([record.run_id])
     console.show_result(
         f"{record.name} on {len(splits.test):,} test images of {name}",
         metrics,

@@ -157,7 +157,7 @@ def measure_training(folder: Path, runs: int) -> list[Line]:
         Line("  of which import tensorflow", "s", imports),
         Line("  of which fit", "s", fits),
         Line("  beyond both", "s", beyond, BEYOND_SECONDS),
-        Line("  peak memory, largest process", "MB", [s.peak_mb for s in trainings], PEAK_MB),
+        Line("  peak memory", "MB", [s.peak_mb for s in trainings], PEAK_MB),
     ]
 
 
@@ -214,7 +214,12 @@ def fit_seconds(folder: Path) -> float:
 def table(lines: Sequence[Line]) -> Table:
     """Returns the lines as a table."""
     table = Table(
-        title=f"Medians, on {machine()}", title_justify="left", title_style="bold", box=SIMPLE
+        title=f"Medians, on {machine()}",
+        caption="Peak memory is that of the largest process of the command.",
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
     )
     for title in ("", "median", "from", "to", "limit", ""):
         table.add_column(title, justify="right" if title else "left", no_wrap=True)

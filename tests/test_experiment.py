@@ -1,4 +1,4 @@
-"""The main job, end to end, on real MNIST: what a run leaves, and what becomes of it when cut off."""
+"""The main job, end to end, on real MNIST: what a run leaves, also when it is cut off."""
 
 import json
 import os
@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from conftest import DATASETS
 
 from mnist_exp.tracking import RunRecord, Store, resolve
+from mnist_exp.tracking.logged_model import model_path
 
 # A slice of the real training images; the test images are all there.
 SLICE = ["data.train_images=4000", "data.validation_images=1000", "training.batch_size=64"]
@@ -155,11 +157,7 @@ def check_model(folder, record):
     runtime = onnxruntime.InferenceSession(files["export/model.onnx"])
     (probabilities,) = runtime.run(["probabilities"], {"pixels": images})
     np.testing.assert_allclose(probabilities, predictions["probabilities"], atol=1e-4)
-    client = store(folder).client
-    (output,) = client.get_run(record.run_id).outputs.model_outputs
-    model = client.get_logged_model(output.model_id)
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
-    loaded = mlflow.pyfunc.load_model(model.model_uri)
+    loaded = mlflow.pyfunc.load_model(str(model_path(store(folder), record.run_id)))
     np.testing.assert_allclose(
         loaded.predict(images[:200]), predictions["probabilities"][:200], atol=1e-5
     )
@@ -190,19 +188,12 @@ def wait_for(folder: Path, text: str) -> Path:
 def uninterrupted(tmp_path_factory) -> RunRecord:
     """The same run as those that are cut off below, in peace."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    environment = {"MNIST_EXP_DATA": str(datasets()), "HOME": str(folder)}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
+        patch.setenv("MNIST_EXP_DATA", str(DATASETS))
+        patch.setenv("HOME", str(folder))
         done = mnist_exp(folder, "train", *LONG)
     assert done.returncode == 0, done.stderr
     return only_run(folder)
-
-
-def datasets() -> Path:
-    from conftest import DATASETS
-
-    return DATASETS
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from mnist_exp.config.report import ConfigError, Problem, unknown_key
+from mnist_exp.config.report import ConfigError, Problem, schema_keys, unknown_key
 from mnist_exp.errors import nearest
 
 # Hydra raises ValueError where an override does not fit a group, and lets YAML's errors through.
@@ -57,7 +57,7 @@ class Examination:
         parsed = [override for text in overrides for override in self._parse(text)]
         parsed = [o for o in parsed if not self._is_selection(o) or self._option_exists(o)]
         refusal = ""
-        if not self.problems:
+        if not self.problems and all(_may_fit(override) for override in parsed):
             try:
                 return self._load(parsed)
             except COMPOSITION_ERRORS as error:
@@ -176,6 +176,12 @@ class Examination:
         for name in [str(name) for name in names if str(name) not in options]:
             self.problems.append(Problem(group, expected, name, nearest(name, options).strip()))
         return all(str(name) in options for name in names)
+
+
+def _may_fit(override: Override) -> bool:
+    """Tells whether a key is one of the schema's; where one is not, Hydra need not be asked."""
+    key = ".".join(override.key_or_group.split(".")[:2])
+    return key in schema_keys() or override.is_hydra_override() or "." not in key
 
 
 def _paths(values: Any, prefix: str = "") -> Iterator[str]:

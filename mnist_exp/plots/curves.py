@@ -111,7 +111,8 @@ def _use_log_scale(axes: Axes, values: Sequence[float]) -> bool:
     decades = math.log10(max(finite) / min(finite))
     subdivisions = (1, 2, 5) if 3 * decades * _TICK_PIXELS < axes.bbox.height else (1,)
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=8))
+    ticks = min(8, max(3, int(axes.bbox.height // _TICK_PIXELS)))
+    axes.yaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=ticks))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     return True

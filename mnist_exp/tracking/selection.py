@@ -46,14 +46,13 @@ def _best(runs: Sequence[RunRecord]) -> RunRecord:
     measured = [
         run
         for run in runs
-        if run.status == "FINISHED"
-        and run.outcome != "pruned"
-        and math.isfinite(_validation(run))
+        if run.status == "FINISHED" and run.outcome != "pruned" and math.isfinite(_validation(run))
     ]
     if not measured:
         raise RequestError(
-            f"Expected a finished run with {VALIDATION_METRICS[-1]} for 'best'. Received: {len(runs)} "
-            "runs without. Train one with data.validation_images above 0, or name a run."
+            f"Expected a finished run with {VALIDATION_METRICS[-1]} for 'best'. Received: "
+            f"{len(runs)} runs without. Train one with data.validation_images above 0, or name "
+            "a run."
         )
     return max(measured, key=_validation)
 
