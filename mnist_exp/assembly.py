@@ -24,11 +24,7 @@ def task(config: Config, splits: Splits) -> Task:
         network=network,
         twin=twin,
         predict=models.predictor(twin),
-        optimizer=optimizers.build(
-            config.optimizer.name,
-            weight_averaging=config.training.weight_averaging,
-            **config.optimizer.options(),
-        ),
+        optimizer=optimizers.OPTIMIZERS[config.optimizer.name](**config.optimizer.options()),
         schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
         augment=augmentation.AUGMENTATIONS[config.augmentation.name](
             **config.augmentation.options()
@@ -39,4 +35,5 @@ def task(config: Config, splits: Splits) -> Task:
         epochs=config.training.epochs,
         batch_size=config.training.batch_size,
         label_smoothing=config.training.label_smoothing,
+        weight_averaging=config.training.weight_averaging,
     )

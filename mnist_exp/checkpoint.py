@@ -21,7 +21,7 @@ class State:
     epoch: int = 0  # epochs done
     seconds: float = 0.0  # of fit so far
     weights: Arrays = field(default_factory=list)  # of the network, as it trains
-    optimizer: Arrays = field(default_factory=list)  # every variable, the averages too
+    optimizer: Arrays = field(default_factory=list)  # every variable
     evaluation_weights: Arrays = field(default_factory=list)  # the averaged ones, where there are
     best_weights: Arrays = field(default_factory=list)  # by validation, so far
     best_epoch: int = 0  # 0 before the first validation

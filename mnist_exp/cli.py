@@ -171,10 +171,10 @@ def runs(limit: int, *, as_json: bool) -> None:
 @click.option("--port", default=5000, show_default=True, help="The port to listen on.")
 def ui(host: str, port: int) -> None:
     """Starts the MLflow UI on the store of this folder, until Ctrl-C."""
-    from mnist_exp import ui
-    from mnist_exp.tracking import resolve
+    from mnist_exp import lookup, ui
 
-    ui.serve(resolve(None), host, port)
+    index = lookup.refreshed_index()[0]
+    ui.serve(index.uri, index.experiment, host, port)
 
 
 @cli.command()

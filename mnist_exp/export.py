@@ -1,6 +1,7 @@
 """Keras classifier -> one ONNX file, checked against the classifier before anybody gets it."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -12,6 +13,7 @@ from mnist_exp.errors import ExperimentError
 INPUT, OUTPUT = "pixels", "probabilities"
 TOLERANCE = 1e-4  # of a probability
 CHECKED_IMAGES = 1000
+CHECK_BATCH = 100  # keeps the check's memory small beside that of training
 
 
 def write_onnx(classifier: keras.Model, file: Path, images: np.ndarray) -> float:
@@ -29,7 +31,7 @@ def write_onnx(classifier: keras.Model, file: Path, images: np.ndarray) -> float
         ExperimentError: a digit differs, or a probability by more than 1e-4.
     """
     sample = images[:CHECKED_IMAGES]
-    expected = classifier(sample, training=False).numpy()
+    expected = _in_batches(lambda batch: classifier(batch, training=False).numpy(), sample)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras looks for a name that NumPy 2 no longer has
         classifier.export(file, format="onnx", verbose=False)
@@ -51,8 +53,12 @@ def _run(file: Path, images: np.ndarray) -> np.ndarray:
     import onnxruntime
 
     runtime = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    probabilities: np.ndarray = runtime.run([OUTPUT], {INPUT: images})[0]
-    return probabilities
+    return _in_batches(lambda batch: runtime.run([OUTPUT], {INPUT: batch})[0], images)
+
+
+def _in_batches(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    starts = range(0, len(images), CHECK_BATCH)
+    return np.concatenate([predict(images[start : start + CHECK_BATCH]) for start in starts])
 
 
 def _with_plain_names(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -14,23 +14,6 @@ import tensorflow as tf
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 
-def build(name: str, *, weight_averaging: float | None, **options: Any) -> Any:
-    """Builds a registered optimizer.
-
-    Args:
-        name: a key of `OPTIMIZERS`.
-        weight_averaging: the momentum, by step, of the moving average that Keras keeps of each
-            weight; None keeps none.
-        **options: the arguments of that Keras class.
-
-    Returns:
-        A Keras optimizer at its peak learning rate.
-    """
-    return OPTIMIZERS[name](
-        use_ema=weight_averaging is not None, ema_momentum=weight_averaging or 0.0, **options
-    )
-
-
 def constant() -> Schedule:
     """The learning rate stays as it is."""
     schedule: Schedule = tf.ones_like

@@ -74,6 +74,7 @@ class Task:
     epochs: int
     batch_size: int  # the last step of an epoch takes what is left
     label_smoothing: float  # the share of each target spread over all classes
+    weight_averaging: float | None  # the decay, by step, of a moving average of all weights
 
     @property
     def steps(self) -> int:
@@ -111,6 +112,7 @@ def fit(
     state = checkpoint.load(checkpoint_file) or State()
     if state.epoch:
         task.network.set_weights(state.weights)
+        task.twin.set_weights(state.evaluation_weights)
         for variable, value in zip(task.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
     keras_calls = keras.callbacks.CallbackList(
@@ -166,6 +168,8 @@ def _graph(task: Task) -> RunSteps:
             loss = tf.reduce_mean(losses)
         variables = network.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
+        if task.weight_averaging is not None:
+            _average(network, task.twin, task.weight_averaging, tf.cast(number, tf.float32))
         right = tf.argmax(logits, axis=1, output_type=tf.int32) == targets
         return tf.reduce_sum(losses), tf.math.count_nonzero(right, dtype=tf.int32)
 
@@ -183,6 +187,17 @@ def _graph(task: Task) -> RunSteps:
 
     graph: RunSteps = tf.function(run_steps)
     return graph
+
+
+def _average(network: keras.Model, twin: keras.Model, decay: float, step: tf.Tensor) -> None:
+    """Moves the twin's weights, those of batch norm too, towards the network's.
+
+    The decay grows to its value over the first steps, as that of TensorFlow's own
+    `tf.train.ExponentialMovingAverage` does, so that the first weights are soon forgotten.
+    """
+    decay_now = tf.minimum(decay, (1 + step) / (10 + step))
+    for average, weight in zip(twin.weights, network.weights, strict=True):
+        average.assign(decay_now * average + (1 - decay_now) * weight)
 
 
 def _epoch(
@@ -231,11 +246,9 @@ def _advance(task: Task, state: State, metrics: Metrics) -> None:
     state.epoch += 1
     state.weights = task.network.get_weights()
     state.optimizer = [variable.numpy() for variable in task.optimizer.variables]
-    # With averaging, Keras overwrites the weights by their averages here; without, it does nothing.
-    task.optimizer.finalize_variable_values(task.network.trainable_variables)
-    state.evaluation_weights = task.network.get_weights()
-    task.network.set_weights(state.weights)
-    task.twin.set_weights(state.evaluation_weights)
+    if task.weight_averaging is None:
+        task.twin.set_weights(state.weights)
+    state.evaluation_weights = task.twin.get_weights()
     if len(task.validation.images):
         result = evaluate(task.predict(task.validation.images), task.validation.labels)
         metrics |= {"val/loss": result.loss, "val/accuracy": result.accuracy}

@@ -1,5 +1,6 @@
 """Starts MLflow's own UI on the store that this folder uses."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -13,11 +14,18 @@ from mnist_exp.tracking.location import sqlite_path
 REMOTE = ("http://", "https://", "databricks")
 
 
-def serve(uri: str, host: str, port: int) -> None:
+# MLflow opens on its pages for language models unless the address asks for the others.
+RUNS_PAGE = "/#/experiments/{}/runs?workflowType=machine_learning"
+# No jobs for language models in eight more processes, no warnings about the server's own libraries.
+SERVER_SETTINGS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+
+
+def serve(uri: str, experiment: str, host: str, port: int) -> None:
     """Runs `mlflow ui` in the foreground, until Ctrl-C; of a server, says where its UI is.
 
     Args:
         uri: a resolved tracking URI.
+        experiment: the experiment whose runs the printed address shows.
         host: the address to listen on.
         port: the port to listen on.
 
@@ -29,12 +37,17 @@ def serve(uri: str, host: str, port: int) -> None:
         return
     preflight(uri)
     _check_port(host, port)
-    connect(uri)  # makes a store where there is none, whole and under its lock
+    client = connect(uri)  # makes a store where there is none, whole and under its lock
+    known = client.get_experiment_by_name(experiment)
+    page = f"{RUNS_PAGE.format(known.experiment_id)}" if known else ""
     path = sqlite_path(uri)
     artifacts = (path.parent if path else Path.cwd()) / "mlruns"
     arguments = ["--backend-store-uri", uri, "--artifacts-destination", str(artifacts)]
-    arguments += ["--host", host, "--port", str(port)]
-    click.echo(f"The MLflow UI of {uri} is at http://{host}:{port} (Ctrl-C ends it).")
+    # One worker: it serves one person, and four would take their gigabytes.
+    arguments += ["--host", host, "--port", str(port), "--workers", "1"]
+    for name, value in SERVER_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    click.echo(f"The MLflow UI of {uri} (Ctrl-C ends it):\n  http://{host}:{port}{page}")
     from mlflow.cli import cli
 
     cli(["ui", *arguments])

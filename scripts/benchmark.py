@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from rich.box import SIMPLE
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -218,7 +218,7 @@ def table(lines: Sequence[Line]) -> Table:
         caption="Peak memory is that of the largest process of the command.",
         title_justify="left",
         caption_justify="left",
-        box=SIMPLE,
+        box=SIMPLE_HEAD,
         pad_edge=False,
     )
     for title in ("", "median", "from", "to", "limit", ""):

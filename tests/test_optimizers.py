@@ -17,20 +17,14 @@ def rates(name: str, **changes: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
-@pytest.mark.parametrize("weight_averaging", [None, 0.5])
-def test_an_optimizer_goes_downhill(name, weight_averaging):
+def test_an_optimizer_goes_downhill(name):
     options = compose([f"optimizer={name}"]).config.optimizer.options()
-    optimizer = optimizers.build(
-        name, weight_averaging=weight_averaging, **{**options, "learning_rate": 0.01}
-    )
+    optimizer = optimizers.OPTIMIZERS[name](**{**options, "learning_rate": 0.01})
     variable = keras.Variable([1.0, -2.0])
     optimizer.build([variable])
     for _ in range(100):
         optimizer.apply([2 * variable.value], [variable])
-    raw = variable.numpy()
-    optimizer.finalize_variable_values([variable])
-    assert np.abs(raw).sum() < 3
-    assert np.array_equal(raw, variable.numpy()) == (weight_averaging is None)
+    assert np.abs(variable.numpy()).sum() < 3
 
 
 @pytest.mark.parametrize("name", optimizers.SCHEDULES)

@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mnist_exp import augmentation, checkpoint, data, models, optimizers, training
 from mnist_exp.config import compose
@@ -29,11 +30,7 @@ def task(splits, *, overrides=(), **changes) -> training.Task:
         network=network,
         twin=twin,
         predict=models.predictor(twin),
-        optimizer=optimizers.build(
-            config.optimizer.name,
-            weight_averaging=changes.pop("weight_averaging", None),
-            **config.optimizer.options(),
-        ),
+        optimizer=optimizers.OPTIMIZERS[config.optimizer.name](**config.optimizer.options()),
         schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
         augment=augmentation.AUGMENTATIONS[config.augmentation.name](
             **config.augmentation.options()
@@ -44,6 +41,7 @@ def task(splits, *, overrides=(), **changes) -> training.Task:
         epochs=3,
         batch_size=64,
         label_smoothing=0.0,
+        weight_averaging=None,
     )
     return dataclasses.replace(made, **changes)
 
@@ -207,3 +205,19 @@ def test_a_checkpoint_is_replaced_whole(tmp_path):
     assert (loaded.epoch, loaded.history) == (2, {"loss": [0.5]})
     np.testing.assert_array_equal(loaded.weights[0], np.arange(3.0))
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["state.npz"]
+
+
+def test_the_average_follows_tensorflows_own(splits):
+    made = task(splits, weight_averaging=0.9)
+    theirs = tf.train.ExponentialMovingAverage(0.9, num_updates=tf.Variable(0))
+    shadow = tf.Variable(made.twin.weights[0].value)
+    theirs.apply([shadow])
+    for step in range(30):
+        made.network.weights[0].assign_add(tf.ones_like(shadow))
+        shadow.assign(made.network.weights[0].value)
+        theirs._num_updates.assign(step)
+        theirs.apply([shadow])
+        training._average(made.network, made.twin, 0.9, tf.constant(float(step)))
+    np.testing.assert_allclose(
+        made.twin.weights[0].numpy(), theirs.average(shadow).numpy(), rtol=1e-5
+    )

@@ -27,6 +27,8 @@ _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 _CREATION_SECONDS = 120.0
+# The UI then opens the experiment among those that train models, not among language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def connect(uri: str) -> Any:
@@ -122,9 +124,11 @@ def _use_wal(path: Path) -> None:
 def _create_experiment(client: Any, uri: str, name: str) -> None:
     path = sqlite_path(uri)
     if path is None:
-        client.create_experiment(name)
+        client.create_experiment(name, tags=_EXPERIMENT_TAGS)
         return
     # MlflowClient would put the artifacts below the working folder, wherever the file is.
+    from mlflow.entities import ExperimentTag
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(uri, str(path.parent / "mlruns")).create_experiment(name)
+    tags = [ExperimentTag(key, value) for key, value in _EXPERIMENT_TAGS.items()]
+    SqlAlchemyStore(uri, str(path.parent / "mlruns")).create_experiment(name, tags=tags)
