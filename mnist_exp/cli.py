@@ -168,7 +168,13 @@ def runs(limit: int, *, as_json: bool) -> None:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=5000, show_default=True, help="The port to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=5000,
+    show_default=True,
+    help="The port to listen on.",
+)
 def ui(host: str, port: int) -> None:
     """Starts the MLflow UI on the store of this folder, until Ctrl-C."""
     from mnist_exp import lookup, ui

@@ -18,7 +18,7 @@ from mnist_exp.errors import RequestError
 from mnist_exp.evaluation import Evaluation, evaluate
 from mnist_exp.hydra_loader import job_folder
 from mnist_exp.lookup import find
-from mnist_exp.tracking import Recorder, events, journal, preflight, resolve
+from mnist_exp.tracking import Recorder, events, journal, location
 
 if TYPE_CHECKING:
     from mnist_exp.training import Fit, Task
@@ -64,7 +64,7 @@ def run(
         RequestError: the store or the job folder cannot be used; nothing was recorded.
         ExperimentError: the work failed; the run says so.
     """
-    preflight(resolve(config.tracking.uri))
+    preflight(config)
     config = settled(config)
     code = provenance.code()
     # A folder that the user named is no identity: the same name may be used again.
@@ -100,6 +100,16 @@ def settled(config: Config) -> Config:
         "threads": training.threads or machine.cores(),
     }
     return config.model_copy(update={"training": training.model_copy(update=settings)})
+
+
+def preflight(config: Config) -> None:
+    """Checks what a run needs from outside, before a folder is made for it.
+
+    Raises:
+        RequestError: the store or the folder of the data cannot be used.
+    """
+    location.preflight(location.resolve(config.tracking.uri))
+    data.require_folder(config.data.options().get("root"))
 
 
 def show(run: Run) -> None:

@@ -87,7 +87,12 @@ def train(arguments: Sequence[str]) -> None:
         RequestError: the command line or the config is wrong; no folder was made.
         ExperimentError: a job failed.
     """
-    flags = get_args_parser().parse_intermixed_args(list(arguments))
+    flags, unknown = get_args_parser().parse_known_intermixed_args(list(arguments))
+    if unknown:
+        raise RequestError(
+            f"Expected overrides like KEY=VALUE, and Hydra's flags. Received: {' '.join(unknown)}. "
+            "`mnist-exp train --help` names the flags."
+        )
     if flags.experimental_rerun:
         raise RequestError(
             "Expected a config. Received: --experimental-rerun, whose file can run any code. "
@@ -123,7 +128,10 @@ def _check(flags: Namespace) -> None:
     if flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides:
         composer.check_sweep(flags.overrides)
     else:
-        composer.checked(flags.overrides)
+        _, config = composer.checked(flags.overrides)
+        from mnist_exp import experiment  # a config error need not wait for it
+
+        experiment.preflight(config)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ its keys on as plain keyword arguments.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 IMAGE_PIXELS = 28  # the side of an image
@@ -52,7 +52,7 @@ class MnistData(Component):
     """MNIST itself."""
 
     name: Literal["mnist"]
-    root: Text | None
+    root: Annotated[Text | None, BeforeValidator(lambda root: root or None)]  # "": as unset
     validation_images: Amount
     train_images: Count | None
     mirrors: tuple[Text, ...]

@@ -4,13 +4,14 @@ Pixels stay uint8; whoever needs floats makes them from a batch.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mnist_exp.data import digits, idx, mnist
 from mnist_exp.data.splits import Official, Split, Splits, digest, divide
 from mnist_exp.errors import RequestError, nearest
 
-__all__ = ["DATASETS", "Split", "Splits", "load"]
+__all__ = ["DATASETS", "Split", "Splits", "load", "require_folder"]
 
 DATASETS: dict[str, Callable[..., Official]] = {
     "mnist": mnist.load,
@@ -48,6 +49,7 @@ def load(
             f"Expected data.name to be one of {', '.join(DATASETS)}. Received: {name}."
             f"{nearest(name, DATASETS)}"
         )
+    require_folder(options.get("root"))
     official = DATASETS[name](**options)
     train, validation = divide(
         official.train, seed=seed, validation_images=validation_images, train_images=train_images
@@ -55,3 +57,19 @@ def load(
     return Splits(
         train, validation, official.test, name, digest=digest(official), source=official.source
     )
+
+
+def require_folder(root: str | None) -> None:
+    """Checks that a folder of data exists, before anything is made for a run.
+
+    Args:
+        root: `data.root`; None leaves the choice to the data set.
+
+    Raises:
+        RequestError: it does not exist.
+    """
+    if root is not None and not Path(root).expanduser().is_dir():
+        raise RequestError(
+            "Expected data.root, which MNIST_EXP_DATA sets for MNIST, to be an existing folder. "
+            f"Received: {root}. Create it, or give the folder that holds the data."
+        )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_exp.data.splits import CLASSES, IMAGE_SHAPE, Official, Split
-from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.errors import ExperimentError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
@@ -117,15 +117,9 @@ def load(*, root: str) -> Official:
     transposed; they are taken as they are.
 
     Raises:
-        RequestError: If the folder does not exist.
         ExperimentError: If a file is absent, ambiguous, broken, or not of 28x28 digits.
     """
     folder = Path(root).expanduser()
-    if not folder.is_dir():
-        raise RequestError(
-            f"Expected data.root to be a folder of IDX files. Received: {folder}, which is no "
-            "folder. Give the path of an existing one."
-        )
     train = _read_pair(folder, ("train",))
     test = _read_pair(folder, ("t10k", "test"))
     return Official(train, test, folder.resolve().as_uri())

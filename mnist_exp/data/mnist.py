@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mnist_exp.data import download, idx
 from mnist_exp.data.splits import Official, Split
-from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.errors import ExperimentError
 
 # SHA-256 of the decoded bytes, IDX header included.
 DIGESTS = {
@@ -45,14 +45,8 @@ def load(
         60,000 training and 10,000 test images, with the place they were read from.
 
     Raises:
-        RequestError: If `root` is given but is no folder.
         ExperimentError: If a file is altered or unreadable, or nothing could be downloaded.
     """
-    if root is not None and not Path(root).expanduser().is_dir():
-        raise RequestError(
-            "Expected data.root, which MNIST_EXP_DATA sets, to be an existing folder. "
-            f"Received: {root}. Create it, or give the folder that holds MNIST."
-        )
     place = find(root)
     if place is None:
         place = _root_folder(root) / "mnist"

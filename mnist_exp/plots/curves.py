@@ -66,10 +66,12 @@ def learning_title(epochs: Mapping[str, Sequence[float]]) -> str:
         last = 100 * epochs["train/accuracy"][-1]
         span = f"{count} epochs" if count > 1 else "one epoch"
         return f"Learning curves: training accuracy {last:.2f} % after {span}, no validation"
-    best = max(accuracies)
+    # Of equally accurate epochs the one with the lower loss, as training chooses.
+    ranks = [(a, -loss) for a, loss in zip(accuracies, epochs["val/loss"], strict=True)]
+    best, chosen = max(ranks)[0], ranks.index(max(ranks)) + 1
     if count == 1:
         return f"Learning curves: validation accuracy {100 * best:.2f} % after one epoch"
-    where = f"in epoch {accuracies.index(best) + 1} of {count}"
+    where = f"in epoch {chosen} of {count}"
     return f"Learning curves: best validation accuracy {100 * best:.2f} % {where}"
 
 

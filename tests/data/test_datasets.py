@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,11 @@ def test_an_unknown_name_lists_the_choices():
     assert str(caught.value) == (
         "Expected data.name to be one of mnist, digits, idx. Received: mnits. Did you mean 'mnist'?"
     )
+
+
+@pytest.mark.parametrize("name", ["mnist", "idx"])
+def test_a_root_that_is_no_folder_is_a_request_error(name, tmp_path):
+    (tmp_path / "file").touch()
+    for root in (tmp_path / "absent", tmp_path / "file"):
+        with pytest.raises(RequestError, match=re.escape(f"Received: {root}.")):
+            data.load(name, seed=0, validation_images=0, train_images=None, root=str(root))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mnist_exp.data import idx
-from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.errors import ExperimentError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, size=(30, 28, 28), dtype=np.uint8)
 LABELS = (np.arange(30) % 10).astype(np.uint8)
@@ -110,9 +110,3 @@ def test_a_folder_without_one_whole_set_is_refused(folder, damage, message):
         idx.load(root=str(folder))
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_root_that_is_no_folder_is_a_request_error(folder):
-    for root in (folder / "absent", folder / "README.md"):
-        with pytest.raises(RequestError, match=r"Expected data\.root to be a folder"):
-            idx.load(root=str(root))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnist_exp.data import mnist
-from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.errors import ExperimentError
 
 
 def load(root):
@@ -98,14 +98,6 @@ def test_a_relative_cache_variable_is_ignored(tmp_path, monkeypatch):
 def test_an_incomplete_folder_is_not_mnist(copy):
     (copy / "t10k-labels-idx1-ubyte.gz").unlink()
     assert mnist.find(str(copy)) is None
-
-
-def test_a_root_that_is_no_folder_is_a_request_error(tmp_path):
-    (tmp_path / "file").touch()
-    for root in (tmp_path / "absent", tmp_path / "file"):
-        with pytest.raises(RequestError, match=re.escape(f"Received: {root}.")):
-            load(root)
-        assert mnist.find(str(root)) is None
 
 
 def test_without_files_and_mirrors_the_remedies_are_named(tmp_path):
