@@ -192,6 +192,8 @@ def _tell(
     callbacks: Sequence[Any],
 ) -> Run:
     began = time.perf_counter()
+    reporter = console.Reporter()
+    reporter.say(f"{recorder.started.run_name} in {_short(recorder.job_dir)}")
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
     recorder.dataset(
         name=splits.name,
@@ -204,7 +206,7 @@ def _tell(
     from mnist_exp import artifacts, assembly
 
     task = assembly.task(config, splits)
-    fit = _fit(recorder, config, task, callbacks)
+    fit = _fit(recorder, reporter, task, config, callbacks)
     result = evaluate(task.predict(splits.test.images), splits.test.labels)
     artifacts.record_plots(recorder, config, fit.history, result, splits)
     artifacts.record_predictions(recorder, result)
@@ -245,14 +247,18 @@ def _choice(fit: "Fit") -> dict[str, float]:
     return chosen
 
 
-def _fit(recorder: Recorder, config: Config, task: "Task", callbacks: Sequence[Any]) -> "Fit":
+def _fit(
+    recorder: Recorder,
+    reporter: console.Reporter,
+    task: "Task",
+    config: Config,
+    callbacks: Sequence[Any],
+) -> "Fit":
     from mnist_exp import training
 
-    reporter = console.Reporter()
     reporter.say(
-        f"{recorder.started.run_name}: {task.twin.count_params():,} parameters, "
-        f"{len(task.train):,} images, {config.training.precision}, "
-        f"{config.training.threads} threads, in {recorder.job_dir}"
+        f"{task.twin.count_params():,} parameters, {len(task.train):,} images, "
+        f"{config.training.precision}, {config.training.threads} threads"
     )
     recorded = _recorded_epochs(recorder.job_dir)
 
@@ -284,6 +290,11 @@ def test_metrics(result: Evaluation) -> dict[str, float]:
         "test/errors": result.errors,
         "test/ece": result.ece,
     }
+
+
+def _short(folder: Path) -> Path:
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _recorded_epochs(job_dir: Path) -> set[int]:

@@ -81,7 +81,7 @@ def deep_cnn(
     dropout: float,
     batch_norm: bool,
 ) -> keras.Model:
-    """A deeper convolutional network in blocks, as VGG has, that ends in an average over the image.
+    """A deeper convolutional network in blocks, in the manner of VGG.
 
     Args:
         blocks: the output channels of each convolution, block by block; a 2x2 max pool stands
@@ -107,7 +107,7 @@ def deep_cnn(
             )
         if dropout and i < len(blocks):
             parts.append(layers.Dropout(dropout, name=f"dropout_block_{i}"))
-    parts.append(layers.GlobalAveragePooling2D(name="average"))
+    parts.append(layers.Flatten(name="flatten"))
     if dropout:
         parts.append(layers.Dropout(dropout, name="dropout"))
     parts += _dense(dense_units, activation, dropout)
