@@ -207,8 +207,7 @@ def _epoch(
     on_progress: Callable[[Progress], None],
 ) -> Metrics:
     total = len(task.train.images)
-    generator = np.random.default_rng([task.seed, _ORDER, epoch])
-    order = tf.constant(generator.permutation(total).astype(np.int32))
+    order = tf.constant(_order(task.seed, epoch, total))
     before = tf.constant(epoch * task.steps)
     losses, rights = np.zeros(task.steps, np.float64), np.zeros(task.steps, np.int64)
     done, images, chunk = 0, 0, FIRST_CHUNK_STEPS
@@ -274,6 +273,16 @@ def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float) -> tf
         return losses
     uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)
     return (1 - smoothing) * losses + smoothing * uniform
+
+
+def _order(seed: int, epoch: int, images: int) -> np.ndarray:
+    """Returns the images of an epoch in random order, int32 [images].
+
+    From the raw output of the bit generator: NumPy keeps it the same in every version, which it
+    does not promise for a permutation.
+    """
+    bits = np.random.PCG64(np.random.SeedSequence([seed, _ORDER, epoch]))
+    return np.argsort(bits.random_raw(images), kind="stable").astype(np.int32)
 
 
 def _seed_words(seed: int, stream: int, count: int) -> list[int]:
