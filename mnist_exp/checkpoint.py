@@ -32,20 +32,32 @@ _ARRAYS = ("weights", "optimizer", "evaluation_weights", "best_weights")
 
 
 def save(file: Path, state: State) -> None:
-    """Writes the state beside its place, then moves it there: a crash leaves the old one."""
+    """Writes the state beside its place, then moves it there: a crash leaves the old one.
+
+    Raises:
+        ExperimentError: it cannot be written.
+    """
     plain: dict[str, Any] = {
         name: value for name, value in vars(state).items() if name not in _ARRAYS
     }
     arrays = {
         f"{name}.{i}": array for name in _ARRAYS for i, array in enumerate(getattr(state, name))
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".tmp")
-    with temporary.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    except OSError as error:
+        raise ExperimentError(
+            f"Expected to write the checkpoint {file}. Received: {error.strerror or error}. Free "
+            "some space; `mnist-exp resume` goes on from the checkpoint before."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load(file: Path) -> State | None:

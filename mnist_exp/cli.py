@@ -157,13 +157,16 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.option("--limit", default=20, show_default=True, help="How many runs.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs."
+)
+@click.option("--rebuild", is_flag=True, help="Reads all of MLflow again, not only what is new.")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known of them, as JSON.")
-def runs(limit: int, *, as_json: bool) -> None:
+def runs(limit: int, *, rebuild: bool, as_json: bool) -> None:
     """Lists the newest runs, one line each, with accuracy on validation and test."""
     from mnist_exp import listing
 
-    listing.show(listing.newest(limit), as_json=as_json)
+    listing.show(listing.newest(limit, rebuild=rebuild), as_json=as_json)
 
 
 @cli.command()
@@ -203,7 +206,8 @@ def completion(shell: str) -> None:
 def main() -> None:
     """Runs the command line and exits."""
     gc.set_threshold(COLLECTION_THRESHOLD)
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
     if os.environ.get("MNIST_EXP_DEBUG") != "1":
         sys.excepthook = _report_defect
     sys.exit(execute(sys.argv[1:]))

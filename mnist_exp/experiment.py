@@ -3,20 +3,18 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mnist_exp import console, data, machine, provenance
+from mnist_exp import console, data, job_id, machine, provenance, signals
 from mnist_exp.config import Config, digest, flatten, from_record, to_record
-from mnist_exp.errors import RequestError
+from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.evaluation import Evaluation, evaluate
-from mnist_exp.hydra_loader import job_folder
 from mnist_exp.lookup import find
 from mnist_exp.tracking import Recorder, events, journal, location
 
@@ -67,29 +65,24 @@ def run(
     preflight(config)
     config = settled(config)
     code = provenance.code()
-    # A folder that the user named is no identity: the same name may be used again.
-    job_id = job_dir.name if job_dir.parent.name == OUTPUTS else job_folder()
+    identity = job_id.of(job_dir.name)
     recorder = Recorder.start(
         job_dir,
-        job_id=job_id,
-        run_name=f"{choices['model']}-{job_id.rpartition('_')[2]}",
+        job_id=identity,
+        run_name=f"{choices['model']}-{job_id.suffix(identity)}",
         uri=config.tracking.uri,
         experiment=config.tracking.experiment,
         config=to_record(config),
         params=flatten(config),
         tags={
             **choices,
-            "mnist_exp.job_id": job_id,
+            "mnist_exp.job_id": identity,
             "mnist_exp.config_sha256": digest(config),
-            "mnist_exp.code_sha256": code.sha256,
-            "mnist_exp.git_commit": code.commit or "none",
-            "mnist_exp.git_dirty": str(bool(code.diff)).lower(),
+            **_code_tags(code),
         },
         description=config.description or "",
     )
-    with _recorded(recorder):
-        _record_origin(recorder, config, overrides, code)
-        return _tell(recorder, config, overrides, callbacks)
+    return _recorded(recorder, config, code, overrides, callbacks)
 
 
 def settled(config: Config) -> Config:
@@ -132,15 +125,23 @@ def resume(selector: str) -> Run:
         ExperimentError: the work failed; the run says so.
     """
     job_dir = _job_folder(selector)
-    recorder = Recorder.resume(job_dir)
     code = provenance.code()
-    with _recorded(recorder):
-        if code.sha256 != recorder.started.tags["mnist_exp.code_sha256"]:
-            console.logger.warning("The code has changed since this run began.")
-        config = from_record(recorder.started.config)
-        overrides = _typed(job_dir)
-        _record_origin(recorder, config, overrides, code)
-        return _tell(recorder, config, overrides, ())
+    recorder = Recorder.resume(job_dir)
+    config = from_record(recorder.started.config)
+    if code.sha256 != recorder.started.tags["mnist_exp.code_sha256"]:
+        console.Reporter().say(
+            "The code has changed since this run began: its end may not be what it would have been."
+        )
+    recorder.tags(_code_tags(code))
+    return _recorded(recorder, config, code, _typed(job_dir), ())
+
+
+def _code_tags(code: provenance.Code) -> dict[str, str]:
+    return {
+        "mnist_exp.code_sha256": code.sha256,
+        "mnist_exp.git_commit": code.commit or "none",
+        "mnist_exp.git_dirty": str(bool(code.diff)).lower(),
+    }
 
 
 def _typed(job_dir: Path) -> list[str]:
@@ -163,25 +164,43 @@ def _job_folder(selector: str) -> Path:
     return folder
 
 
-@contextmanager
-def _recorded(recorder: Recorder) -> Iterator[None]:
-    """Logs to the run's log, and ends its record with what became of it."""
+def _recorded(
+    recorder: Recorder,
+    config: Config,
+    code: provenance.Code,
+    overrides: Sequence[str],
+    callbacks: Sequence[Any],
+) -> Run:
+    """Tells the story into the run's log, and ends the record with what became of it."""
     log = recorder.job_dir / LOG
-    outcome: events.Outcome = "killed"
+    outcome: events.Outcome = "failed"
     try:
         with console.log_file(log):
             try:
-                yield
+                _record_origin(recorder, config, overrides, code)
+                run = _tell(recorder, config, overrides, callbacks)
             except Exception:
-                outcome = "failed"
                 console.logger.exception("The run failed.")
                 raise
             except BaseException as stop:
+                outcome = "killed"
                 console.logger.warning("The run was stopped (%s).", type(stop).__name__)
                 raise
         outcome = "finished"
     finally:
-        recorder.artifact(LOG, lambda file: shutil.copyfile(log, file))
+        with signals.held("The run's record is being ended; once more stops at once."):
+            _end(recorder, outcome)
+    if not config.training.keep_checkpoints:
+        shutil.rmtree((recorder.job_dir / CHECKPOINT).parent, ignore_errors=True)
+    return replace(run, run_id=recorder.run_id)
+
+
+def _end(recorder: Recorder, outcome: events.Outcome) -> None:
+    try:
+        recorder.artifact(LOG, lambda file: shutil.copyfile(recorder.job_dir / LOG, file))
+    except ExperimentError as problem:  # a full disk; the end itself is worth more than the log
+        console.Reporter().say(str(problem))
+    finally:
         recorder.end(outcome)
 
 
@@ -208,6 +227,8 @@ def _tell(
     task = assembly.task(config, splits)
     fit = _fit(recorder, reporter, task, config, callbacks)
     result = evaluate(task.predict(splits.test.images), splits.test.labels)
+    measured = test_metrics(result) | _choice(fit)
+    recorder.metrics(measured)  # before anything else can fail: the test set is measured once
     artifacts.record_plots(recorder, config, fit.history, result, splits)
     artifacts.record_predictions(recorder, result)
     artifacts.record_models(recorder, task.twin, splits.test.images)
@@ -234,8 +255,6 @@ def _tell(
             overrides=overrides,
         )
     )
-    if not config.training.keep_checkpoints:
-        shutil.rmtree((recorder.job_dir / CHECKPOINT).parent, ignore_errors=True)
     return Run(recorder.started.run_name, recorder.run_id, recorder.job_dir, config, metrics)
 
 

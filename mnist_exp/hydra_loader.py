@@ -3,11 +3,8 @@
 What composes and what completes a command line share it; checking is the business of `config`.
 """
 
-import base64
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -17,6 +14,7 @@ from hydra.core.utils import setup_globals
 from hydra.version import VersionBase, setbase
 from omegaconf import OmegaConf
 
+from mnist_exp import job_id
 from mnist_exp.errors import RequestError
 
 CONFIG_NAME = "config"
@@ -31,13 +29,12 @@ def config_folder() -> Path:
 
 
 def job_folder(*_: object) -> str:
-    """Returns a new name for a job's folder: date, time, and six random base32 characters.
+    """Returns a new name for a job's folder.
 
     Hydra calls it for `${mnist_exp.job_folder:}`; an argument, such as a job's number, keeps the
     name of one job from being taken for another's.
     """
-    random = base64.b32encode(os.urandom(5)).decode().lower()[:6]
-    return f"{datetime.now().astimezone():%Y-%m-%d_%H-%M-%S}_{random}"
+    return job_id.new()
 
 
 def register_resolvers() -> None:

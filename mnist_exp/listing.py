@@ -1,13 +1,14 @@
 """The runs of the store that this folder uses, as rows, a table or JSON."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -79,15 +80,19 @@ def table(rows: Iterable[Row]) -> "Table":
     return table
 
 
-def newest(limit: int) -> list[RunRecord]:
+def newest(limit: int, *, rebuild: bool = False) -> list[RunRecord]:
     """Returns the newest runs, after what a crash or an outage left behind was put right.
 
     Where MLflow does not answer, it says so on stderr and returns what is known.
 
+    Args:
+        limit: how many.
+        rebuild: whether to read all of MLflow again, not only what is new.
+
     Raises:
         RequestError: the store cannot be read.
     """
-    index, problem = refreshed_index()
+    index, problem = refreshed_index(rebuild=rebuild)
     if problem is not None:
         reason = first_line(problem)
         click.echo(f"{index.uri} does not answer ({reason}); this is what was known.", err=True)
@@ -97,7 +102,7 @@ def newest(limit: int) -> list[RunRecord]:
 def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
     """Prints runs to stdout: a table, as wide as it needs where stdout is no terminal, or JSON."""
     if as_json:
-        click.echo(json.dumps([asdict(run) for run in runs], indent=2))
+        click.echo(json.dumps([_as_json(run) for run in runs], indent=2))
         return
     if not runs:
         click.echo("No runs yet. Make one with `mnist-exp train`.")
@@ -126,6 +131,12 @@ def sync() -> None:
             f"Expected to send {len(pending)} runs to MLflow. {len(left)} are still pending; "
             "their journals keep everything. Try `mnist-exp sync` again later."
         )
+
+
+def _as_json(run: RunRecord) -> dict[str, Any]:
+    """Returns everything that is known of a run; JSON has no number for what is not finite."""
+    metrics = {k: v if math.isfinite(v) else None for k, v in run.metrics.items()}
+    return asdict(run) | {"metrics": metrics}
 
 
 def _row(run: RunRecord, now: datetime) -> Row:

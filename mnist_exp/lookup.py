@@ -26,8 +26,11 @@ def open_index() -> Index:
     return Index.open(resolve(None), experiment)
 
 
-def refreshed_index() -> tuple[Index, Exception | None]:
+def refreshed_index(*, rebuild: bool = False) -> tuple[Index, Exception | None]:
     """Puts right what a crash or an outage left behind, then fetches what is new.
+
+    Args:
+        rebuild: whether to fetch everything.
 
     Returns:
         The index, and why it could not be refreshed, if so; it then holds what was known.
@@ -39,7 +42,10 @@ def refreshed_index() -> tuple[Index, Exception | None]:
     preflight(index.uri)
     recover(Path.cwd())
     with Attempt() as attempt:
-        index.refresh()
+        if rebuild:
+            index.rebuild()
+        else:
+            index.refresh()
     return index, attempt.problem
 
 

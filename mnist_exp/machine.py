@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mnist_exp import signals
 from mnist_exp.errors import RequestError
 
 # Processors with one of these compute in bfloat16; others imitate it, slower than float32.
@@ -56,17 +57,19 @@ def start_tensorflow(threads: int | None) -> int:
     wanted = threads or cores()
     tf = _import_tensorflow()
     threading = tf.config.threading
-    current = threading.get_intra_op_parallelism_threads()
+    current = threading.get_intra_op_parallelism_threads() or None
     if current != wanted:
         try:
             threading.set_intra_op_parallelism_threads(wanted)
             threading.set_inter_op_parallelism_threads(wanted)
         except RuntimeError:
-            raise RequestError(
-                f"Expected training.threads={current or 'null'}, because TensorFlow runs in this "
-                f"process already and keeps its threads. Received: {wanted}. Start the run in a "
-                "process of its own."
-            ) from None
+            running = current or cores()  # TensorFlow's own choice is every core
+            if running != wanted:
+                raise RequestError(
+                    f"Expected training.threads={running}, because TensorFlow runs in this process "
+                    f"already and keeps its threads. Received: {wanted}. Start the run in a "
+                    "process of its own."
+                ) from None
     return wanted
 
 
@@ -97,7 +100,8 @@ def _import_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
-    with _without_native_stderr():
+    # A signal in the middle of an import would look like a broken installation.
+    with signals.held(), _without_native_stderr():
         return importlib.import_module("tensorflow")
 
 

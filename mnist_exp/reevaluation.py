@@ -10,12 +10,13 @@ import yaml
 from mnist_exp import console, data, machine
 from mnist_exp.config import compose, from_record
 from mnist_exp.config.schema import Config
-from mnist_exp.errors import ExperimentError
+from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.evaluation import Evaluation
 from mnist_exp.evaluation import evaluate as measure
 from mnist_exp.experiment import RESOLVED, test_metrics
 from mnist_exp.lookup import find
 from mnist_exp.tracking import Point, RunRecord, Store, events
+from mnist_exp.tracking.attempt import Attempt, first_line
 from mnist_exp.tracking.logged_model import keras_file, model_path
 
 
@@ -37,8 +38,14 @@ def evaluate(selector: str, data_name: str | None, overrides: Sequence[str] = ()
     found = find(selector)
     record, store = found.record, found.store
     recorded = _recorded_config(record, store)
+    if overrides and data_name is None:
+        raise RequestError(
+            f"Expected --data NAME before overrides of its keys. Received: {' '.join(overrides)}. "
+            "Name the data, such as --data idx."
+        )
     config = compose([f"data={data_name}", *overrides]).config if data_name else recorded
-    splits = data.load(config.data.name, seed=recorded.seed, **config.data.options())
+    options = config.data.options() | {"validation_images": 0, "train_images": None}
+    splits = data.load(config.data.name, seed=recorded.seed, **options)
     machine.start_tensorflow(recorded.training.threads)
     import keras
 
@@ -64,7 +71,13 @@ def evaluate(selector: str, data_name: str | None, overrides: Sequence[str] = ()
 
 
 def _recorded_config(record: RunRecord, store: Store) -> Config:
-    text = store.artifact_path(record.run_id, RESOLVED).read_text(encoding="utf-8")
+    with Attempt() as attempt:
+        text = store.artifact_path(record.run_id, RESOLVED).read_text(encoding="utf-8")
+    if attempt.problem is not None:
+        raise RequestError(
+            f"Expected a run of mnist-exp, with {RESOLVED} among its artifacts. Received: "
+            f"{record.name} ({first_line(attempt.problem)}). Choose another with `mnist-exp runs`."
+        )
     try:
         return from_record(yaml.safe_load(text))
     except yaml.YAMLError as error:

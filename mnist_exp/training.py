@@ -55,6 +55,7 @@ class Fit:
 
     history: dict[str, list[float]]  # metric -> one value an epoch
     seconds: float  # wall time, the parts of a resumed run added up
+    earlier_seconds: float  # what of them was before this process
     epoch: int  # whose weights were chosen, 1 for the first
 
 
@@ -120,7 +121,8 @@ def fit(
     )
     task.twin.stop_training = False
     keras_calls.on_train_begin()
-    began = time.perf_counter() - state.seconds
+    earlier_seconds = state.seconds
+    began = time.perf_counter() - earlier_seconds
     while state.epoch < task.epochs and not task.twin.stop_training:
         if early_stopping_patience and state.epoch - state.best_epoch >= early_stopping_patience:
             break
@@ -134,7 +136,8 @@ def fit(
     keras_calls.on_train_end()
     use_best = best_weights and state.best_epoch > 0
     task.twin.set_weights(state.best_weights if use_best else state.evaluation_weights)
-    return Fit(state.history, state.seconds, state.best_epoch if use_best else state.epoch)
+    epoch = state.best_epoch if use_best else state.epoch
+    return Fit(state.history, state.seconds, earlier_seconds, epoch)
 
 
 def _graph(task: Task) -> RunSteps:

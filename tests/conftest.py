@@ -11,6 +11,12 @@ DATASETS = Path(os.environ.get("MNIST_EXP_DATA", REPOSITORY.parent / "shared" / 
 DATASETS = DATASETS if DATASETS.is_absolute() else (REPOSITORY / DATASETS).resolve()
 
 
+@pytest.fixture(scope="session")
+def datasets() -> Path:
+    """The folder that holds `mnist/`."""
+    return DATASETS
+
+
 @pytest.fixture(autouse=True)
 def sealed_environment(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

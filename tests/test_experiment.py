@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import DATASETS
 
 from mnist_exp.tracking import RunRecord, Store, resolve
 from mnist_exp.tracking.logged_model import model_path
@@ -185,11 +184,11 @@ def wait_for(folder: Path, text: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory) -> RunRecord:
+def uninterrupted(datasets, tmp_path_factory) -> RunRecord:
     """The same run as those that are cut off below, in peace."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MNIST_EXP_DATA", str(DATASETS))
+        patch.setenv("MNIST_EXP_DATA", str(datasets))
         patch.setenv("HOME", str(folder))
         done = mnist_exp(folder, "train", *LONG)
     assert done.returncode == 0, done.stderr

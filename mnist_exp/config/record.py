@@ -37,7 +37,7 @@ def flatten(config: Config) -> dict[str, str]:
 
 
 def digest(config: Config) -> str:
-    """Returns the SHA-256, as 64 hex digits, of what determines the result.
+    """Returns the SHA-256, as 64 hex digits, of what determines the experiment.
 
     Where data lie, how they are fetched, where the run is tracked, its description, the number of
     threads and what becomes of checkpoints are left out.

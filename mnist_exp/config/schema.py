@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 IMAGE_PIXELS = 28  # the side of an image
 MNIST_TRAINING_IMAGES = 60_000
+DIGITS_TRAINING_IMAGES = 1_442
 
 Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[int, Field(ge=0)]
@@ -48,6 +49,15 @@ class Component(Section):
         return {key: getattr(self, key) for key in type(self).model_fields if key != "name"}
 
 
+def _check_images(validation: int, train: int | None, total: int) -> None:
+    if validation + (train or 1) > total:
+        raise broken_rule(
+            "data.validation_images",
+            f"at most {total} images for validation and training together",
+            f"{validation} and {train or 'none'}",
+        )
+
+
 class MnistData(Component):
     """MNIST itself."""
 
@@ -61,12 +71,7 @@ class MnistData(Component):
 
     @model_validator(mode="after")
     def _fits_in_training_images(self) -> Self:
-        if self.validation_images + (self.train_images or 1) > MNIST_TRAINING_IMAGES:
-            raise broken_rule(
-                "data.validation_images",
-                f"at most {MNIST_TRAINING_IMAGES} images for validation and training together",
-                f"{self.validation_images} and {self.train_images or 'none'}",
-            )
+        _check_images(self.validation_images, self.train_images, MNIST_TRAINING_IMAGES)
         return self
 
 
@@ -76,6 +81,11 @@ class DigitsData(Component):
     name: Literal["digits"]
     validation_images: Amount
     train_images: Count | None
+
+    @model_validator(mode="after")
+    def _fits_in_training_images(self) -> Self:
+        _check_images(self.validation_images, self.train_images, DIGITS_TRAINING_IMAGES)
+        return self
 
 
 class IdxData(Component):

@@ -106,6 +106,9 @@ def _create(path: Path) -> None:
         store = SqlAlchemyStore(sqlite_uri(part), str(path.parent / "mlruns"))
         store.engine.dispose()
         _use_wal(part)
+        # What is left of a store that was moved away would be read as part of the new one.
+        for ending in ("-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
         part.replace(path)
 
 

@@ -157,7 +157,8 @@ def _check_revision(uri: str, path: Path, revision: str) -> None:
     if revision in revisions:
         raise RequestError(
             f"Expected an MLflow store with the schema {newest} of the installed MLflow. Received: "
-            f"{path} with the older schema {revision}. Copy the file as a backup, then run "
+            f"{path} with the older schema {revision}. Copy it, with {path.name}-wal if that is "
+            "there, as a backup, then run "
             f"`mlflow db upgrade {uri}`."
         )
     raise RequestError(

@@ -98,13 +98,14 @@ class Recorder:
             RequestError: There is no such run, it is still alive, or it finished.
         """
         start = journal.start_of(job_dir)
+        writer = journal.Journal.reopen(job_dir)
         outcome = journal.outcome_of(entry.event for entry in journal.read(job_dir))
         if outcome in {"finished", "pruned"}:
+            writer.close()
             raise RequestError(
                 f"Expected a run that was cut off. Received: {start.run_name}, which {outcome}. "
                 "Start it anew with `mnist-exp train`."
             )
-        writer = journal.Journal.reopen(job_dir)
         folder = Path.cwd() if folder is None else folder
         markers.add(folder, start.job_id, job_dir, start.uri)
         writer.append(events.Resumed(events.now()))

@@ -128,6 +128,10 @@ class Replay:
             if run is None or run.deleted:
                 raise
             # One event that MLflow will never take must not keep the others from it.
+            if len(entries) > 1:
+                for entry in entries:
+                    self._send_batch([entry], metrics=metrics)
+                return
             self.refused.append(first_line(problem))
         self._confirm(entries[-1].end)
 

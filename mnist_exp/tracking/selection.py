@@ -67,15 +67,14 @@ def _champion(runs: Sequence[RunRecord], store: Store) -> RunRecord:
     if run_id is None:
         raise RequestError(
             f"Expected a champion of the registered model {REGISTERED_MODEL!r}. Received: none. "
-            "Make one with `mnist-exp promote RUN`."
+            "Register a run's model by that name in the MLflow UI, and give it the alias."
         )
     for run in runs:
         if run.run_id == run_id:
             return run
     raise RequestError(
         f"Expected the champion in the experiment {store.experiment!r}. Received: the run "
-        f"{run_id}, which is deleted or in another one. Promote another with "
-        "`mnist-exp promote RUN`."
+        f"{run_id}, which is deleted or in another one. Give the alias to another in the MLflow UI."
     )
 
 

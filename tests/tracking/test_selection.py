@@ -28,6 +28,12 @@ RUNS = [
 ]
 
 
+def test_best_means_the_weights_that_were_kept():
+    kept = run("e5", "kept", val_accuracy=0.9)
+    kept.metrics["chosen/val_accuracy"] = 0.995
+    assert select("best", [kept, *RUNS], STORE) is kept
+
+
 @pytest.mark.parametrize(
     ("selector", "expected"),
     [
@@ -84,7 +90,7 @@ def test_the_champion_is_the_registered_one(store):
     start = Start(now(), "job-1", "cnn", "mnist", store.uri, {}, {}, "", None, None, {})
     run_id = store.create_run(start)
     runs = list(store.search())
-    with pytest.raises(RequestError, match="mnist-exp promote RUN"):
+    with pytest.raises(RequestError, match="give it the alias"):
         select("@champion", runs, store)
     store.client.create_registered_model("mnist")
     version = store.client.create_model_version("mnist", "/somewhere", run_id=run_id)

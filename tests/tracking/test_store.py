@@ -38,6 +38,16 @@ print([os.waitpid(child, 0)[1] for child in children])
 KILLED = "from mnist_exp.tracking.connection import connect; connect('sqlite:///mlflow.db')"
 
 
+# A run whose process is killed: what it wrote last stays in mlflow.db-wal.
+WRITE = (
+    CREATE.partition("children")[0]
+    + """
+create(1)
+os.kill(os.getpid(), 9)
+"""
+)
+
+
 def start_event(**changes) -> Start:
     values = {
         "time": 1_700_000_000_000,
@@ -82,6 +92,16 @@ def test_a_job_killed_while_it_makes_the_store_leaves_none(python):
     connect(resolve(None))
     preflight(resolve(None))
     assert not list(Path.cwd().glob(".mlflow.db.*"))
+
+
+def test_what_is_left_of_a_store_moved_away_is_not_read(python, sealed_environment):
+    python(WRITE).wait(timeout=120)
+    assert Path("mlflow.db-wal").stat().st_size > 0
+    Path("mlflow.db").rename("moved.db")
+    process = python(CREATE, "1")
+    assert process.communicate(timeout=120)[0] == "[0]\n"
+    with sqlite3.connect("mlflow.db") as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
 def test_the_store_and_its_artifacts_lie_where_mlflow_puts_them(run_id, sealed_environment):

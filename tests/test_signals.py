@@ -1,0 +1,39 @@
+"""A signal waits while a block must not be cut in two; a second one does not."""
+
+import os
+import signal
+
+import pytest
+
+from mnist_exp import signals
+
+
+def interrupt(steps: list[str], times: int, message: str = "") -> None:
+    with signals.held(message):
+        for number in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+            steps.append(f"after signal {number + 1}")
+
+
+def test_the_first_signal_waits_for_the_end_of_the_block(capfd):
+    steps = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(steps, 1, "ending")
+    assert steps == ["after signal 1"]
+    assert capfd.readouterr().err == "ending\n"
+    with pytest.raises(KeyboardInterrupt):  # and what was there before is back
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_second_signal_stops_at_once():
+    steps = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(steps, 3)
+    assert steps == ["after signal 1"]
+
+
+def test_nothing_happens_without_a_signal():
+    before = signal.getsignal(signal.SIGINT)
+    with signals.held():
+        assert signal.getsignal(signal.SIGINT) != before
+    assert signal.getsignal(signal.SIGINT) == before
