@@ -58,8 +58,9 @@ class Job:
                 return
             overrides = " ".join(config.task_overrides(job)) or "no overrides"
             click.echo(f"Job {job.job.num} ({overrides}) failed. {failure}", err=True)
-            kind = RequestError if isinstance(failure, RequestError) else ExperimentError
-            raise kind("A job of the sweep failed; its message stands above.") from failure
+            raise ExperimentError(
+                "A job of the sweep failed; its message stands above."
+            ) from failure
 
     def _run(self, cfg: Any, job: Any) -> "Run":
         from pathlib import Path

@@ -200,9 +200,12 @@ def test_run_leaves_its_folder_and_is_listed():
 
 
 def test_sweep_goes_on_after_a_job_that_fails():
-    # How many images there are is known when the data are read, so the first job fails there.
-    result = command("train", *SMALL, "-m", "data.validation_images=5000,200")
-    assert result.returncode in (1, 2)
+    # What a folder holds is known when it is read, so the first job fails there.
+    Path("empty").mkdir()
+    roots = f"data.root=empty,{os.environ['MNIST_EXP_DATA']}/mnist"
+    sizes = ["data.validation_images=200", "data.train_images=1000"]
+    result = command("train", "data=idx", *SMALL[1:], *sizes, "-m", roots)
+    assert result.returncode == 1
     assert "Job 0 (" in result.stderr
     assert "stands above" in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
@@ -255,6 +258,7 @@ def test_ui_shows_the_store_and_refuses_a_taken_port():
         text=True,
     )
     with process:
+        assert "mlflow.db" in process.stdout.readline()
         assert f"http://127.0.0.1:{port}" in process.stdout.readline()
         assert "MLflow" in fetch(f"http://127.0.0.1:{port}/")
         process.send_signal(signal.SIGTERM)
