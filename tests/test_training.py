@@ -7,11 +7,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_exp import augmentation, checkpoint, data, models, optimizers, training
+from mnist_exp import assembly, checkpoint, data, training
 from mnist_exp.config import compose
 from mnist_exp.errors import ExperimentError
 
-SMALL = {"filters": (4, 8), "kernel_sizes": (3, 3), "dense_units": (16,), "activation": "relu"}
+SMALL = [
+    "data=digits",
+    "model.filters=[4,8]",
+    "model.dense_units=[16]",
+    "model.batch_norm=true",
+    "optimizer.learning_rate=0.01",
+    "training.epochs=3",
+    "training.batch_size=64",
+    "training.precision=float32",
+]
 
 
 @pytest.fixture(scope="module")
@@ -19,31 +28,10 @@ def splits():
     return data.load("digits", seed=0, validation_images=200, train_images=None)
 
 
-def task(splits, *, overrides=(), **changes) -> training.Task:
+def task(splits, *overrides, **changes) -> training.Task:
     """A small convolutional network on the 1,242 training digits, 20 steps an epoch."""
-    config = compose(["data=digits", "optimizer.learning_rate=0.01", *overrides]).config
-    policy = changes.pop("dtype_policy", "float32")
-    options = SMALL | {"dropout": 0.25, "batch_norm": True}
-    network = models.build("cnn", seed=1, dtype_policy=policy, **options)
-    twin = models.build("cnn", seed=1, dtype_policy="float32", **options)
-    made = training.Task(
-        network=network,
-        twin=twin,
-        predict=models.predictor(twin),
-        optimizer=optimizers.OPTIMIZERS[config.optimizer.name](**config.optimizer.options()),
-        schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
-        augment=augmentation.AUGMENTATIONS[config.augmentation.name](
-            **config.augmentation.options()
-        ),
-        train=splits.train,
-        validation=splits.validation,
-        seed=config.seed,
-        epochs=3,
-        batch_size=64,
-        label_smoothing=0.0,
-        weight_averaging=None,
-    )
-    return dataclasses.replace(made, **changes)
+    config = compose([*SMALL, *overrides]).config
+    return dataclasses.replace(assembly.task(config, splits), **changes)
 
 
 def fit(made, folder, **changes) -> training.Fit:
@@ -60,15 +48,15 @@ def without_times(history):
 
 
 VARIANTS = {
-    "float32": {},
-    "bfloat16": {"dtype_policy": "mixed_bfloat16"},
-    "averaged": {"weight_averaging": 0.9},
-    "sgd": {"overrides": ["optimizer=sgd", "schedule=one_cycle"]},
-    "adamw": {"overrides": ["optimizer=adamw", "schedule=constant"]},
-    "shift": {"overrides": ["augmentation=shift"]},
-    "affine": {"overrides": ["augmentation=affine"]},
-    "elastic": {"overrides": ["augmentation=elastic"]},
-    "smoothed": {"label_smoothing": 0.1},
+    "float32": [],
+    "bfloat16": ["training.precision=bfloat16"],
+    "averaged": ["training.weight_averaging=0.9"],
+    "smoothed": ["training.label_smoothing=0.1"],
+    "sgd": ["optimizer=sgd", "schedule=one_cycle"],
+    "adamw": ["optimizer=adamw", "schedule=constant"],
+    "shift": ["augmentation=shift"],
+    "affine": ["augmentation=affine"],
+    "elastic": ["augmentation=elastic"],
 }
 
 
@@ -79,7 +67,7 @@ class StopError(Exception):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_resumed_training_equals_an_uninterrupted_one(variant, splits, tmp_path, monkeypatch):
     whole_folder, cut_folder = tmp_path / "whole", tmp_path / "cut"
-    whole = task(splits, **VARIANTS[variant])
+    whole = task(splits, *VARIANTS[variant])
     expected = fit(whole, whole_folder)
 
     def stop(epoch, _):
@@ -89,9 +77,9 @@ def test_a_resumed_training_equals_an_uninterrupted_one(variant, splits, tmp_pat
     # Cut into other calls too: neither the cut nor the resumption may show.
     monkeypatch.setattr(training, "CHUNK_SECONDS", 0.001)
     with pytest.raises(StopError):
-        fit(task(splits, **VARIANTS[variant]), cut_folder, on_epoch=stop)
+        fit(task(splits, *VARIANTS[variant]), cut_folder, on_epoch=stop)
     assert checkpoint.load(cut_folder / "checkpoint.npz").epoch == 2
-    resumed = task(splits, **VARIANTS[variant])
+    resumed = task(splits, *VARIANTS[variant])
     received = fit(resumed, cut_folder)
     assert weights(resumed) == weights(whole)
     assert without_times(received.history) == without_times(expected.history)
@@ -142,7 +130,7 @@ def test_a_keras_callback_can_stop_the_training(splits, tmp_path):
 
 
 def test_best_weights_and_early_stopping_follow_validation(splits, tmp_path):
-    made = task(splits, overrides=["optimizer.learning_rate=0.3", "schedule=constant"], epochs=12)
+    made = task(splits, "optimizer.learning_rate=0.3", "schedule=constant", epochs=12)
     result = fit(made, tmp_path, best_weights=True, early_stopping_patience=2)
     accuracy, loss = result.history["val/accuracy"], result.history["val/loss"]
     ranked = sorted(range(len(accuracy)), key=lambda i: (-accuracy[i], loss[i]))
