@@ -188,6 +188,8 @@ def uninterrupted(datasets, tmp_path_factory) -> RunRecord:
     """The same run as those that are cut off below, in peace."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("MLFLOW_", "XDG_"))]:
+            patch.delenv(name)
         patch.setenv("MNIST_EXP_DATA", str(datasets))
         patch.setenv("HOME", str(folder))
         done = mnist_exp(folder, "train", *LONG)
