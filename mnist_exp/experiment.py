@@ -1,22 +1,20 @@
 """The story of a run: config -> data -> model -> training -> evaluation -> tracking."""
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mnist_exp import console, data, job_id, machine, provenance, signals
+from mnist_exp import console, data, job_id, machine, origin, provenance, signals
 from mnist_exp.config import Config, digest, flatten, from_record, to_record
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.evaluation import Evaluation, evaluate
 from mnist_exp.lookup import find
-from mnist_exp.tracking import Recorder, events, journal, location
+from mnist_exp.tracking import Recorder, events, journal
 
 if TYPE_CHECKING:
     from mnist_exp.training import Fit, Task
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 CHECKPOINT = Path("checkpoints", "last.npz")
 LOG = "log.txt"
 OUTPUTS = "outputs"
-RESOLVED = "config/resolved.yaml"
+DATA_TAG = "mnist_exp.data_sha256"
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ def run(
         RequestError: the store or the job folder cannot be used; nothing was recorded.
         ExperimentError: the work failed; the run says so.
     """
-    preflight(config)
-    config = settled(config)
+    origin.preflight(config)
+    config = origin.settled(config)
     code = provenance.code()
     identity = job_id.of(job_dir.name)
     recorder = Recorder.start(
@@ -78,31 +76,11 @@ def run(
             **choices,
             "mnist_exp.job_id": identity,
             "mnist_exp.config_sha256": digest(config),
-            **_code_tags(code),
+            **origin.code_tags(code),
         },
         description=config.description or "",
     )
     return _recorded(recorder, config, code, overrides, callbacks)
-
-
-def settled(config: Config) -> Config:
-    """Replaces what depends on the machine, "auto" and null, by what it comes to here."""
-    training = config.training
-    settings = {
-        "precision": machine.resolve_precision(training.precision),
-        "threads": training.threads or machine.cores(),
-    }
-    return config.model_copy(update={"training": training.model_copy(update=settings)})
-
-
-def preflight(config: Config) -> None:
-    """Checks what a run needs from outside, before a folder is made for it.
-
-    Raises:
-        RequestError: the store or the folder of the data cannot be used.
-    """
-    location.preflight(location.resolve(config.tracking.uri))
-    data.require_folder(config.data.options().get("root"))
 
 
 def show(run: Run) -> None:
@@ -132,16 +110,8 @@ def resume(selector: str) -> Run:
         console.Reporter().say(
             "The code has changed since this run began: its end may not be what it would have been."
         )
-    recorder.tags(_code_tags(code))
+    recorder.tags(origin.code_tags(code))
     return _recorded(recorder, config, code, _typed(job_dir), ())
-
-
-def _code_tags(code: provenance.Code) -> dict[str, str]:
-    return {
-        "mnist_exp.code_sha256": code.sha256,
-        "mnist_exp.git_commit": code.commit or "none",
-        "mnist_exp.git_dirty": str(bool(code.diff)).lower(),
-    }
 
 
 def _typed(job_dir: Path) -> list[str]:
@@ -177,7 +147,7 @@ def _recorded(
     try:
         with console.log_file(log):
             try:
-                _record_origin(recorder, config, overrides, code)
+                origin.record(recorder, config, overrides, code)
                 run = _tell(recorder, config, overrides, callbacks)
             except Exception:
                 console.logger.exception("The run failed.")
@@ -220,7 +190,8 @@ def _tell(
         source=splits.source,
         sizes={name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
     )
-    recorder.tags({"mnist_exp.data_sha256": splits.digest})
+    _check_same_data(recorder.job_dir, splits.digest)
+    recorder.tags({DATA_TAG: splits.digest})
     machine.start_tensorflow(config.training.threads)
     from mnist_exp import artifacts, assembly
 
@@ -233,17 +204,14 @@ def _tell(
     artifacts.record_predictions(recorder, result)
     artifacts.record_models(recorder, task.twin, splits.test.images)
     recorder.tags({"mnist_exp.weights_sha256": artifacts.weights_digest(task.twin)})
-    final = (
-        test_metrics(result)
-        | _choice(fit)
-        | {
-            "model/parameters": task.twin.count_params(),
-            "time/fit_seconds": fit.seconds,
-            "time/total_seconds": time.perf_counter() - began,
-        }
-    )
-    recorder.metrics(final)
-    metrics = {name: values[fit.epoch - 1] for name, values in fit.history.items()} | final
+    costs = {
+        "model/parameters": task.twin.count_params(),
+        "time/fit_seconds": fit.seconds,
+        "time/total_seconds": time.perf_counter() - began + fit.earlier_seconds,
+    }
+    recorder.metrics(costs)
+    chosen = {name: values[fit.epoch - 1] for name, values in fit.history.items()}
+    metrics = chosen | measured | costs
     tags = recorder.started.tags
     recorder.describe(
         artifacts.description(
@@ -316,27 +284,19 @@ def _short(folder: Path) -> Path:
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
+def _check_same_data(job_dir: Path, digest: str) -> None:
+    """Refuses to go on with other data than a run began with."""
+    entries = (entry.event for entry in journal.read(job_dir))
+    before = [
+        e.values[DATA_TAG] for e in entries if isinstance(e, events.Tags) and DATA_TAG in e.values
+    ]
+    if before and before[0] != digest:
+        raise ExperimentError(
+            f"Expected the data that this run began with, SHA-256 {before[0]}. Received: other "
+            f"data, {digest}. Put the first back, or start anew with `mnist-exp train`."
+        )
+
+
 def _recorded_epochs(job_dir: Path) -> set[int]:
     entries = (entry.event for entry in journal.read(job_dir))
     return {e.step for e in entries if isinstance(e, events.Metrics) and e.step is not None}
-
-
-def _record_origin(
-    recorder: Recorder, config: Config, overrides: Sequence[str], code: provenance.Code
-) -> None:
-    """Records what the run starts from: config, packages, machine, and what git does not know."""
-    settings = {"threads": config.training.threads, "precision": config.training.precision}
-    texts = {
-        RESOLVED: yaml.safe_dump(to_record(config), sort_keys=False),
-        "config/overrides.yaml": yaml.safe_dump(list(overrides)),
-        "environment/requirements.txt": "\n".join(provenance.packages()) + "\n",
-        "environment/system.json": json.dumps(machine.system() | settings, indent=2) + "\n",
-        "source/diff.patch": code.diff,
-    }
-    for path, text in texts.items():
-        if text:
-            recorder.artifact(path, partial(_write, text))
-
-
-def _write(text: str, file: Path) -> None:
-    file.write_text(text, encoding="utf-8")

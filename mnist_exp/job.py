@@ -130,9 +130,9 @@ def _check(flags: Namespace) -> None:
         composer.check_sweep(flags.overrides)
     else:
         _, config = composer.checked(flags.overrides)
-        from mnist_exp import experiment  # a config error need not wait for it
+        from mnist_exp import origin  # a config error need not wait for it
 
-        experiment.preflight(config)
+        origin.preflight(config)
 
 
 @contextmanager

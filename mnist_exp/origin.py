@@ -1,0 +1,64 @@
+"""What a run starts from: a settled config, a store, data and code; and the record of it."""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from mnist_exp import data, machine, provenance
+from mnist_exp.config import Config, to_record
+from mnist_exp.tracking import Recorder, location
+
+RESOLVED = "config/resolved.yaml"
+
+
+def preflight(config: Config) -> None:
+    """Checks what a run needs from outside, before a folder is made for it.
+
+    Raises:
+        RequestError: the store or the folder of the data cannot be used.
+    """
+    location.preflight(location.resolve(config.tracking.uri))
+    data.require_folder(config.data.options().get("root"))
+
+
+def settled(config: Config) -> Config:
+    """Replaces what depends on the machine, "auto" and null, by what it comes to here."""
+    training = config.training
+    settings = {
+        "precision": machine.resolve_precision(training.precision),
+        "threads": training.threads or machine.cores(),
+    }
+    return config.model_copy(update={"training": training.model_copy(update=settings)})
+
+
+def code_tags(code: provenance.Code) -> dict[str, str]:
+    """Returns the tags that name the code of a run."""
+    return {
+        "mnist_exp.code_sha256": code.sha256,
+        "mnist_exp.git_commit": code.commit or "none",
+        "mnist_exp.git_dirty": str(bool(code.diff)).lower(),
+    }
+
+
+def record(
+    recorder: Recorder, config: Config, overrides: Sequence[str], code: provenance.Code
+) -> None:
+    """Records what the run starts from: config, packages, machine, and what git does not know."""
+    settings = {"threads": config.training.threads, "precision": config.training.precision}
+    texts = {
+        RESOLVED: yaml.safe_dump(to_record(config), sort_keys=False),
+        "config/overrides.yaml": yaml.safe_dump(list(overrides)),
+        "environment/requirements.txt": "\n".join(provenance.packages()) + "\n",
+        "environment/system.json": json.dumps(machine.system() | settings, indent=2) + "\n",
+        "source/diff.patch": code.diff,
+    }
+    for path, text in texts.items():
+        if text:
+            recorder.artifact(path, partial(_write, text))
+
+
+def _write(text: str, file: Path) -> None:
+    file.write_text(text, encoding="utf-8")
