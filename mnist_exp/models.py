@@ -90,7 +90,10 @@ def deep_cnn(
         padding: "same" or "valid".
         dense_units: the width of each dense layer before the logits.
         activation: the Keras name of the activation.
-        dropout: the share of units dropped after each block and each dense layer.
+        dropout: the share of units dropped before each dense layer and the logits; none between
+            the blocks, where it would mislead the batch norm behind it (Li, Chen, Hu and Yang,
+            "Understanding the disharmony between dropout and batch normalization by variance
+            shift", CVPR 2019).
         batch_norm: whether each convolution is batch-normalised.
 
     Returns:
@@ -105,8 +108,6 @@ def deep_cnn(
             parts += _convolution(
                 name, width, kernel_size, padding, activation, batch_norm=batch_norm
             )
-        if dropout and i < len(blocks):
-            parts.append(layers.Dropout(dropout, name=f"dropout_block_{i}"))
     parts.append(layers.Flatten(name="flatten"))
     if dropout:
         parts.append(layers.Dropout(dropout, name="dropout"))
