@@ -3,12 +3,14 @@
 import hashlib
 import importlib.metadata
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 # Beside the package in a checkout, and only there.
 _CODE = ("mnist_exp", "hydra_plugins", "conf", "pyproject.toml")
+_DIST_INFO = ".dist-info"
 # What a logged model needs to be loaded and served.
 _MODEL_PACKAGES = ("keras", "tensorflow", "numpy")
 
@@ -29,12 +31,16 @@ def code() -> Code:
 
 
 def packages() -> list[str]:
-    """Returns every installed package as `name==version`, sorted."""
-    found = {
-        f"{distribution.metadata['Name']}=={distribution.version}"
-        for distribution in importlib.metadata.distributions()
-    }
-    return sorted(found, key=str.lower)
+    """Returns every installed package as `name==version`, sorted.
+
+    The names of the `.dist-info` folders say it; reading what is inside takes 30 times as long.
+    """
+    found: dict[str, str] = {}
+    for folder in map(Path, sys.path):
+        for info in folder.glob(f"*{_DIST_INFO}"):
+            name, _, version = info.name.removesuffix(_DIST_INFO).rpartition("-")
+            found.setdefault(name.replace("_", "-").lower(), version)
+    return sorted(f"{name}=={version}" for name, version in found.items())
 
 
 def model_requirements() -> list[str]:
