@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_exp import cache
 from mnist_exp.data import download, idx
 from mnist_exp.data.splits import Official, Split
 from mnist_exp.errors import ExperimentError
@@ -83,10 +84,7 @@ def find(root: str | None) -> Path | None:
 
 def default_root() -> Path:
     """Returns the folder for data sets in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification has relative paths ignored.
-    base = Path(cache) if Path(cache).is_absolute() else Path("~/.cache").expanduser()
-    return base / "mnist_exp" / "datasets"
+    return cache.folder("datasets")
 
 
 def _root_folder(root: str | None) -> Path:

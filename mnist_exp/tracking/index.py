@@ -8,13 +8,13 @@ What changes in MLflow after a run ended (a renamed run, a value that `evaluate`
 import contextlib
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mnist_exp import cache
 from mnist_exp.tracking.events import now
 from mnist_exp.tracking.location import sqlite_path
 from mnist_exp.tracking.records import RunRecord
@@ -179,9 +179,8 @@ class Index:
 
 
 def _cache_file(uri: str) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
-    return cache / "mnist_exp" / "index" / f"{digest}.sqlite3"
+    return cache.folder("index") / f"{digest}.sqlite3"
 
 
 def _open(file: Path) -> sqlite3.Connection:
