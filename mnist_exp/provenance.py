@@ -75,6 +75,7 @@ def _git(*arguments: str, status: int = 0) -> str | None:
     """Returns what git prints about the checkout, or None where it answers otherwise."""
     command = ["git", "-C", str(PACKAGE.parent), *arguments]
     try:
+        # The command is git with arguments of this module's own; nothing of a user's gets in.
         done = subprocess.run(command, capture_output=True, check=False, timeout=30)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mnist_exp.tracking.index import Index
-    from mnist_exp.tracking.journal import outcome_of, read, start_of
     from mnist_exp.tracking.location import preflight, resolve
     from mnist_exp.tracking.recorder import Recorder
     from mnist_exp.tracking.records import RunRecord
-    from mnist_exp.tracking.recovery import Recovered, recover
+    from mnist_exp.tracking.recovery import recover
     from mnist_exp.tracking.selection import select
     from mnist_exp.tracking.store import Point, Store
 
@@ -21,31 +20,23 @@ __all__ = [
     "Index",
     "Point",
     "Recorder",
-    "Recovered",
     "RunRecord",
     "Store",
-    "outcome_of",
     "preflight",
-    "read",
     "recover",
     "resolve",
     "select",
-    "start_of",
 ]
 _HOMES = {
     "Index": "index",
     "Point": "store",
     "Recorder": "recorder",
-    "Recovered": "recovery",
     "RunRecord": "records",
     "Store": "store",
-    "outcome_of": "journal",
     "preflight": "location",
-    "read": "journal",
     "recover": "recovery",
     "resolve": "location",
     "select": "selection",
-    "start_of": "journal",
 }
 
 
