@@ -33,8 +33,7 @@ _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 def connect(uri: str) -> Any:
     """Returns an `MlflowClient` for a resolved URI; a local store that is absent is created."""
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
+    _configure()
     from mlflow import MlflowClient
 
     _quiet()
@@ -68,6 +67,19 @@ def experiment_id(client: Any, uri: str, name: str, *, create: bool) -> str | No
             "another with tracking.experiment."
         )
     return str(experiment.experiment_id)
+
+
+def load() -> None:
+    """Imports what sending a run needs of MLflow; threads doing so at once would trip over it."""
+    _configure()
+    import mlflow.pyfunc  # noqa: F401
+
+    _quiet()
+
+
+def _configure() -> None:
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def _quiet() -> None:

@@ -85,11 +85,15 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Model:
-    """A folder below the job's `artifacts/` that holds a model in MLflow's format."""
+    """A folder below the job's `artifacts/` that holds a saved Keras model."""
 
     time: int
     path: str
     name: str
+    requirements: list[str]  # what pip needs to load it; explicit ones save a search of seconds
+    keras_version: str
+    keras_backend: str
+    metadata: dict[str, Any] | None
 
 
 @dataclass(frozen=True)

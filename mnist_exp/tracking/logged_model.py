@@ -1,55 +1,38 @@
-"""The model of a run: written to the job folder with Keras, sent to MLflow without it.
+"""The model of a run: saved to the job folder by Keras, made MLflow's without it.
 
-What the folder holds is what `mlflow.keras.log_model` would have made; sending adds the ids.
+Only the process that trains has Keras; only the one that sends loads MLflow. The folder ends up
+holding what `mlflow.keras.log_model` would have made, as a test makes sure.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mnist_exp.errors import RequestError
+from mnist_exp.tracking.events import Model
 from mnist_exp.tracking.store import Store
 
+_DATA = "data"
+_KERAS_FILE = "model.keras"
 
-def save_model(
-    model: Any,
-    folder: Path,
-    *,
-    requirements: Sequence[str],
-    metadata: Mapping[str, Any] | None = None,
-) -> None:
-    """Writes a Keras model as an MLflow model.
+
+def save_model(model: Any, folder: Path) -> None:
+    """Writes a Keras model where MLflow's format wants it.
 
     Args:
         model: A built Keras model, uint8 [N, 28, 28] to float32 [N, 10].
         folder: Where it goes; an older one there is replaced when the new one is complete.
-        requirements: What pip needs to load it. Explicit ones save MLflow a search of seconds.
-        metadata: Kept in the MLmodel file.
     """
-    import mlflow.keras
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types.schema import Schema, TensorSpec
-
-    signature = ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28))]),
-        outputs=Schema([TensorSpec(np.dtype("float32"), (-1, 10))]),
-    )
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    mlflow.keras.save_model(
-        model,
-        str(part),
-        signature=signature,
-        pip_requirements=list(requirements),
-        metadata=dict(metadata) if metadata is not None else None,
-    )
+    (part / _DATA).mkdir(parents=True)
+    model.save(keras_file(part))
+    (part / _DATA / "keras_module.txt").write_text("keras", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
 
 
-def send_model(store: Store, run_id: str, folder: Path, name: str) -> str:
+def send_model(store: Store, run_id: str, folder: Path, event: Model) -> str:
     """Makes a saved model the logged model of a run, once.
 
     A model that an earlier try left unfinished is completed; a finished one is left alone.
@@ -58,7 +41,7 @@ def send_model(store: Store, run_id: str, folder: Path, name: str) -> str:
         store: Where to.
         run_id: The run that made the model.
         folder: What `save_model` wrote.
-        name: The model's name in MLflow.
+        event: What the run told of it.
 
     Returns:
         The model id.
@@ -67,16 +50,16 @@ def send_model(store: Store, run_id: str, folder: Path, name: str) -> str:
 
     client = store.client
     run = client.get_run(run_id)
-    model = _find(client, run, name)
+    model = _find(client, run, event.name)
     if model is None:
         model = client.create_logged_model(
-            run.info.experiment_id, name=name, source_run_id=run_id, params=run.data.params
+            run.info.experiment_id, name=event.name, source_run_id=run_id, params=run.data.params
         )
     linked = {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}
     if model.model_id not in linked:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     if str(model.status) != "READY":
-        _write_ids(folder, model, run_id)
+        _complete(folder, event, model, run_id)
         client.log_model_artifacts(model.model_id, str(folder))
         client.finalize_logged_model(model.model_id, "READY")
     return str(model.model_id)
@@ -110,7 +93,7 @@ def model_path(store: Store, run_id: str) -> Path:
 
 def keras_file(folder: Path) -> Path:
     """Returns the `.keras` file inside a model folder."""
-    return folder / "data" / "model.keras"
+    return folder / _DATA / _KERAS_FILE
 
 
 def _find(client: Any, run: Any, name: str) -> Any:
@@ -124,16 +107,41 @@ def _find(client: Any, run: Any, name: str) -> Any:
     return next(iter(ready + pending), None)
 
 
-def _write_ids(folder: Path, logged: Any, run_id: str) -> None:
-    """Writes into the MLmodel file what MLflow's own `Model.log` does."""
-    from mlflow.models import Model
+def _complete(folder: Path, event: Model, logged: Any, run_id: str) -> None:
+    """Writes what MLflow wants beside the saved model: how to load it, and what that needs."""
+    import numpy as np
+    import yaml
+    from mlflow import pyfunc
+    from mlflow.models import Model as Description
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Schema, TensorSpec
+    from mlflow.utils.environment import _process_pip_requirements, _PythonEnv
 
-    file = folder / "MLmodel"
-    model = Model.load(str(file))
-    model.artifact_path = logged.artifact_location
-    model.model_uuid = logged.model_id
-    model.model_id = logged.model_id
-    model.run_id = run_id
-    part = file.with_name("MLmodel.part")
-    model.save(str(part))
-    part.replace(file)
+    (folder / "MLmodel").unlink(missing_ok=True)  # of a try that was cut off
+    model = Description(
+        artifact_path=logged.artifact_location,
+        run_id=run_id,
+        model_uuid=logged.model_id,
+        model_id=logged.model_id,
+        metadata=event.metadata,
+        signature=ModelSignature(
+            inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28))]),
+            outputs=Schema([TensorSpec(np.dtype("float32"), (-1, 10))]),
+        ),
+    )
+    model.add_flavor(
+        "keras",
+        data=_DATA,
+        keras_version=event.keras_version,
+        keras_backend=event.keras_backend,
+        save_exported_model=False,
+    )
+    pyfunc.add_to_model(
+        model, loader_module="mlflow.keras", conda_env="conda.yaml", python_env="python_env.yaml"
+    )
+    model.model_size_bytes = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    conda, requirements, _ = _process_pip_requirements(None, list(event.requirements), None)
+    (folder / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
+    (folder / "conda.yaml").write_text(yaml.safe_dump(conda), encoding="utf-8")
+    _PythonEnv.current().to_yaml(str(folder / "python_env.yaml"))
+    model.save(str(folder / "MLmodel"))

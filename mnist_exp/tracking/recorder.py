@@ -13,7 +13,7 @@ from typing import Any
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.tracking import events, journal, location, markers, staging
 from mnist_exp.tracking.events import Outcome, Start
-from mnist_exp.tracking.sender import Sender
+from mnist_exp.tracking.sending import RemoteSender
 
 # Without progress for so long, the rest is left to `mnist-exp sync`.
 _CLOSE_SECONDS = 60.0
@@ -29,7 +29,7 @@ class Recorder:
         self._journal = writer
         self._folder = folder
         self._warned = False
-        self._sender = Sender(self.job_dir)
+        self._sender = RemoteSender(self.job_dir)
 
     @classmethod
     def start(
@@ -167,7 +167,7 @@ class Recorder:
         name: str = "model",
         requirements: Sequence[str],
         metadata: Mapping[str, Any] | None = None,
-    ) -> Path:
+    ) -> None:
         """Records a Keras model (uint8 [N, 28, 28] to float32 [N, 10]) as the run's logged model.
 
         Args:
@@ -175,17 +175,25 @@ class Recorder:
             name: Its name in MLflow.
             requirements: What pip needs to load it.
             metadata: Kept beside it.
-
-        Returns:
-            Its folder, in MLflow's format, until `end`.
         """
+        import keras
+
         from mnist_exp.tracking.logged_model import save_model
 
         folder = self.job_dir / staging.FOLDER / name
         folder.parent.mkdir(parents=True, exist_ok=True)
-        save_model(model, folder, requirements=requirements, metadata=metadata)
-        self._append(events.Model(events.now(), name, name))
-        return folder
+        save_model(model, folder)
+        self._append(
+            events.Model(
+                events.now(),
+                name,
+                name,
+                list(requirements),
+                keras.__version__,
+                keras.backend.backend(),
+                None if metadata is None else dict(metadata),
+            )
+        )
 
     def end(self, outcome: Outcome) -> bool:
         """Ends the record, and waits for MLflow while it takes what is left.

@@ -198,7 +198,7 @@ class Replay:
 
         folder = self.job_dir / staging.FOLDER / event.path
         if folder.is_dir():
-            send_model(self._store, run_id, folder, event.name)
+            send_model(self._store, run_id, folder, event)
         else:
             self.refused.append(f"{folder} is gone")
 

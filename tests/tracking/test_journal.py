@@ -44,7 +44,7 @@ EXAMPLES = [
     Description(2, "# x"),
     Dataset(2, "mnist", "ab12", "/data", {"train": 5}),
     Artifact(2, "plots/a.png", "00ff"),
-    Model(2, "model", "model"),
+    Model(2, "model", "model", ["keras==3"], "3", "tensorflow", {"weights": "00ff"}),
     End(2, "FINISHED", "pruned"),
     Resumed(2),
 ]

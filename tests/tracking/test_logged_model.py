@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from mnist_exp.errors import RequestError
 from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking.events import Model, encode
 from mnist_exp.tracking.logged_model import keras_file, model_id, model_path, save_model, send_model
 from mnist_exp.tracking.store import Store
 
 REQUIREMENTS = ["keras==3.15.0", "tensorflow==2.21.0"]
+EVENT = Model(1, "model", "model", REQUIREMENTS, "3.15.0", "tensorflow", None)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def network():
 @pytest.fixture(scope="module")
 def saved(network, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
-    save_model(network, folder, requirements=REQUIREMENTS, metadata={"weights": "00ff"})
+    save_model(network, folder)
     return folder
 
 
@@ -57,19 +60,46 @@ def models(store: Store, run_id: str) -> list[tuple[str, str]]:
 
 
 def test_saving_writes_nothing_else(network, sealed_environment):
-    save_model(network, Path("model"), requirements=REQUIREMENTS)
-    save_model(network, Path("model"), requirements=REQUIREMENTS)
+    save_model(network, Path("model"))
+    save_model(network, Path("model"))
     assert [path.name for path in sealed_environment.iterdir()] == ["model"]
-    wanted = Path("model/requirements.txt").read_text().splitlines()
-    assert set(REQUIREMENTS) < set(wanted)
+
+
+def test_the_folder_is_what_mlflow_itself_would_make(store, start_run, network):
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Schema, TensorSpec
+
+    recorder = start_run()
+    recorder.model(network, requirements=REQUIREMENTS, metadata={"weights": "00ff"})
+    assert recorder.end("finished")
+    ours = model_path(store, recorder.run_id)
+    mlflow.keras.save_model(
+        network,
+        "theirs",
+        signature=ModelSignature(
+            Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28))]),
+            Schema([TensorSpec(np.dtype("float32"), (-1, 10))]),
+        ),
+        pip_requirements=REQUIREMENTS,
+        metadata={"weights": "00ff"},
+    )
+    files = {path.relative_to("theirs") for path in Path("theirs").rglob("*") if path.is_file()}
+    assert {path.relative_to(ours) for path in ours.rglob("*") if path.is_file()} == files
+    for name in files - {Path("MLmodel"), Path("data/model.keras")}:
+        assert (ours / name).read_text() == (Path("theirs") / name).read_text()
+    described = yaml.safe_load((ours / "MLmodel").read_text())
+    for key, value in yaml.safe_load(Path("theirs/MLmodel").read_text()).items():
+        # A .keras file holds the time at which it was written.
+        if key not in {"utc_time_created", "model_uuid", "model_id", "model_size_bytes"}:
+            assert described[key] == value, key
 
 
 def test_a_run_logs_its_model(store, start_run, network):
     import mlflow
 
     recorder = start_run()
-    folder = recorder.model(network, requirements=REQUIREMENTS, metadata={"weights": "00ff"})
-    assert keras_file(folder).is_file()
+    recorder.model(network, requirements=REQUIREMENTS, metadata={"weights": "00ff"})
     recorder.metrics({"test/accuracy": 0.5})
     assert recorder.end("finished")
 
@@ -99,8 +129,8 @@ def test_a_run_logs_its_model(store, start_run, network):
 
 def test_sending_twice_makes_no_second_model(store, killed):
     folder = killed.job_dir / "artifacts" / "model"
-    first = send_model(store, killed.run_id, folder, "model")
-    assert send_model(store, killed.run_id, folder, "model") == first
+    first = send_model(store, killed.run_id, folder, EVENT)
+    assert send_model(store, killed.run_id, folder, EVENT) == first
     assert models(store, killed.run_id) == [(first, "READY")]
 
 
@@ -114,8 +144,8 @@ def test_a_model_that_a_crash_left_is_completed(store, killed, call, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(type(store.client), call, crash)
         with pytest.raises(ConnectionError):
-            send_model(store, killed.run_id, folder, "model")
-    send_model(store, killed.run_id, folder, "model")
+            send_model(store, killed.run_id, folder, EVENT)
+    send_model(store, killed.run_id, folder, EVENT)
     ((_, status),) = models(store, killed.run_id)
     assert status == "READY"
     assert keras_file(model_path(store, killed.run_id)).is_file()
@@ -130,9 +160,8 @@ def test_a_run_without_a_model_says_so(store, start_run):
 
 
 def test_a_waiting_model_is_sent_without_tensorflow(store, killed):
-    line = b'{"event": "model", "time": 1, "path": "model", "name": "model"}\n'
     with (killed.job_dir / journal.FILE_NAME).open("ab") as file:
-        file.write(line)
+        file.write(encode(EVENT))
     code = """
 import sys
 from pathlib import Path
