@@ -5,9 +5,9 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext
 
 from mnist_exp.config import Composer
-from mnist_exp.experiment import Run
 from mnist_exp.hydra_loader import version_base
 from mnist_exp.job import Job
+from mnist_exp.story import Run
 
 
 def run(*overrides: str, config_dir: str | None = None) -> Run:

@@ -119,12 +119,13 @@ def cli() -> None:
     page=TRAIN_HELP,
     context_settings={**SETTINGS, "ignore_unknown_options": True},
 )
+@click.option("--dry-run", is_flag=True, help="Of a sweep: shows what would run, and stops.")
 @click.argument("arguments", nargs=-1, type=OverrideArgument())
-def train(arguments: tuple[str, ...]) -> None:
+def train(arguments: tuple[str, ...], *, dry_run: bool) -> None:
     """Trains and tests a model: one run; with -m a sweep."""
     from mnist_exp import job
 
-    job.train(arguments)
+    job.train(arguments, dry_run=dry_run)
 
 
 @cli.command()

@@ -22,16 +22,18 @@ logger = logging.getLogger("mnist_exp")
 class Reporter:
     """Tells a person, and the log, how a training goes."""
 
+    silent = False  # of all: where a sweep tells of many runs together
+
     def __init__(self) -> None:
         """Looks whether stderr is a terminal."""
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, quiet=self.silent)
         self._live = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             TextColumn("{task.fields[text]}"),
             console=self._console,
             transient=True,
-            disable=not self._console.is_terminal,
+            disable=self.silent or not self._console.is_terminal,
         )
         self._epoch = self._live.add_task("", total=None, text="", visible=False)
 
@@ -57,7 +59,7 @@ class Reporter:
             text=(
                 f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}  "
                 f"{progress.images_per_second:,.0f} images/s  "
-                f"{_duration(progress.seconds_left)} left"
+                f"{duration(progress.seconds_left)} left"
             ),
         )
 
@@ -111,6 +113,16 @@ def _results(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
+def silent() -> Iterator[None]:
+    """Keeps what runs tell from the terminal; it still goes to their logs."""
+    before, Reporter.silent = Reporter.silent, True
+    try:
+        yield
+    finally:
+        Reporter.silent = before
+
+
+@contextmanager
 def log_file(file: Path) -> Iterator[None]:
     """Sends what the package logs to a file too."""
     handler = logging.FileHandler(file, encoding="utf-8")
@@ -126,6 +138,7 @@ def log_file(file: Path) -> Iterator[None]:
         handler.close()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Returns a time in words: `7 s`, or minutes and seconds as `2:05`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"

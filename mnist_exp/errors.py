@@ -6,6 +6,8 @@ The command line turns them into exit codes; nothing else in the project chooses
 import difflib
 from collections.abc import Iterable
 
+_REASON_CHARACTERS = 500
+
 
 class RequestError(Exception):
     """The request was wrong: nothing was run. Exit code 2."""
@@ -28,3 +30,11 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     """
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
     return f" Did you mean {matches[0]!r}?" if matches else ""
+
+
+def reason_of(problem: BaseException) -> str:
+    """Returns what an error says, in one line of a bearable length."""
+    text = " ".join(str(problem).split())
+    if not text or type(problem).__module__ == "builtins":
+        text = f"{type(problem).__name__}: {text}".rstrip(": ")
+    return text[:_REASON_CHARACTERS]

@@ -8,6 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,12 +19,14 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.errors import RequestError
 from mnist_exp.hydra_loader import CONFIG_NAME, VERSION_BASE, config_folder, register_resolvers
 
 if TYPE_CHECKING:
-    from mnist_exp.experiment import Run
+    from mnist_exp.story import Run
+    from mnist_exp.sweeps import Membership, Sweep
 
+PLANNED = "mnist_exp_sweeps"  # in the `_target_` of the sweeper that runs a plan
 # A launcher's worker process imports this module to find `Job`, and composes afterwards.
 register_resolvers()
 
@@ -32,57 +35,62 @@ class Job:
     """The function that Hydra calls for each job.
 
     Where Hydra runs one job, `run` or `failure` keeps what came of it, because Hydra would print a
-    traceback. In a sweep a failure is printed and raised: Hydra counts it and goes on to the next.
+    traceback. The jobs of a sweep are told of it in `membership`, and return their results.
     """
 
     def __init__(self, *, show: bool = False) -> None:
         """Has run nothing yet.
 
         Args:
-            show: whether to print the result of each run to stdout.
+            show: whether to print the result of a run to stdout.
         """
         self.show = show
         self.run: Run | None = None
         self.failure: Exception | None = None
+        self.sweep: Sweep | None = None
+        self.membership: Membership | None = None
 
-    def __call__(self, cfg: Any) -> None:
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves the sweep itself behind when the job goes to another process."""
+        return {**self.__dict__, "sweep": None, "run": None, "failure": None}
+
+    def __call__(self, cfg: Any) -> Any:
         """Runs the experiment that Hydra composed, in the folder that Hydra made."""
         from mnist_exp import config
 
         job = HydraConfig.get()
+        job_dir, chosen = Path(job.runtime.output_dir), config.choices(job)
+        overrides = config.task_overrides(job)
+        if self.membership is not None:
+            from mnist_exp.sweeps import worker
+
+            return worker.work(
+                config.from_hydra(cfg),
+                job_dir=job_dir,
+                choices=chosen,
+                overrides=overrides,
+                membership=self.membership,
+            )
         try:
-            self.run = self._run(cfg, job)
+            from mnist_exp import experiment
+
+            checked = config.from_hydra(cfg)
+            self.run = experiment.run(checked, job_dir=job_dir, choices=chosen, overrides=overrides)
+            if self.show:
+                experiment.show(self.run)
         except Exception as failure:
-            if job.mode == RunMode.RUN:
-                self.failure = failure
-                return
-            overrides = " ".join(config.task_overrides(job)) or "no overrides"
-            click.echo(f"Job {job.job.num} ({overrides}) failed. {failure}", err=True)
-            raise ExperimentError(
-                "A job of the sweep failed; its message stands above."
-            ) from failure
-
-    def _run(self, cfg: Any, job: Any) -> "Run":
-        from pathlib import Path
-
-        from mnist_exp import config, experiment
-
-        run = experiment.run(
-            config.from_hydra(cfg),
-            job_dir=Path(job.runtime.output_dir),
-            choices=config.choices(job),
-            overrides=config.task_overrides(job),
-        )
-        if self.show:
-            experiment.show(run)
-        return run
+            if job.mode != RunMode.RUN:
+                raise
+            self.failure = failure
+        return None
 
 
-def train(arguments: Sequence[str]) -> None:
+def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
     """Does what a Hydra application does with its command line, checked first.
 
     Args:
         arguments: overrides and Hydra's flags.
+        dry_run: of a sweep, whether to stop when its plan is printed.
 
     Raises:
         RequestError: the command line or the config is wrong; no folder was made.
@@ -99,10 +107,28 @@ def train(arguments: Sequence[str]) -> None:
             "Expected a config. Received: --experimental-rerun, whose file can run any code. "
             "Use `mnist-exp resume RUN`, or give the run's overrides again."
         )
-    only_shows = flags.cfg or flags.info or flags.hydra_help or flags.shell_completion
-    if not only_shows:
-        _check(flags)
     job = Job(show=True)
+    if not (flags.cfg or flags.info or flags.hydra_help or flags.shell_completion):
+        job.sweep = _checked(flags)
+        if job.sweep is not None:
+            click.echo(job.sweep.announce(), err=True)
+    if dry_run:
+        if job.sweep is None:
+            raise RequestError(
+                "Expected -m with --dry-run, which shows what a sweep would run. Received: one "
+                "run. `mnist-exp train --cfg job` shows its config."
+            )
+        return
+    if job.sweep is None or not job.sweep.complete:
+        _hand_over(job, arguments, flags)
+    if job.failure is not None:
+        raise job.failure
+    if job.sweep is not None:
+        job.sweep.conclude()
+
+
+def _hand_over(job: Job, arguments: Sequence[str], flags: Namespace) -> None:
+    """Lets Hydra run the job, or all of them."""
     try:
         with _command_line(arguments, flags.overrides):
             hydra.main(
@@ -116,23 +142,32 @@ def train(arguments: Sequence[str]) -> None:
             "command from another folder, or choose one with hydra.run.dir=FOLDER."
         ) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        _check(flags)  # it finds more words for what is wrong
+        _checked(flags)  # it finds more words for what is wrong
         raise RequestError(" ".join(str(error).split())) from error
-    if job.failure is not None:
-        raise job.failure
 
 
-def _check(flags: Namespace) -> None:
-    from mnist_exp.config import Composer
+def _checked(flags: Namespace) -> "Sweep | None":
+    """Checks what can be checked before anything runs; returns the sweep, where it is one."""
+    from mnist_exp.config import Composer, SweepComposer
 
     composer = Composer(flags.config_dir, flags.config_name, flags.config_path)
     if flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides:
-        composer.check_sweep(flags.overrides)
-    else:
-        _, config = composer.checked(flags.overrides)
-        from mnist_exp import origin  # a config error need not wait for it
+        jobs = SweepComposer(composer, flags.overrides)
+        if PLANNED not in jobs.hydra["sweeper"]["_target_"]:
+            return None  # a sweeper of the user's own picks values as it goes
+        from mnist_exp.sweeps import Sweep
 
-        origin.preflight(config)
+        return Sweep(jobs)
+    _, config = composer.checked(flags.overrides)
+    if config.search is not None:
+        raise RequestError(
+            f"Expected -m with search={config.search.name}, which makes many runs. Received: one "
+            "run. Add -m, or leave search out."
+        )
+    from mnist_exp import origin  # a config error need not wait for it
+
+    origin.preflight(config)
+    return None
 
 
 @contextmanager

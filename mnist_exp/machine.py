@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import platform
 import sys
@@ -102,7 +103,18 @@ def _import_tensorflow() -> Any:
         return sys.modules["tensorflow"]
     # A signal in the middle of an import would look like a broken installation.
     with signals.held(), _without_native_stderr():
-        return importlib.import_module("tensorflow")
+        tensorflow = importlib.import_module("tensorflow")
+    _quiet_logger()
+    return tensorflow
+
+
+def _quiet_logger() -> None:
+    """Leaves TensorFlow's Python log to errors: it warns of every model that is built anew."""
+    logger = logging.getLogger("tensorflow")
+    logger.setLevel(logging.ERROR)
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.stream = sys.stderr  # the one that it found while it was loaded is closed
 
 
 @contextlib.contextmanager

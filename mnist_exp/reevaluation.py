@@ -13,9 +13,9 @@ from mnist_exp.config.schema import Config
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.evaluation import Evaluation
 from mnist_exp.evaluation import evaluate as measure
-from mnist_exp.experiment import test_metrics
 from mnist_exp.lookup import find
 from mnist_exp.origin import RESOLVED
+from mnist_exp.story import test_metrics
 from mnist_exp.tracking import Point, RunRecord, Store, events
 from mnist_exp.tracking.attempt import Attempt, first_line
 from mnist_exp.tracking.logged_model import keras_file, model_path

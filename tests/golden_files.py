@@ -6,9 +6,11 @@ from pathlib import Path
 
 import yaml
 from rich.console import Console
+from sweep_results import markdown, over_seeds, shown
 
 from mnist_exp import listing
-from mnist_exp.config import Composer, ConfigError, compose, to_record
+from mnist_exp.config import Composer, ConfigError, SweepComposer, compose, to_record
+from mnist_exp.sweeps.plan import Plan
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.records import OUTCOME_TAG
 
@@ -55,6 +57,8 @@ def contents() -> dict[Path, str]:
         GOLDEN / "config.yaml": config,
         GOLDEN / "errors" / "sweep.txt": sweep_error(),
         GOLDEN / "runs.txt": runs_table(),
+        GOLDEN / "sweep.md": markdown(),
+        GOLDEN / "sweep.txt": shown(over_seeds()),
     }
     for name, overrides in ERRORS.items():
         files[GOLDEN / "errors" / f"{name}.txt"] = error(overrides)
@@ -108,7 +112,7 @@ def error(overrides: list[str]) -> str:
 def sweep_error() -> str:
     """Returns the message that a wrong sweep gets."""
     try:
-        Composer().check_sweep(SWEEP)
+        Plan(SweepComposer(Composer(), SWEEP))
     except ConfigError as message:
         return f"-m {' '.join(SWEEP)}\n\n{message}\n"
     raise AssertionError(f"{SWEEP} is not refused")

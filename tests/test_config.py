@@ -146,7 +146,7 @@ def test_flat_config_is_text(composer):
 def test_flat_config_gives_the_config_back(composer):
     flat = config.flatten(composer.compose([]).config)
     overrides = [f"{key}={value}" for key, value in flat.items() if not key.endswith("name")]
-    overrides = [text for text in overrides if "://" not in text and "/" not in text]
+    overrides = [text for text in overrides if "/" not in text and text != "search=null"]
     assert config.flatten(composer.compose(overrides).config) == flat
 
 

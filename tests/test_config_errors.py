@@ -5,6 +5,7 @@ from golden_files import ERRORS, GOLDEN, error, sweep_error
 
 from mnist_exp import config
 from mnist_exp.errors import RequestError
+from mnist_exp.sweeps.plan import Plan
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -92,29 +93,32 @@ def test_missing_folder_is_told():
         config.compose([], config_dir="nowhere")
 
 
+def plan(overrides: list[str]) -> Plan:
+    return Plan(config.SweepComposer(config.Composer(), overrides))
+
+
 def test_every_job_of_a_grid_is_checked():
-    composer = config.Composer()
-    composer.check_sweep(["model=cnn,mlp", "seed=range(0,3)"])
-    composer.check_sweep(["model=glob(*cnn)", "training.epochs=1"])
+    plan(["model=cnn,mlp", "seed=range(0,3)"])
+    plan(["model=glob(*cnn)", "training.epochs=1"])
     with pytest.raises(config.ConfigError) as caught:
-        composer.check_sweep(["model=cnn,mlp", "model.dropout=0,1", "training.epoch=1,2"])
+        plan(["model=cnn,mlp", "model.dropout=0,1", "training.epoch=1,2"])
     assert {p.key for p in caught.value.problems} == {"model.dropout", "training.epoch"}
 
 
 def test_sweep_over_hydra_or_an_interval_is_refused():
     with pytest.raises(config.ConfigError):
-        config.Composer().check_sweep(["optimizer.learning_rate=interval(0.1,1)"])
+        plan(["optimizer.learning_rate=interval(0.1,1)"])
     with pytest.raises(config.ConfigError):
-        config.Composer().check_sweep(["hydra.run.dir=a,b"])
+        plan(["hydra.run.dir=a,b"])
 
 
 def test_sweep_with_a_bad_override_is_checked_beyond_it():
     with pytest.raises(config.ConfigError) as caught:
-        config.Composer().check_sweep(["modle=3", "training.epochs=0", "seed=0,-1", "x=="])
+        plan(["modle=3", "training.epochs=0", "seed=0,-1", "x=="])
     assert {p.key for p in caught.value.problems} == {"'x=='", "modle", "training.epochs", "seed"}
 
 
 def test_rule_that_holds_for_some_jobs_only_is_found():
     with pytest.raises(config.ConfigError) as caught:
-        config.Composer().check_sweep(["data.validation_images=0,100"])
+        plan(["data.validation_images=0,100"])
     assert [p.key for p in caught.value.problems] == ["training.best_weights"]

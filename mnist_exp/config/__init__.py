@@ -5,6 +5,7 @@
     report       what is wrong, all of it
     examination  overrides that Hydra refuses, one by one
     composing    overrides -> config
+    sweep        overrides -> the configs of many jobs
     record       config -> nested, flat, digest, and back
 
 It imports neither TensorFlow nor MLflow, and holds no default: those stand in conf/.
@@ -21,6 +22,7 @@ from mnist_exp.config.composing import (
 from mnist_exp.config.record import digest, flatten, from_record, to_record
 from mnist_exp.config.report import ConfigError, Problem
 from mnist_exp.config.schema import Component, Config
+from mnist_exp.config.sweep import SweepComposer
 
 __all__ = [
     "Component",
@@ -29,6 +31,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Problem",
+    "SweepComposer",
     "choices",
     "compose",
     "digest",

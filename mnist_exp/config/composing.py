@@ -10,21 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_exp.config.examination import Examination, words
-from mnist_exp.config.report import ConfigError, Problem, validate
+from mnist_exp.config.report import Problem, validate
 from mnist_exp.config.schema import Config
 from mnist_exp.hydra_loader import CONFIG_NAME, config_loader, version_base
-
-MOST_PROBLEMS = 20  # of a sweep, after which no further job is looked at
 
 
 @dataclass(frozen=True)
@@ -104,13 +98,14 @@ class Composer:
         return Composed(config, choices(cfg.hydra), tuple(task_overrides(cfg.hydra)))
 
     def checked(
-        self, overrides: Sequence[str], job_number: int | None = None
+        self, overrides: Sequence[str], bases: dict[tuple[str, ...], DictConfig] | None = None
     ) -> tuple[DictConfig, Config]:
         """Composes one experiment.
 
         Args:
             overrides: Hydra overrides.
-            job_number: the place in a sweep.
+            bases: what earlier calls composed, and this one, for a sweep of many: see
+                `Examination`.
 
         Returns:
             Hydra's config, with the `hydra` section and a job folder chosen, and the checked one.
@@ -119,48 +114,11 @@ class Composer:
             ConfigError: with all problems at once.
         """
         with version_base():
-            examination = Examination(self.loader, self.config_name, RunMode.RUN)
+            examination = Examination(self.loader, self.config_name, RunMode.RUN, bases)
             cfg = examination.compose(overrides)
-            with _as_job(cfg, job_number):
+            with _as_job(cfg):
                 values, unresolved = plain(cfg)
             return cfg, validate(values, [*examination.problems, *unresolved])
-
-    def check_sweep(self, overrides: Sequence[str]) -> None:
-        """Checks every job of a sweep.
-
-        Raises:
-            ConfigError: with the problems of all jobs.
-        """
-        examination = Examination(self.loader, self.config_name, RunMode.MULTIRUN)
-        with version_base():
-            cfg = examination.compose(overrides)
-        problems = examination.problems
-        for_hydra = [str(o.input_line) for o in examination.accepted if o.is_hydra_override()]
-        for_jobs = [o for o in examination.accepted if not o.is_hydra_override()]
-        for number, job in enumerate(self._jobs(cfg.hydra.sweeper, for_jobs)):
-            try:
-                self.checked([*for_hydra, *job], number)
-            except ConfigError as error:
-                problems = list(dict.fromkeys([*problems, *error.problems]))
-            if len(problems) >= MOST_PROBLEMS:
-                break
-        if problems:
-            raise ConfigError(problems)
-
-    def _jobs(self, sweeper: Any, overrides: Sequence[Override]) -> list[list[str]]:
-        """Returns the overrides of each job that Hydra's own sweeper would make of a sweep."""
-        texts = [str(override.input_line) for override in overrides]
-        if not sweeper.get("_target_", "").endswith(BasicSweeper.__name__):
-            # Another sweeper picks values as it goes; each job is checked when it starts.
-            return [[str(o.input_line) for o in overrides if not o.is_sweep_override()]]
-        params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-        parser = OverridesParser.create(config_loader=self.loader)
-        try:
-            parsed = parser.parse_overrides([*params, *texts])
-            return [list(job) for job in BasicSweeper.split_arguments(parsed, None)[0]]
-        except HydraException as error:
-            problem = Problem("-m", "a grid of values", " ".join(texts), words(error))
-            raise ConfigError([problem]) from None
 
 
 def task_overrides(hydra: Any) -> list[str]:
@@ -207,14 +165,11 @@ def _resolve(
 
 
 @contextmanager
-def _as_job(cfg: DictConfig, job_number: int | None) -> Iterator[None]:
+def _as_job(cfg: DictConfig) -> Iterator[None]:
     """Lets a config see what Hydra tells a job, such as `${hydra:runtime.output_dir}`."""
     holder = HydraConfig.instance()
     before = holder.cfg
-    with read_write(cfg), open_dict(cfg.hydra):
-        if job_number is not None:
-            cfg.hydra.job.num = job_number
-            cfg.hydra.job.id = str(job_number)
+    with read_write(cfg.hydra), open_dict(cfg.hydra):
         cfg.hydra.mode = cfg.hydra.mode or RunMode.RUN
     holder.set_config(cfg)
     try:

@@ -1,5 +1,6 @@
 """Overrides that Hydra refuses, one by one: what is wrong with each, and which can stay."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,19 +31,29 @@ def words(error: BaseException) -> str:
 class Examination:
     """Finds the overrides that compose, and a problem for each that does not."""
 
-    def __init__(self, loader: ConfigLoaderImpl, config_name: str, mode: RunMode) -> None:
+    def __init__(
+        self,
+        loader: ConfigLoaderImpl,
+        config_name: str,
+        mode: RunMode,
+        bases: dict[tuple[str, ...], DictConfig] | None = None,
+    ) -> None:
         """Looks at nothing yet.
 
         Args:
             loader: Hydra's loader.
             config_name: the primary config.
             mode: RUN, where several values are an error, or MULTIRUN, where jobs take them.
+            bases: what other examinations composed of their selections, and this one's after it.
+                The jobs of a sweep differ mostly in values, which are quick to set; None: composes
+                everything by Hydra.
         """
         self.problems: list[Problem] = []
         self.accepted: list[Override] = []
         self._loader = loader
         self._config_name = config_name
         self._mode = mode
+        self._bases = bases
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Composes all overrides as Hydra does, or else those that can be.
@@ -54,16 +65,16 @@ class Examination:
         Raises:
             ConfigError: the configs do not compose without any override either.
         """
-        parsed = [override for text in overrides for override in self._parse(text)]
-        parsed = [o for o in parsed if not self._is_selection(o) or self._option_exists(o)]
+        parsed = self.parse(overrides)
         refusal = ""
-        if not self.problems and all(_may_fit(override) for override in parsed):
+        quick = self._bases is None and not self.problems
+        if quick and all(_may_fit(override) for override in parsed):
             try:
                 return self._load(parsed)
             except COMPOSITION_ERRORS as error:
                 refusal = words(error)  # which override is at fault is found out below
-        first = [o for o in parsed if self._is_selection(o) or o.is_hydra_override()]
-        cfg = self._load_selections(first)
+        first = self.selections(parsed)
+        cfg = self._base(first)
         known = set(_paths(OmegaConf.to_container(cfg, resolve=False)))
         for override in parsed:
             if override not in first and self._apply(override, cfg, known):
@@ -73,6 +84,15 @@ class Examination:
             self.problems.append(Problem("config", expected, " ".join(overrides), refusal))
         return cfg
 
+    def parse(self, overrides: Sequence[str]) -> list[Override]:
+        """Returns the overrides that can be read and name an option that exists."""
+        parsed = [override for text in overrides for override in self._parse(text)]
+        return [o for o in parsed if not self._is_selection(o) or self._option_exists(o)]
+
+    def selections(self, parsed: Sequence[Override]) -> list[Override]:
+        """Returns those that only Hydra can compose: options of groups, and Hydra's own keys."""
+        return [o for o in parsed if self._is_selection(o) or o.is_hydra_override()]
+
     def _load(self, overrides: Sequence[Override]) -> DictConfig:
         texts = [str(override.input_line) for override in overrides]
         cfg: DictConfig = self._loader.load_configuration(
@@ -80,6 +100,18 @@ class Examination:
         )
         self.accepted = list(overrides)
         return cfg
+
+    def _base(self, selections: Sequence[Override]) -> DictConfig:
+        if self._bases is None:
+            return self._load_selections(selections)
+        texts = tuple(str(override.input_line) for override in selections)
+        if texts not in self._bases:
+            base = self._load_selections(selections)
+            if len(self.accepted) < len(selections):
+                return base  # something was refused, and others must hear of it too
+            self._bases[texts] = base
+        self.accepted = list(selections)
+        return copy.deepcopy(self._bases[texts])
 
     def _load_selections(self, overrides: Sequence[Override]) -> DictConfig:
         """Composes the overrides that Hydra takes: all at once if it can be, else one by one."""
@@ -137,7 +169,8 @@ class Examination:
 
     def _parse(self, text: str) -> Iterator[Override]:
         try:
-            override = OverridesParser.create().parse_overrides([text])[0]
+            parser = OverridesParser.create(config_loader=self._loader)
+            override = parser.parse_overrides([text])[0]
         except HydraException:
             override = None
         if override is None or not override.key_or_group:

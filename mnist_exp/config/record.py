@@ -12,6 +12,8 @@ from mnist_exp.config.schema import Config
 NOT_THE_RESULT: dict[str, bool | set[str]] = {
     "description": True,
     "tracking": True,
+    "sweep": True,
+    "search": True,
     "data": {"root", "mirrors", "attempts", "timeout_seconds"},
     "training": {"threads", "keep_checkpoints"},
 }
@@ -39,8 +41,8 @@ def flatten(config: Config) -> dict[str, str]:
 def digest(config: Config) -> str:
     """Returns the SHA-256, as 64 hex digits, of what determines the experiment.
 
-    Where data lie, how they are fetched, where the run is tracked, its description, the number of
-    threads and what becomes of checkpoints are left out.
+    Where data lie, how they are fetched, where the run is tracked, the sweep it belongs to, its
+    description, the number of threads and what becomes of checkpoints are left out.
     """
     record = config.model_dump(mode="json", exclude=NOT_THE_RESULT)
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

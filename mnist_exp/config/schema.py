@@ -279,11 +279,42 @@ class Tracking(Section):
     experiment: Text
 
 
+class Sweep(Section):
+    """What `-m` does with many jobs; `name` and `job` are set for each of them."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None
+    job: Amount | None
+    on_failure: Literal["continue", "stop"]
+    retries: Amount
+    rerun: Literal["none", "stale", "all"]
+
+
+class Sampling(Component):
+    """Trials one after the other, at random or by what was learnt (TPE); bad ones are cut off."""
+
+    name: Literal["random", "tpe"]
+    trials: Count
+    seed: Amount
+    pruner: Literal["none", "median", "hyperband"]
+    warmup_epochs: Amount
+
+
+class Halving(Component):
+    """Many short trainings, and longer ones for the best of them."""
+
+    name: Literal["halving"]
+    trials: Count
+    seed: Amount
+    reduction: Annotated[int, Field(ge=2)]
+    min_epochs: Count
+
+
 Data = Annotated[MnistData | DigitsData | IdxData, Field(discriminator="name")]
 Augmentation = Annotated[NoAugmentation | Shifting | Affine | Elastic, Field(discriminator="name")]
 Model = Annotated[Mlp | Cnn | DeepCnn, Field(discriminator="name")]
 Optimizer = Annotated[Sgd | Adam | AdamW, Field(discriminator="name")]
 Schedule = Annotated[Constant | Cosine | OneCycle, Field(discriminator="name")]
+Search = Annotated[Sampling | Halving, Field(discriminator="name")]
 
 
 class Config(Section):
@@ -298,3 +329,5 @@ class Config(Section):
     schedule: Schedule
     training: Training
     tracking: Tracking
+    sweep: Sweep
+    search: Search | None

@@ -17,7 +17,7 @@ from typing import Any
 from mnist_exp import cache
 from mnist_exp.tracking.events import now
 from mnist_exp.tracking.location import sqlite_path
-from mnist_exp.tracking.records import RunRecord
+from mnist_exp.tracking.records import SPACE_TAG, RunRecord
 
 _VERSION = 1
 # Runs that end while another process ends too may reach MLflow in another order than their times.
@@ -85,11 +85,20 @@ class Index:
         self._database.close()
 
     def runs(self, limit: int | None = None) -> list[RunRecord]:
-        """Returns the runs that are not deleted, newest first."""
+        """Returns the runs that are not deleted, newest first, without the parents of sweeps."""
         rows = self._database.execute(
             "SELECT record FROM runs WHERE experiment = ? AND NOT deleted "
-            "ORDER BY start_time DESC, run_id LIMIT ?",
-            [self.experiment, -1 if limit is None else limit],
+            "AND json_extract(record, ?) IS NULL ORDER BY start_time DESC, run_id LIMIT ?",
+            [self.experiment, _path(SPACE_TAG), -1 if limit is None else limit],
+        )
+        return [_decode(record) for (record,) in rows]
+
+    def tagged(self, tag: str, value: str) -> list[RunRecord]:
+        """Returns the runs with a tag of this value that are not deleted, newest first."""
+        rows = self._database.execute(
+            "SELECT record FROM runs WHERE experiment = ? AND NOT deleted "
+            "AND json_extract(record, ?) = ? ORDER BY start_time DESC, run_id",
+            [self.experiment, _path(tag), value],
         )
         return [_decode(record) for (record,) in rows]
 
@@ -176,6 +185,11 @@ class Index:
             "SELECT store, seen FROM state WHERE experiment = ?", [self.experiment]
         ).fetchone()
         return (row[0], row[1]) if row else ("", 0)
+
+
+def _path(tag: str) -> str:
+    """Returns where SQLite finds a tag in a record."""
+    return f'$.tags."{tag}"'
 
 
 def _cache_file(uri: str) -> Path:

@@ -91,8 +91,15 @@ class Recorder:
             ) from problem
 
     @classmethod
-    def resume(cls, job_dir: Path, *, folder: Path | None = None) -> "Recorder":
+    def resume(
+        cls, job_dir: Path, *, folder: Path | None = None, finished: bool = False
+    ) -> "Recorder":
         """Goes on with the record of a run that was cut off, in the same MLflow run.
+
+        Args:
+            job_dir: The run's own folder.
+            folder: Where commands look for unsent runs; None is the working folder.
+            finished: Whether one that finished may go on too.
 
         Raises:
             RequestError: There is no such run, it is still alive, or it finished.
@@ -100,7 +107,7 @@ class Recorder:
         start = journal.start_of(job_dir)
         writer = journal.Journal.reopen(job_dir)
         outcome = journal.outcome_of(entry.event for entry in journal.read(job_dir))
-        if outcome in {"finished", "pruned"}:
+        if outcome in {"finished", "pruned"} and not finished:
             writer.close()
             raise RequestError(
                 f"Expected a run that was cut off. Received: {start.run_name}, which {outcome}. "
@@ -194,6 +201,10 @@ class Recorder:
                 None if metadata is None else dict(metadata),
             )
         )
+
+    def reopened(self) -> None:
+        """Says that the run goes on where MLflow has it as ended, from another folder."""
+        self._append(events.Resumed(events.now()))
 
     def end(self, outcome: Outcome) -> bool:
         """Ends the record, and waits for MLflow while it takes what is left.

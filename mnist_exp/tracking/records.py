@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 JOB_ID_TAG = "mnist_exp.job_id"
 OUTCOME_TAG = "mnist_exp.outcome"
+SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what is explored
+FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class RunRecord:
     def job_id(self) -> str | None:
         """The id of the job folder; None for runs that mnist_exp did not make."""
         return self.tags.get(JOB_ID_TAG)
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether this is the parent of a sweep's runs, which trained nothing itself."""
+        return SPACE_TAG in self.tags
 
     @property
     def outcome(self) -> str | None:

@@ -168,6 +168,11 @@ class Store:
         """
         return self._search(filter_string, "deleted_only" if deleted else "active_only")
 
+    def history(self, run_id: str, metric: str) -> dict[int, float]:
+        """Returns step -> value of a metric; empty where the run has none."""
+        points = self.client.get_metric_history(run_id, metric)
+        return {point.step: point.value for point in points}
+
     def artifact_path(self, run_id: str, path: str) -> Path:
         """Returns an artifact of a run as a local file or folder; a remote one is downloaded."""
         from mlflow.artifacts import download_artifacts

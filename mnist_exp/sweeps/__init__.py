@@ -1,0 +1,24 @@
+"""Many runs by one command: planned and checked, skipped where they are done, compared at the end.
+
+space        overrides -> what is explored
+plan         overrides -> the jobs of a grid, or a space; composed and checked
+ledger       what the tracking store knows of the sweep
+search       trials so far -> what to try next; drawing, halving and trials belong to it
+campaign     a search as batches of jobs
+pruning      inside a job: whether it is cut off
+launches     jobs -> one of Hydra's launchers -> results
+sequence     the worker of the sequential launcher
+worker       one job, in the process that a launcher gives it
+membership   what a job is told of its sweep
+records      journal or MLflow's run -> result
+progress     what a person sees meanwhile
+ranking      results -> configs in order, seeds together; exploration: which key mattered
+report       the ranking as table, Markdown, CSV and pictures
+parent       the sweep's own run in MLflow
+sweep        all of it, in order
+"""
+
+from mnist_exp.sweeps.membership import Membership
+from mnist_exp.sweeps.sweep import Sweep
+
+__all__ = ["Membership", "Sweep"]

@@ -1,0 +1,128 @@
+"""What the tracking store knows of a sweep: its parent run, and what became of each job.
+
+MLflow is the truth, and the local index makes reading it fast; nothing else is remembered.
+"""
+
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from mnist_exp.errors import RequestError
+from mnist_exp.sweeps import records
+from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
+from mnist_exp.sweeps.records import JOB_PARAM, VALIDATION
+from mnist_exp.sweeps.results import JobResult
+from mnist_exp.tracking import Index, RunRecord, Store, preflight, recover
+from mnist_exp.tracking.attempt import Attempt
+from mnist_exp.tracking.store import unreachable
+
+CODE_TAG = "mnist_exp.code_sha256"
+_DONE = {"finished", "pruned"}
+_OPEN = {"RUNNING", "SCHEDULED"}
+_ORPHAN_SECONDS = 20.0
+_POLL_SECONDS = 0.5
+
+
+class Ledger:
+    """The runs of one sweep."""
+
+    def __init__(self, sweep: str, uri: str, experiment: str) -> None:
+        """Opens the index.
+
+        Args:
+            sweep: its name.
+            uri: a tracking URI as `location.resolve` returns it.
+            experiment: MLflow's.
+        """
+        self.sweep = sweep
+        self.index = Index.open(uri, experiment)
+        self.store = Store(uri, experiment)
+        self.parent: RunRecord | None = None
+        self._runs: dict[str, list[RunRecord]] = {}
+
+    def read(self) -> None:
+        """Puts right what a crash left behind, and reads the sweep's runs anew.
+
+        Raises:
+            RequestError: the store cannot be read, or a job is still at work in another process.
+        """
+        preflight(self.index.uri)
+        self._await_orphans()
+        with Attempt() as attempt:
+            self.index.refresh()
+        if attempt.problem is not None:
+            raise unreachable(self.index.uri, attempt.problem) from attempt.problem
+        runs: dict[str, list[RunRecord]] = defaultdict(list)
+        parents = []
+        for run in self.index.tagged(SWEEP_TAG, self.sweep):
+            if run.is_sweep:
+                parents.append(run)
+            elif KEY_TAG in run.tags and JOB_PARAM in run.params:
+                runs[run.tags[KEY_TAG]].append(run)
+        self._runs = runs
+        self.parent = min(parents, key=lambda run: run.start_time) if parents else None
+
+    def run(self, key: str) -> RunRecord | None:
+        """Returns the run that counts for a job: one that is done, else the newest."""
+        runs = self._runs.get(key, [])
+        return next((run for run in runs if run.outcome in _DONE), next(iter(runs), None))
+
+    def done(self, key: str) -> RunRecord | None:
+        """Returns the run of a job that need not run again; None where it must."""
+        run = self.run(key)
+        return run if run is not None and run.outcome in _DONE else None
+
+    def numbers(self) -> dict[str, int]:
+        """Returns key -> number of the jobs that have a run."""
+        return {key: int(runs[-1].params[JOB_PARAM]) for key, runs in self._runs.items()}
+
+    def latest(self) -> list[RunRecord]:
+        """Returns the run that counts for each job that has one."""
+        return [run for key in self._runs if (run := self.run(key)) is not None]
+
+    def result(self, run: RunRecord, *, epochs: bool) -> JobResult:
+        """Returns what came of a job.
+
+        Args:
+            run: one of this sweep's.
+            epochs: whether to fetch its validation accuracy epoch by epoch.
+        """
+        history = self.store.history(run.run_id, VALIDATION) if epochs else {}
+        return records.from_record(run, history)
+
+    def seconds_of_like(self, params: dict[str, str]) -> tuple[float, int] | None:
+        """Returns how long runs took that differ in little that costs time, and their number."""
+        like = [
+            run.metrics["time/total_seconds"]
+            for run in self.index.runs()
+            if run.outcome == "finished"
+            and "time/total_seconds" in run.metrics
+            and _costs(run.params) == _costs(params)
+        ]
+        return (sorted(like)[len(like) // 2], len(like)) if like else None
+
+    def _await_orphans(self) -> None:
+        """Waits for jobs whose sweep was killed a moment ago: they notice, and end themselves."""
+        deadline = time.monotonic() + _ORPHAN_SECONDS
+        while True:
+            alive = [
+                pending.job_dir
+                for pending in recover(Path.cwd())
+                if pending.result == "alive" and records.sweep_of(pending.job_dir) == self.sweep
+            ]
+            if not alive:
+                return
+            if time.monotonic() > deadline:
+                raise RequestError(
+                    f"Expected the jobs of sweep {self.sweep} to have ended. Received: "
+                    f"{', '.join(str(folder) for folder in alive)}, where a process is still at "
+                    "work. Wait for it to end, or stop it."
+                )
+            time.sleep(_POLL_SECONDS)
+
+
+def _costs(params: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """Returns the params that decide how long a run takes."""
+    groups = ("model.", "data.name", "data.train_images", "augmentation.name", "training.epochs")
+    more = ("training.batch_size", "training.precision")
+    return tuple(sorted((k, v) for k, v in params.items() if k.startswith((*groups, *more))))

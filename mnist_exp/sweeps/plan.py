@@ -1,0 +1,166 @@
+"""What a sweep is to run, all composed and checked before anything runs."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+
+from mnist_exp import data
+from mnist_exp.config import Config, ConfigError, SweepComposer, digest
+from mnist_exp.sweeps import space as spaces
+from mnist_exp.sweeps.membership import Assignment
+from mnist_exp.sweeps.space import SEED, Space
+
+_MOST_PROBLEMS = 20  # after which no further job is looked at
+_NAME_DIGITS = 8
+# What says how a sweep runs, not what it is.
+_NOT_THE_SWEEP = ("hydra.", "sweep.", "tracking", "description", "data.root", "training.threads")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A job without a number."""
+
+    overrides: tuple[str, ...]
+    config: Config
+    assignment: Assignment
+
+    @property
+    def key(self) -> str:
+        """Returns the SHA-256 of what determines the result."""
+        return self.assignment.key
+
+
+class Plan:
+    """The jobs of a grid, or the space of a search."""
+
+    def __init__(self, composer: SweepComposer) -> None:
+        """Composes and checks everything that can be known now.
+
+        Args:
+            composer: of the command line.
+
+        Raises:
+            ConfigError: with the problems of all jobs.
+            ExperimentError: the data cannot be read.
+        """
+        self._composer = composer
+        self._data: dict[str, str] = {}
+        overrides = composer.overrides
+        searched = composer.chosen("search")
+        if searched:
+            self.space: Space | None = spaces.search_space(overrides)
+            first, *others = self._probes(self.space)
+        else:
+            spaces.check_grid(overrides)
+            self.space = None
+            first, *others = composer.grid()
+        configs = self._checked([first, *others])
+        self.config = configs[0]
+        self.fixed = tuple(
+            str(o.input_line)
+            for o in overrides
+            if not o.is_sweep_override() and o.get_key_element() not in {"sweep.name", "sweep.job"}
+        )
+        self.grid: list[Draft] = []
+        self.repeated = 0
+        if self.space is None:
+            self._draw_up([first, *others], configs)
+        if self.space is not None and self.config.search is None:
+            raise AssertionError(overrides)
+        self.name = self.config.sweep.name or _digest_name(overrides)
+
+    @cached_property
+    def record(self) -> dict[str, Any] | None:
+        """What is explored, as the parent run keeps it; None for a grid, which may grow."""
+        return None if self.space is None else self.space.record()
+
+    @property
+    def command(self) -> str:
+        """What was typed after `mnist-exp train -m`."""
+        return shlex.join(str(override.input_line) for override in self._composer.overrides)
+
+    def drafts(self, trial: int, params: Mapping[str, Any], extra: Sequence[str]) -> list[Draft]:
+        """Returns the jobs of a trial, one for each seed.
+
+        Raises:
+            ConfigError: the schema refuses the values.
+        """
+        assert self.space is not None
+        own = [*self.space.texts(params), *extra]
+        repeats = [[f"{SEED}={seed}"] for seed in self.space.seeds] or [[]]
+        return [
+            self._draft((*self.space.fixed, *own, *seed), (*own, *seed), trial=trial, params=params)
+            for seed in repeats
+        ]
+
+    def _probes(self, space: Space) -> list[tuple[str, ...]]:
+        seeds = [f"{SEED}={seed}" for seed in space.seeds[:1]]
+        return [(*space.fixed, *space.texts(params), *seeds) for params in space.probes()]
+
+    def _checked(self, jobs: Iterable[Sequence[str]]) -> list[Config]:
+        configs, problems = [], list(self._composer.problems)
+        for overrides in jobs:
+            try:
+                configs.append(self._composer.config(overrides))
+            except ConfigError as error:
+                problems = list(dict.fromkeys([*problems, *error.problems]))
+            if len(problems) >= _MOST_PROBLEMS:
+                break
+        if problems:
+            raise ConfigError(problems)
+        return configs
+
+    def _draw_up(self, jobs: Sequence[tuple[str, ...]], configs: Sequence[Config]) -> None:
+        # Of a key that is given twice, Hydra's grid has the last.
+        last = {override.get_key_element(): override for override in self._composer.overrides}
+        swept = [override.is_sweep_override() for override in last.values()]
+        seen: set[str] = set()
+        for overrides, config in zip(jobs, configs, strict=True):
+            own = tuple(text for text, own in zip(overrides, swept, strict=True) if own)
+            draft = self._draft(overrides, own, config=config)
+            if draft.key in seen:
+                self.repeated += 1
+            else:
+                seen.add(draft.key)
+                self.grid.append(draft)
+
+    def _draft(
+        self,
+        overrides: tuple[str, ...],
+        own: tuple[str, ...],
+        *,
+        config: Config | None = None,
+        trial: int | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Draft:
+        config = config or self._composer.config(overrides)
+        together = digest(config) + self._data_digest(config)
+        key = hashlib.sha256(together.encode()).hexdigest()
+        return Draft(overrides, config, Assignment(key, own, trial, params))
+
+    def _data_digest(self, config: Config) -> str:
+        """Returns the digest of a job's data, which are read, and fetched if need be, once."""
+        options = config.data.options()
+        whole = {k: v for k, v in options.items() if not k.endswith("_images")}
+        place = json.dumps([config.data.name, whole], default=str, sort_keys=True)
+        if place not in self._data:
+            splits = data.load(config.data.name, seed=config.seed, **options)
+            self._data[place] = splits.digest
+        return self._data[place]
+
+
+def _digest_name(overrides: Sequence[Override]) -> str:
+    """Returns the name of a sweep that was given none."""
+    texts = sorted(
+        str(override.input_line)
+        for override in overrides
+        if not override.get_key_element().lstrip("+~").startswith(_NOT_THE_SWEEP)
+        and override.get_key_element() != "search.trials"
+    )
+    return f"sweep-{hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:_NAME_DIGITS]}"

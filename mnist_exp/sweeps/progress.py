@@ -1,0 +1,166 @@
+"""What a person sees of a sweep while it runs: one live table on a terminal, plain lines elsewhere.
+
+Jobs are watched in their journals, because a launcher answers only when all of them have ended.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from mnist_exp.console import duration
+from mnist_exp.sweeps import records
+from mnist_exp.sweeps.launches import PlannedJob
+from mnist_exp.sweeps.results import JobResult, objective
+from mnist_exp.tracking import events, journal
+
+_LOOK_SECONDS = 0.5
+_SHOWN = 8
+
+
+class Progress:
+    """The jobs of a sweep as they run and end."""
+
+    def __init__(
+        self,
+        *,
+        total: int,
+        outputs: Path,
+        slots: int,
+        ended: Callable[[JobResult], None],
+    ) -> None:
+        """Watches nothing yet.
+
+        Args:
+            total: jobs of the sweep, those of former commands too.
+            outputs: where the job folders lie.
+            slots: how many run at once.
+            ended: told once of each job that has ended, by the watching thread.
+        """
+        self.total = total
+        self._outputs = outputs
+        self._slots = slots
+        self._ended = ended
+        self._console = Console(stderr=True, highlight=False)
+        self._results: dict[int, JobResult] = {}
+        self._earlier: set[int] = set()
+        self._watched: dict[int, PlannedJob] = {}
+        self._running: dict[int, str] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="sweep-progress", daemon=True)
+        self._live = Live(
+            console=self._console, get_renderable=self._table, refresh_per_second=2, transient=True
+        )
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Prints a line, above the table where there is one."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def knows(self, results: Iterable[JobResult]) -> None:
+        """Counts jobs of former commands."""
+        for result in results:
+            self._results[result.number] = result
+            self._earlier.add(result.number)
+
+    def watch(self, jobs: Sequence[PlannedJob]) -> None:
+        """Follows jobs that are being launched."""
+        for job in jobs:
+            self._results.pop(job.number, None)
+        self._watched = {job.number: job for job in jobs}
+
+    def note(self, result: JobResult) -> None:
+        """Tells of a result that stands, unless it was told of."""
+        before = self._results.get(result.number)
+        self._results[result.number] = result
+        self._running.pop(result.number, None)
+        if before is None or before.outcome != result.outcome:
+            self.say(self._line(result))
+            self._ended(result)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_LOOK_SECONDS):
+            for number, job in list(self._watched.items()):
+                if number not in self._results:
+                    self._look(number, job)
+
+    def _look(self, number: int, job: PlannedJob) -> None:
+        job_dir = self._outputs / job.folder
+        if not (job_dir / journal.FILE_NAME).exists():
+            return
+        entries = [entry.event for entry in journal.read(job_dir)]
+        if journal.outcome_of(entries) is None:
+            self._running[number] = _state(entries)
+            return
+        result = records.from_journal(job_dir)
+        if result is not None and result.outcome in {"finished", "pruned"}:
+            self.note(result)  # what failed may be tried again
+
+    def _line(self, result: JobResult) -> str:
+        done = len(self._results)
+        what = {
+            "finished": f"validation {objective(result):.2%}",
+            "pruned": f"pruned after epoch {max(result.epochs, default=0)}",
+            "failed": f"failed: {result.reason}",
+            "killed": f"killed: {result.reason}",
+        }[result.outcome]
+        seconds = (result.end_time - result.start_time) / 1000
+        return (
+            f"job {result.number} ({' '.join(result.overrides)}): {what}, {seconds:.1f} s  "
+            f"[{done} of {self.total}{self._left()}]"
+        )
+
+    def _left(self) -> str:
+        new = [r for n, r in self._results.items() if n not in self._earlier]
+        if not new:
+            return ""
+        mean = sum(r.end_time - r.start_time for r in new) / len(new) / 1000
+        seconds = mean * (self.total - len(self._results)) / self._slots
+        return f", {duration(seconds)} left" if seconds >= 1 else ""
+
+    def _summary(self) -> str:
+        failed = sum(r.outcome in {"failed", "killed"} for r in self._results.values())
+        parts = [f"{len(self._results)} of {self.total} done", f"{len(self._running)} running"]
+        if failed:
+            parts.append(f"{failed} failed")
+        finished = [r for r in self._results.values() if r.outcome == "finished"]
+        best = max(finished, key=objective, default=None)
+        if best is not None:
+            parts.append(f"best {objective(best):.2%} (job {best.number})")
+        return "  ".join(parts) + self._left()
+
+    def _table(self) -> Table:
+        table = Table(title=self._summary(), title_justify="left", box=None, show_header=False)
+        for number, state in list(self._running.items())[:_SHOWN]:
+            job = self._watched.get(number)
+            what = " ".join(job.assignment.overrides) if job is not None else ""
+            table.add_row(f"job {number}", what, state)
+        return table
+
+
+def _state(entries: Sequence[events.Event]) -> str:
+    """Returns how far a job is, from its journal."""
+    last: Mapping[str, float] = {}
+    epoch = 0
+    for event in entries:
+        if isinstance(event, events.Metrics) and event.step is not None:
+            last, epoch = event.values, event.step
+    if not epoch:
+        return "starting"
+    accuracy = last.get(records.VALIDATION)
+    reached = "" if accuracy is None else f", validation {accuracy:.2%}"
+    return f"epoch {epoch}{reached}"

@@ -1,0 +1,113 @@
+"""What a sweep's texts say, and that they read well at 80 columns."""
+
+import csv
+import io
+import subprocess
+import sys
+
+from golden_files import GOLDEN
+from sweep_results import FIXED, job, markdown, mixed, over_seeds, shown
+
+from mnist_exp.sweeps import report
+
+QUIET_IMPORT = """
+import sys
+import mnist_exp.sweeps.report
+slow = {"tensorflow", "keras", "mlflow", "optuna", "matplotlib", "scipy"}
+sys.exit(bool(slow & set(sys.modules)))
+"""
+
+
+def test_markdown_is_the_golden_one():
+    assert markdown() == (GOLDEN / "sweep.md").read_text()
+
+
+def test_terminal_shows_the_golden_text():
+    assert shown(over_seeds()) == (GOLDEN / "sweep.txt").read_text()
+
+
+def test_terminal_of_80_columns_is_not_overrun():
+    command = "mnist-exp train"
+    for results in (mixed(24), over_seeds(), [job(0, [], 0.9)]):
+        lines = [line for line in shown(results).splitlines() if command not in line]
+        assert max(map(len, lines)) <= 80
+
+
+def test_keys_have_columns_where_there_is_room():
+    results = mixed(24)
+    assert shown(results).split()[:2] == ["#", "config"]
+    head, *_ = shown(results, width=110).splitlines()
+    assert head.split()[1:5] == ["model", "learning_rate", "batch_size", "dropout"]
+
+
+def test_long_rankings_are_cut_on_a_terminal_alone():
+    results = mixed(24)
+    text = shown(results, width=200)
+    assert text.splitlines()[20].startswith("20 ")
+    assert "... and 4 more configs, in the sweep's results.csv" in text
+    assert "| 24 |" in report.markdown(results, [])
+    assert len(report.csv(results).splitlines()) == 25
+
+
+def test_many_failures_are_cut_on_a_terminal_alone():
+    results = [job(n, [f"a={n}"], outcome="failed", reason="x") for n in range(23)]
+    assert "23 jobs failed" in shown(results)
+    assert "... and 3 more failures" in shown(results)
+    assert "a=22" in report.markdown(results, [])
+
+
+def test_the_command_is_on_one_line():
+    line = shown(mixed(24), width=40).splitlines()[-1]
+    assert line.startswith("  mnist-exp train experiment=fast training.epochs=3 model=")
+    assert line.endswith(" seed=0")
+
+
+def test_brackets_are_shown_as_they_are():
+    assert "[bold]" in shown([job(0, ["a=[bold]"], 0.9), job(1, ["a=[/]"], 0.8)])
+
+
+def test_keys_that_end_alike_are_written_in_full():
+    results = [job(n, [f"model.name={n}", f"data.name={n}"], 0.9) for n in range(2)]
+    assert shown(results).split()[1:3] == ["model.name", "data.name"]
+
+
+def test_nothing_is_said_of_nothing():
+    assert shown([]) == "No job has finished.\n"
+    assert report.markdown([], []) == "No job has finished.\n"
+    assert report.pictures([]) == {}
+    assert len(report.csv([]).splitlines()) == 1
+
+
+def test_markdown_shows_reasons_as_they_are():
+    reason = "<b> __init__() got *args | `x`\nand more"
+    text = report.markdown([job(0, ["a=1"], outcome="failed", reason=reason)], [])
+    assert r"\<b\> \_\_init\_\_() got \*args \| \`x\` and more" in text
+
+
+def test_csv_has_every_job_and_every_digit():
+    lines = list(csv.DictReader(io.StringIO(report.csv(over_seeds()[::-1]))))
+    assert list(lines[0]) == [
+        "job", "outcome", "run_id", "run_name", "trial", "model", "optimizer.learning_rate",
+        "seed", "objective", "val/accuracy", "test/accuracy", "seconds", "reason",
+    ]  # fmt: skip
+    assert [line["job"] for line in lines] == [str(n) for n in range(14)]
+    first = over_seeds()[0]
+    assert float(lines[0]["objective"]) == first.metrics["chosen/val_accuracy"]
+    assert float(lines[0]["val/accuracy"]) == first.metrics["val/accuracy"]
+    assert lines[0] | {"trial": "", "model": "mlp", "seconds": "10.0"} == lines[0]
+    assert (lines[12]["outcome"], lines[12]["objective"]) == ("failed", "")
+    assert lines[12]["reason"].startswith("Expected a finite loss.")
+
+
+def test_csv_completes_keys_from_the_whole_config():
+    text = report.csv([job(0, ["model.dropout=0.5"], 0.9), job(1, ["a=1"], 0.8)])
+    assert [line["model.dropout"] for line in csv.DictReader(io.StringIO(text))] == ["0.5", "0.25"]
+
+
+def test_show_prints_to_stdout(capsys):
+    report.show(over_seeds(), FIXED)
+    assert "The winner again:\n  mnist-exp train" in capsys.readouterr().out
+
+
+def test_importing_the_report_is_quick():
+    subprocess.run([sys.executable, "-c", QUIET_IMPORT], check=True)

@@ -1,0 +1,121 @@
+"""What the figures of a sweep say and hold; how they look was judged by eye."""
+
+import pytest
+from sweep_results import job, mixed, over_seeds
+from test_plots import assert_legible, saved_size, title, written
+
+from mnist_exp.plots import sweeps
+from mnist_exp.plots.scale import AccuracyScale, fitting
+from mnist_exp.sweeps import report
+
+LONG = ("a_very_long_model_name_with_batch_norm", "a_very_long_model_name_without", "cnn")
+
+
+def many_keys():
+    values = (1, 2, 3, "[32,64]")
+    return [
+        job(n, [f"optimizer.key_number_{k}={values[(n + k * k) % 4]}" for k in range(9)], 0.98)
+        for n in range(20)
+    ]
+
+
+SWEEPS = {
+    "mixed": lambda: mixed(24),
+    "all learnt": lambda: mixed(24, diverging=False),
+    "long names": lambda: mixed(24, models=LONG),
+    "300 configs": lambda: mixed(300),
+    "nine keys": many_keys,
+    "seeds": over_seeds,
+    "one key": lambda: [job(n, [f"a=1e-{n}"], 0.95 + n / 100) for n in range(4)],
+    "one result": lambda: [job(0, ["model=cnn"], 0.9876)],
+    "no overrides": lambda: [job(0, [], 0.9876)],
+    "perfect": lambda: [job(n, [f"a={n}"], 1.0) for n in range(5)],
+    "nothing learnt": lambda: [job(n, [f"a={n}"], n / 1000) for n in range(5)],
+    "hours": lambda: [job(n, [f"a={n}"], 0.9 + n / 100, seconds=9000) for n in range(5)],
+}
+
+
+@pytest.mark.parametrize("results", SWEEPS.values(), ids=SWEEPS)
+def test_every_picture_is_legible_and_fits_the_artifact_pane(results, tmp_path):
+    figures = report.pictures(results())
+    assert "best_so_far" in figures
+    for figure in figures.values():
+        width, height = saved_size(figure, tmp_path)
+        assert width == 900
+        assert 130 <= height <= 800
+        assert_legible(figure)
+
+
+def test_only_pictures_that_show_something_are_drawn():
+    assert set(report.pictures(mixed(24))) == {"best_so_far", "parallel_coordinates", "importance"}
+    assert set(report.pictures([job(0, ["a=1"], 0.9)])) == {"best_so_far", "parallel_coordinates"}
+    assert set(report.pictures([job(0, [], 0.9)])) == {"best_so_far"}
+    assert report.pictures([job(0, ["a=1"], 0.9, outcome="pruned")]) == {}
+
+
+def test_titles_state_the_finding():
+    results = [job(n, [f"a={n}"], value) for n, value in enumerate([0.95, 0.99, 0.97])]
+    assert title(sweeps.parallel_coordinates(results)) == (
+        "Parallel coordinates: 99.00 % validation accuracy is the best of 3 configs"
+    )
+    assert title(sweeps.best_so_far(results)) == (
+        "Best so far: 99.00 % validation accuracy, reached with config 2 of 3"
+    )
+    assert title(sweeps.importance({"a": 0.2, "b": 0.8})) == "Importance: b explains 80 %"
+    assert title(sweeps.best_so_far(results[:1])).endswith(
+        "95.00 % validation accuracy, one config"
+    )
+    assert title(sweeps.parallel_coordinates(results[:1])).endswith("accuracy, one config")
+
+
+def test_parallel_coordinates_draw_finished_configs_the_best_on_top():
+    [axes] = sweeps.parallel_coordinates(over_seeds()).axes
+    configs = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    assert len(configs) == 4  # none that was pruned or failed
+    best = configs[-1]
+    assert list(best.get_ydata()) == [1, 0, 1]  # the best model on top; 0.001 below 0.01
+    assert {"mlp", "cnn", "0.01", "0.001"} <= set(written(axes))
+
+
+def test_best_so_far_shows_the_same_against_time_and_epochs():
+    results = [job(n, [f"a={n}"], value) for n, value in enumerate([0.95, 0.99, 0.97])]
+    times, epochs = sweeps.best_so_far(results).axes
+    assert list(times.lines[0].get_xdata()) == [10, 20, 30]
+    assert list(epochs.lines[0].get_xdata()) == [3, 6, 9]
+    assert list(times.lines[0].get_ydata()) == [0, 1, 1]
+
+
+def test_importance_has_a_bar_per_key_the_longest_first():
+    values = {f"optimizer.key_{n}": n / 435 for n in range(30)}
+    [axes] = sweeps.importance(values).axes
+    assert len(axes.patches) == 25
+    assert axes.patches[0].get_width() == pytest.approx(100 * 29 / 435)
+    assert axes.get_yticklabels()[0].get_text() == "optimizer.key_29"
+
+
+def test_accuracies_that_hardly_learnt_lie_at_the_end_of_the_scale():
+    scale = AccuracyScale([0.99, 0.985, 0.98, 0.1])
+    assert [scale.height(value) for value in (0.99, 0.95, 0.1)] == pytest.approx([1, 0, 0])
+    assert list(scale.ticks()) == ["99", "98", "\N{LESS-THAN OR EQUAL TO} 95"]
+
+
+def test_half_of_the_configs_always_lie_on_the_scale():
+    scale = AccuracyScale([0.999, 0.5, 0.4, 0.3])
+    assert scale.height(0.5) > 0
+
+
+@pytest.mark.parametrize("values", [[0.95], [1.0], [0.0], [1.0, 1.0], [0.0, 1.0], [0.95, 0.99]])
+def test_every_scale_has_ticks_within_it(values):
+    scale = AccuracyScale(values)
+    assert scale.ticks()
+    assert all(-1e-9 <= height <= 1 + 1e-9 for height in scale.ticks().values())
+    assert all(0 <= scale.height(value) <= 1 for value in values)
+
+
+def test_a_scale_that_ends_with_its_worst_says_nothing_of_worse_ones():
+    assert list(AccuracyScale([0.95, 0.99]).ticks()) == ["99", "98", "95"]
+
+
+def test_long_names_lose_their_middle():
+    assert fitting("short", 5) == "short"
+    assert fitting("abcdefghij", 5) == "ab\N{HORIZONTAL ELLIPSIS}ij"
