@@ -38,16 +38,19 @@ Examples:
   mnist-exp train experiment=fast                a recipe: 99 % in seconds
   mnist-exp train model=mlp optimizer=sgd        other parts
   mnist-exp train training.epochs=3 seed=1       other values
-  mnist-exp train -m model=cnn,mlp seed=0,1,2    a sweep: 6 runs
+  mnist-exp train -m model=cnn,mlp seed=0,1,2    a sweep: 6 runs, or those left
   mnist-exp train experiment=fast --cfg job      the config, and no run
 
 Overrides:
   GROUP=OPTION  data, augmentation, model, optimizer, schedule, training,
-                tracking, experiment (a recipe: accurate, fast, seed_baseline)
+                tracking, experiment (a recipe: accurate, fast, seed_baseline),
+                search (of -m: random, tpe, halving), hydra/launcher (of -m:
+                sequential, parallel, ray, slurm)
   KEY=VALUE     a value; +KEY=VALUE adds a key, ~KEY takes one away
 
 Hydra flags:
-  -m            every combination of the values given with commas
+  -m            every combination of the values given with commas; done ones
+                are skipped; --dry-run only shows the plan
   --cfg job     prints the config instead; --info says where it comes from
   --config-dir  a folder of your own configs, searched first
   --hydra-help  all the others

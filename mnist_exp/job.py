@@ -24,7 +24,8 @@ from mnist_exp.hydra_loader import CONFIG_NAME, VERSION_BASE, config_folder, reg
 
 if TYPE_CHECKING:
     from mnist_exp.story import Run
-    from mnist_exp.sweeps import Membership, Sweep
+    from mnist_exp.sweeps.membership import Membership
+    from mnist_exp.sweeps.sweep import Sweep
 
 PLANNED = "mnist_exp_sweeps"  # in the `_target_` of the sweeper that runs a plan
 # A launcher's worker process imports this module to find `Job`, and composes afterwards.
@@ -109,9 +110,9 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
         )
     job = Job(show=True)
     if not (flags.cfg or flags.info or flags.hydra_help or flags.shell_completion):
-        job.sweep = _checked(flags)
+        job.sweep = _checked(flags, dry_run=dry_run)
         if job.sweep is not None:
-            click.echo(job.sweep.announce(), err=True)
+            click.echo(job.sweep.announcement, err=True)
     if dry_run:
         if job.sweep is None:
             raise RequestError(
@@ -142,22 +143,25 @@ def _hand_over(job: Job, arguments: Sequence[str], flags: Namespace) -> None:
             "command from another folder, or choose one with hydra.run.dir=FOLDER."
         ) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        _checked(flags)  # it finds more words for what is wrong
+        _checked(flags, dry_run=True)  # it finds more words for what is wrong
         raise RequestError(" ".join(str(error).split())) from error
 
 
-def _checked(flags: Namespace) -> "Sweep | None":
+def _checked(flags: Namespace, *, dry_run: bool = False) -> "Sweep | None":
     """Checks what can be checked before anything runs; returns the sweep, where it is one."""
     from mnist_exp.config import Composer, SweepComposer
 
     composer = Composer(flags.config_dir, flags.config_name, flags.config_path)
     if flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides:
+        from mnist_exp.sweeps import extras
+
+        extras.require(flags.overrides)
         jobs = SweepComposer(composer, flags.overrides)
         if PLANNED not in jobs.hydra["sweeper"]["_target_"]:
             return None  # a sweeper of the user's own picks values as it goes
-        from mnist_exp.sweeps import Sweep
+        from mnist_exp.sweeps.sweep import Sweep
 
-        return Sweep(jobs)
+        return Sweep(jobs, dry_run=dry_run)
     _, config = composer.checked(flags.overrides)
     if config.search is not None:
         raise RequestError(

@@ -50,7 +50,7 @@ def model_requirements() -> list[str]:
 
 def _digest() -> str:
     digest = hashlib.sha256()
-    for folder in (PACKAGE, PACKAGE.parent / "hydra_plugins"):
+    for folder in (PACKAGE, PACKAGE.parent / "hydra_plugins" / "mnist_exp_sweeps"):
         for file in sorted(folder.rglob("*.py")):
             digest.update(file.relative_to(PACKAGE.parent).as_posix().encode() + b"\0")
             digest.update(file.read_bytes() + b"\0")

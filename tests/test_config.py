@@ -262,3 +262,48 @@ def test_neither_tensorflow_nor_mlflow_is_imported():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path.cwd())
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model=mlp", "model.hidden_units=64"],
+        ["model=mlp", "model.hidden_units=[]", "optimizer.learning_rate=1e-4"],
+        ["data=idx", "data.root=/x"],
+        ["data=idx"],
+        ["data.root=''", "data.mirrors=[a,'b c']"],
+        ["data.train_images=5000", "seed=1", "seed=2"],
+        ["description='a: b'", "description=${seed}"],
+        ["description=12"],
+        ["description=null", "++seed=3", "hydra.run.dir=/tmp/${seed}"],
+        ["+seed=3"],
+        ["seed=007"],
+        ["seed=1_000"],
+        ["seed=-1", "training.epochs=1.0", "model.activation=tanhh"],
+        ["training={epochs:3}", "model.filters.0=3"],
+        ["training.batch_size=${training.epochs}"],
+        ["experiment=fast", "training.epochs=3"],
+        ["model=cnn", "model.hidden_units=[3]"],
+        ["model=mlpp", "modle=cnn"],
+        ["~schedule"],
+        ["~training.threads"],
+    ],
+)
+def test_a_job_of_a_sweep_is_composed_and_refused_as_a_run_is(composer, overrides):
+    def outcome(compose):
+        try:
+            return compose(overrides)
+        except config.ConfigError as error:
+            return str(error)
+
+    sweep = config.SweepComposer(composer, [])
+    alone = outcome(lambda texts: composer.checked(texts)[1])
+    for _ in range(2):
+        assert repr(outcome(sweep.config)) == repr(alone)
+
+
+def test_keys_that_read_other_keys_are_composed_for_each_job(tmp_path):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "own.yaml").write_text("defaults: [default]\nepochs: ${seed}\n")
+    sweep = config.SweepComposer(config.Composer(str(tmp_path)), ["training=own", "seed=2,3"])
+    assert [sweep.config(job).training.epochs for job in sweep.grid()] == [2, 3]

@@ -5,6 +5,7 @@
     report       what is wrong, all of it
     examination  overrides that Hydra refuses, one by one
     composing    overrides -> config
+    setting      overrides that only set values, quickly
     sweep        overrides -> the configs of many jobs
     record       config -> nested, flat, digest, and back
 

@@ -97,15 +97,11 @@ class Composer:
         cfg, config = self.checked(overrides)
         return Composed(config, choices(cfg.hydra), tuple(task_overrides(cfg.hydra)))
 
-    def checked(
-        self, overrides: Sequence[str], bases: dict[tuple[str, ...], DictConfig] | None = None
-    ) -> tuple[DictConfig, Config]:
+    def checked(self, overrides: Sequence[str]) -> tuple[DictConfig, Config]:
         """Composes one experiment.
 
         Args:
             overrides: Hydra overrides.
-            bases: what earlier calls composed, and this one, for a sweep of many: see
-                `Examination`.
 
         Returns:
             Hydra's config, with the `hydra` section and a job folder chosen, and the checked one.
@@ -113,12 +109,29 @@ class Composer:
         Raises:
             ConfigError: with all problems at once.
         """
+        cfg, values, problems = self.unchecked(overrides)
+        return cfg, validate(values, problems)
+
+    def unchecked(
+        self, overrides: Sequence[str]
+    ) -> tuple[DictConfig, dict[str, Any], list[Problem]]:
+        """Composes one experiment, and leaves it to `validate` whether the values fit the schema.
+
+        Args:
+            overrides: Hydra overrides.
+
+        Returns:
+            Hydra's config as `checked` has it, its values, and what is wrong so far.
+
+        Raises:
+            ConfigError: the configs do not compose without any override either.
+        """
         with version_base():
-            examination = Examination(self.loader, self.config_name, RunMode.RUN, bases)
+            examination = Examination(self.loader, self.config_name, RunMode.RUN)
             cfg = examination.compose(overrides)
             with _as_job(cfg):
                 values, unresolved = plain(cfg)
-            return cfg, validate(values, [*examination.problems, *unresolved])
+            return cfg, values, [*examination.problems, *unresolved]
 
 
 def task_overrides(hydra: Any) -> list[str]:

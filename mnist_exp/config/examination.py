@@ -1,6 +1,5 @@
 """Overrides that Hydra refuses, one by one: what is wrong with each, and which can stay."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,29 +30,19 @@ def words(error: BaseException) -> str:
 class Examination:
     """Finds the overrides that compose, and a problem for each that does not."""
 
-    def __init__(
-        self,
-        loader: ConfigLoaderImpl,
-        config_name: str,
-        mode: RunMode,
-        bases: dict[tuple[str, ...], DictConfig] | None = None,
-    ) -> None:
+    def __init__(self, loader: ConfigLoaderImpl, config_name: str, mode: RunMode) -> None:
         """Looks at nothing yet.
 
         Args:
             loader: Hydra's loader.
             config_name: the primary config.
             mode: RUN, where several values are an error, or MULTIRUN, where jobs take them.
-            bases: what other examinations composed of their selections, and this one's after it.
-                The jobs of a sweep differ mostly in values, which are quick to set; None: composes
-                everything by Hydra.
         """
         self.problems: list[Problem] = []
         self.accepted: list[Override] = []
         self._loader = loader
         self._config_name = config_name
         self._mode = mode
-        self._bases = bases
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Composes all overrides as Hydra does, or else those that can be.
@@ -67,14 +56,13 @@ class Examination:
         """
         parsed = self.parse(overrides)
         refusal = ""
-        quick = self._bases is None and not self.problems
-        if quick and all(_may_fit(override) for override in parsed):
+        if not self.problems and all(_may_fit(override) for override in parsed):
             try:
                 return self._load(parsed)
             except COMPOSITION_ERRORS as error:
                 refusal = words(error)  # which override is at fault is found out below
         first = self.selections(parsed)
-        cfg = self._base(first)
+        cfg = self._load_selections(first)
         known = set(_paths(OmegaConf.to_container(cfg, resolve=False)))
         for override in parsed:
             if override not in first and self._apply(override, cfg, known):
@@ -100,18 +88,6 @@ class Examination:
         )
         self.accepted = list(overrides)
         return cfg
-
-    def _base(self, selections: Sequence[Override]) -> DictConfig:
-        if self._bases is None:
-            return self._load_selections(selections)
-        texts = tuple(str(override.input_line) for override in selections)
-        if texts not in self._bases:
-            base = self._load_selections(selections)
-            if len(self.accepted) < len(selections):
-                return base  # something was refused, and others must hear of it too
-            self._bases[texts] = base
-        self.accepted = list(selections)
-        return copy.deepcopy(self._bases[texts])
 
     def _load_selections(self, overrides: Sequence[Override]) -> DictConfig:
         """Composes the overrides that Hydra takes: all at once if it can be, else one by one."""
@@ -199,7 +175,8 @@ class Examination:
         if override.is_sweep_override() or override.is_delete():
             return True
         group, value = override.key_or_group, override.value()
-        options = self._loader.get_group_options(group)
+        # As the loader's own method, which copies what it knows of the folders at every call.
+        options = self._loader.repository.get_group_options(group)
         expected = f"one of {', '.join(options)}"
         if value is None:
             problem = Problem(group, expected, "null", f"To leave it out write ~{group}.")

@@ -100,6 +100,9 @@ class Launches:
         self._parent_job_id = parent_job_id
         self._outputs = outputs
         self._launched = 0
+        if fleet.kind == "ray":
+            quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+            launcher.ray_cfg.init.update({**quiet, **launcher.ray_cfg.init})
         self._stop_file = Path()
         self._threads: int | None = None
 
@@ -109,18 +112,25 @@ class Launches:
         self._stop_file.touch()
 
     def run(
-        self, jobs: Sequence[PlannedJob], *, retries: int, done: Callable[[JobResult], None]
+        self,
+        jobs: Sequence[PlannedJob],
+        *,
+        retries: int,
+        stoppable: bool,
+        done: Callable[[JobResult], None],
     ) -> None:
         """Runs the jobs, and those that fail again.
 
         Args:
             jobs: what to run.
             retries: how often a job is tried again.
+            stoppable: whether `done` may stop the rest: a launcher answers only when all that it
+                was given have ended, so it is given no more than what runs at once.
             done: told of each result that stands, once.
         """
         for threads, group in groupby(sorted(jobs, key=self._job_threads), self._job_threads):
             self._use_threads(threads)
-            self._run_group(list(group), retries, done)
+            self._run_group(list(group), retries, stoppable, done)
 
     def close(self) -> None:
         """Ends the workers, which have nothing to do."""
@@ -141,7 +151,11 @@ class Launches:
         self._threads = threads
 
     def _run_group(
-        self, jobs: list[PlannedJob], retries: int, done: Callable[[JobResult], None]
+        self,
+        jobs: list[PlannedJob],
+        retries: int,
+        stoppable: bool,
+        done: Callable[[JobResult], None],
     ) -> None:
         waiting = jobs
         failures: Counter[int] = Counter()
@@ -150,9 +164,10 @@ class Launches:
         while waiting and not self.stopped:
             # A job that may have taken others down with it runs alone, to find out.
             alone = [job for job in waiting if job.number in suspects][:1]
-            batch = alone or waiting
+            batch = alone or waiting[: self._fleet.slots if stoppable else None]
             results, error = self._launch(batch)
-            again = [job for job in waiting if job not in batch]
+            again: list[PlannedJob] = []
+            others = [job for job in waiting if job not in batch]
             killed = [n for n, result in results.items() if result.outcome == "killed"]
             for job in batch:
                 result = results.get(job.number)
@@ -174,7 +189,7 @@ class Launches:
                     f"{reason_of(error) if error else 'nothing'}. See its documentation, or use "
                     "hydra/launcher=sequential."
                 )
-            waiting = again
+            waiting = again + others
 
     def _launch(
         self, jobs: Sequence[PlannedJob]

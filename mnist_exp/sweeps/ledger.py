@@ -5,22 +5,34 @@ MLflow is the truth, and the local index makes reading it fast; nothing else is 
 
 import time
 from collections import defaultdict
+from functools import cached_property
 from pathlib import Path
 
 from mnist_exp.errors import RequestError
 from mnist_exp.sweeps import records
 from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
 from mnist_exp.sweeps.records import JOB_PARAM, VALIDATION
-from mnist_exp.sweeps.results import JobResult
+from mnist_exp.sweeps.results import DONE, JobResult
 from mnist_exp.tracking import Index, RunRecord, Store, preflight, recover
 from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.store import unreachable
 
+TOTAL_SECONDS = "time/total_seconds"
 CODE_TAG = "mnist_exp.code_sha256"
-_DONE = {"finished", "pruned"}
-_OPEN = {"RUNNING", "SCHEDULED"}
+# Keys whose values decide how long a run takes, or their beginnings.
+_COSTLY = (
+    "model.",
+    "data.name",
+    "data.train_images",
+    "augmentation.name",
+    "training.epochs",
+    "training.batch_size",
+    "training.precision",
+)
 _ORPHAN_SECONDS = 20.0
 _POLL_SECONDS = 0.5
+
+Costs = tuple[tuple[str, str], ...]
 
 
 class Ledger:
@@ -65,12 +77,12 @@ class Ledger:
     def run(self, key: str) -> RunRecord | None:
         """Returns the run that counts for a job: one that is done, else the newest."""
         runs = self._runs.get(key, [])
-        return next((run for run in runs if run.outcome in _DONE), next(iter(runs), None))
+        return next((run for run in runs if run.outcome in DONE), next(iter(runs), None))
 
     def done(self, key: str) -> RunRecord | None:
         """Returns the run of a job that need not run again; None where it must."""
         run = self.run(key)
-        return run if run is not None and run.outcome in _DONE else None
+        return run if run is not None and run.outcome in DONE else None
 
     def numbers(self) -> dict[str, int]:
         """Returns key -> number of the jobs that have a run."""
@@ -92,14 +104,17 @@ class Ledger:
 
     def seconds_of_like(self, params: dict[str, str]) -> tuple[float, int] | None:
         """Returns how long runs took that differ in little that costs time, and their number."""
-        like = [
-            run.metrics["time/total_seconds"]
-            for run in self.index.runs()
-            if run.outcome == "finished"
-            and "time/total_seconds" in run.metrics
-            and _costs(run.params) == _costs(params)
-        ]
-        return (sorted(like)[len(like) // 2], len(like)) if like else None
+        like = self._seconds.get(_costs(params), [])
+        return (like[len(like) // 2], len(like)) if like else None
+
+    @cached_property
+    def _seconds(self) -> dict[Costs, list[float]]:
+        """What decides how long a run takes -> how long those took that finished, ascending."""
+        seconds: dict[Costs, list[float]] = defaultdict(list)
+        for run in self.index.runs():
+            if run.outcome == "finished" and TOTAL_SECONDS in run.metrics:
+                seconds[_costs(run.params)].append(run.metrics[TOTAL_SECONDS])
+        return {costs: sorted(some) for costs, some in seconds.items()}
 
     def _await_orphans(self) -> None:
         """Waits for jobs whose sweep was killed a moment ago: they notice, and end themselves."""
@@ -121,8 +136,6 @@ class Ledger:
             time.sleep(_POLL_SECONDS)
 
 
-def _costs(params: dict[str, str]) -> tuple[tuple[str, str], ...]:
+def _costs(params: dict[str, str]) -> Costs:
     """Returns the params that decide how long a run takes."""
-    groups = ("model.", "data.name", "data.train_images", "augmentation.name", "training.epochs")
-    more = ("training.batch_size", "training.precision")
-    return tuple(sorted((k, v) for k, v in params.items() if k.startswith((*groups, *more))))
+    return tuple(sorted((key, params[key]) for key in params if key.startswith(_COSTLY)))

@@ -1,6 +1,7 @@
 """The parent run of a sweep: what is explored, and what came of it."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,10 @@ from mnist_exp.tracking.records import JOB_ID_TAG, SPACE_TAG
 if TYPE_CHECKING:
     from mnist_exp.sweeps.plan import Plan
 
-__all__ = ["Outcome", "begin", "difference", "end", "space_of"]
+# How often the sweep's command was given: the step of its metrics, so that each one's are kept.
+_COMMANDS_TAG = "mnist_exp.sweep_commands"
+
+__all__ = ["Outcome", "Parent", "difference", "space_of"]
 
 
 def space_of(run: RunRecord) -> dict[str, Any] | None:
@@ -38,21 +42,82 @@ def difference(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) 
     return space.difference(before, now)
 
 
-def begin(ledger: Ledger, plan: "Plan", outputs: Path) -> Recorder:
-    """Opens the record of the parent run, new or the one that MLflow has.
+class Parent:
+    """The record of the parent run, open."""
 
-    Args:
-        ledger: which has been read.
-        plan: of the sweep.
-        outputs: where the job folders lie.
-    """
-    run = ledger.parent
-    identity = job_id.new() if run is None else run.tags[JOB_ID_TAG]
+    def __init__(self, recorder: Recorder, plan: "Plan", command: int) -> None:
+        """Use `begin`.
+
+        Args:
+            recorder: of the run.
+            plan: of the sweep.
+            command: how often the sweep's command has been given.
+        """
+        self.job_id = recorder.started.job_id
+        self._recorder = recorder
+        self._plan = plan
+        self._command = command
+
+    @classmethod
+    def begin(cls, ledger: Ledger, plan: "Plan", outputs: Path) -> "Parent":
+        """Opens the record, a new one or of the run that MLflow has.
+
+        Args:
+            ledger: which has been read.
+            plan: of the sweep.
+            outputs: where the job folders lie.
+        """
+        run = ledger.parent
+        if run is None:
+            return cls(_start(plan, outputs, job_id.new(), 1), plan, 1)
+        command = int(run.tags.get(_COMMANDS_TAG, 0)) + 1
+        job_dir = outputs / run.tags[JOB_ID_TAG]
+        if (job_dir / journal.FILE_NAME).exists():
+            recorder = Recorder.resume(job_dir, finished=True)
+            recorder.tags({_COMMANDS_TAG: str(command)})
+        else:  # the sweep was begun in another folder or on another machine
+            recorder = _start(plan, outputs, run.tags[JOB_ID_TAG], command)
+            recorder.reopened()
+        return cls(recorder, plan, command)
+
+    def end(self, results: Sequence[JobResult], outcome: Outcome) -> None:
+        """Records what came of the sweep, and ends the run.
+
+        Args:
+            results: of all jobs that have ended.
+            outcome: of the sweep.
+        """
+        try:
+            if results:
+                self._report(results)
+        finally:
+            self._recorder.end(outcome)
+
+    def _report(self, results: Sequence[JobResult]) -> None:
+        from mnist_exp import plots
+
+        table = report.markdown(results, self._plan.fixed)
+        for path, text in {"results.csv": report.csv(results), "ranking.md": table}.items():
+            self._recorder.artifact(path, partial(_write, text))
+        counts = Counter(result.outcome for result in results)
+        self._recorder.metrics(
+            {
+                "sweep/jobs": len(results),
+                "sweep/finished": counts["finished"],
+                "sweep/pruned": counts["pruned"],
+                "sweep/failed": counts["failed"] + counts["killed"],
+            },
+            step=self._command,
+        )
+        self._recorder.describe(f"`mnist-exp train -m {self._plan.command}`\n\n{table}")
+        for name, figure in report.pictures(results).items():
+            self._recorder.artifact(f"plots/{name}.png", partial(plots.save, figure))
+
+
+def _start(plan: "Plan", outputs: Path, identity: str, command: int) -> Recorder:
     job_dir = outputs / identity
-    if run is not None and (job_dir / journal.FILE_NAME).exists():
-        return Recorder.resume(job_dir, finished=True)
     job_dir.mkdir(parents=True, exist_ok=True)
-    recorder = Recorder.start(
+    return Recorder.start(
         job_dir,
         job_id=identity,
         run_name=plan.name,
@@ -64,50 +129,11 @@ def begin(ledger: Ledger, plan: "Plan", outputs: Path) -> Recorder:
             JOB_ID_TAG: identity,
             SWEEP_TAG: plan.name,
             SPACE_TAG: json.dumps(plan.record),
+            _COMMANDS_TAG: str(command),
             **origin.code_tags(provenance.code()),
         },
-        description=f"A sweep, made by\n\n    mnist-exp train -m {plan.command}",
+        description=f"`mnist-exp train -m {plan.command}`",
     )
-    if run is not None:
-        recorder.reopened()
-    return recorder
-
-
-def end(recorder: Recorder, plan: "Plan", results: Sequence[JobResult], outcome: Outcome) -> None:
-    """Records what came of the sweep, and ends its parent run.
-
-    Args:
-        recorder: of the parent run.
-        plan: of the sweep.
-        results: of all jobs that have ended.
-        outcome: of the sweep.
-    """
-    try:
-        if results:
-            _report(recorder, plan, results)
-    finally:
-        recorder.end(outcome)
-
-
-def _report(recorder: Recorder, plan: "Plan", results: Sequence[JobResult]) -> None:
-    from mnist_exp import plots
-
-    table = report.markdown(results, plan.fixed)
-    texts = {"results.csv": report.csv(results), "ranking.md": table}
-    for path, text in texts.items():
-        recorder.artifact(path, partial(_write, text))
-    outcomes = [result.outcome for result in results]
-    recorder.metrics(
-        {
-            "sweep/jobs": len(outcomes),
-            "sweep/finished": outcomes.count("finished"),
-            "sweep/pruned": outcomes.count("pruned"),
-            "sweep/failed": outcomes.count("failed") + outcomes.count("killed"),
-        }
-    )
-    recorder.describe(f"`mnist-exp train -m {plan.command}`\n\n{table}")
-    for name, figure in report.pictures(results).items():
-        recorder.artifact(f"plots/{name}.png", partial(plots.save, figure))
 
 
 def _write(text: str, file: Path) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -50,7 +50,7 @@ class Plan:
             ExperimentError: the data cannot be read.
         """
         self._composer = composer
-        self._data: dict[str, str] = {}
+        self._data: dict[Hashable, str] = {}
         overrides = composer.overrides
         searched = composer.chosen("search")
         if searched:
@@ -147,12 +147,11 @@ class Plan:
     def _data_digest(self, config: Config) -> str:
         """Returns the digest of a job's data, which are read, and fetched if need be, once."""
         options = config.data.options()
-        whole = {k: v for k, v in options.items() if not k.endswith("_images")}
-        place = json.dumps([config.data.name, whole], default=str, sort_keys=True)
-        if place not in self._data:
+        place = tuple((k, v) for k, v in options.items() if not k.endswith("_images"))
+        if (config.data.name, place) not in self._data:
             splits = data.load(config.data.name, seed=config.seed, **options)
-            self._data[place] = splits.digest
-        return self._data[place]
+            self._data[config.data.name, place] = splits.digest
+        return self._data[config.data.name, place]
 
 
 def _digest_name(overrides: Sequence[Override]) -> str:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 Outcome = Literal["finished", "pruned", "failed", "killed"]
 
+DONE = ("finished", "pruned")  # such a job need not run again
+
 # The weights that were kept; a pruned run has the last epoch's only.
 OBJECTIVES = ("chosen/val_accuracy", "val/accuracy")
 

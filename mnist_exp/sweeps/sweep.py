@@ -4,87 +4,64 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_exp import provenance
-from mnist_exp.config import SweepComposer, flatten
-from mnist_exp.console import duration
+from mnist_exp.config import SweepComposer
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.experiment import OUTPUTS
 from mnist_exp.sweeps import parent, report
-from mnist_exp.sweeps.launches import Fleet, Launches, PlannedJob, planned_folder
-from mnist_exp.sweeps.ledger import CODE_TAG, Ledger
-from mnist_exp.sweeps.plan import Draft, Plan
+from mnist_exp.sweeps.agenda import Agenda
+from mnist_exp.sweeps.launches import Fleet, Launches, PlannedJob
+from mnist_exp.sweeps.ledger import Ledger
+from mnist_exp.sweeps.plan import Plan
 from mnist_exp.sweeps.progress import Progress
-from mnist_exp.sweeps.results import JobResult
-from mnist_exp.tracking import RunRecord, location, recover
+from mnist_exp.sweeps.results import DONE, JobResult
+from mnist_exp.tracking import location, recover
 from mnist_exp.tracking.locks import Lock
 
 if TYPE_CHECKING:
     from mnist_exp.job import Job
 
-_SKIPPED = {"finished", "pruned"}
-
 
 class Sweep:
     """One `mnist-exp train -m`."""
 
-    def __init__(self, composer: SweepComposer) -> None:
+    def __init__(self, composer: SweepComposer, *, dry_run: bool = False) -> None:
         """Plans it, and reads what is done already.
 
         Args:
             composer: of the command line.
+            dry_run: whether nothing will run.
 
         Raises:
-            RequestError: something in it is wrong, or the store cannot be used.
+            RequestError: something in it is wrong, the store cannot be used, or another process
+                runs this sweep.
             ExperimentError: the data cannot be read.
         """
         self.plan = Plan(composer)
         tracking = self.plan.config.tracking
         uri = location.resolve(tracking.uri)
+        location.preflight(uri)
+        self._outputs = Path(OUTPUTS)
+        # Before the ledger is read: another process must not do meanwhile what is planned here.
+        self._lock = None if dry_run else _hold(self.plan.name, self._outputs)
         self.ledger = Ledger(self.plan.name, uri, tracking.experiment)
         self.ledger.read()
         self._fleet = Fleet.of(composer.hydra["launcher"])
-        self._code = provenance.code()
-        self._outputs = Path(OUTPUTS)
-        self.results: dict[int, JobResult] = {}
-        self._check_space()
-        self.jobs = self._numbered(self.plan.grid)
-        self._known()
+        self._agenda = Agenda(self.plan, self.ledger, self._fleet, self._outputs)
+        self.results = dict(self._agenda.done)
+        self.announcement = self._agenda.announce()
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is left to run."""
-        return self.plan.space is None and all(job.number in self.results for job in self.jobs)
+        """Whether nothing is left to run; of a search that is known later."""
+        return self.plan.space is None and not self._agenda.waiting
 
     @property
     def unfinished(self) -> list[JobResult]:
         """The jobs that failed."""
-        return [r for r in self.results.values() if r.outcome not in _SKIPPED]
-
-    def announce(self) -> str:
-        """Returns what is going to happen, in a few lines."""
-        waiting = [job for job in self.jobs if job.number not in self.results]
-        lines = []
-        if self.plan.space is not None:
-            lines.append(self._announce_search())
-        elif self.results:
-            lines.append(
-                f"Sweep {self.plan.name}: {len(self.results)} of {len(self.jobs)} done, "
-                f"running {len(waiting)}"
-            )
-        else:
-            lines.append(f"Sweep {self.plan.name}: {len(self.jobs)} jobs")
-        lines[0] += self._estimate(waiting)
-        if self.plan.repeated:
-            lines.append(f"{self.plan.repeated} more would repeat one of these, and are left out.")
-        stale = [run for run in self._done_runs() if run.tags.get(CODE_TAG) != self._code.sha256]
-        if stale:
-            remedy = "sweep.rerun=stale runs them again"
-            lines.append(f"{len(stale)} of those done were run by older code; {remedy}.")
-        return "\n".join(lines)
+        return [r for r in self.results.values() if r.outcome not in DONE]
 
     def run(self, launcher: Any, job: "Job") -> None:
         """Runs what is missing; called by the sweeper that Hydra loads.
@@ -94,17 +71,15 @@ class Sweep:
             job: the task function.
 
         Raises:
-            RequestError: another process runs this sweep.
             KeyboardInterrupt: the user stopped it; the record is true.
         """
-        lock = self._lock()
-        recorder = parent.begin(self.ledger, self.plan, self._outputs)
+        record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
         launches = Launches(
             launcher,
             job,
             self._fleet,
             sweep=self.plan.name,
-            parent_job_id=recorder.started.job_id,
+            parent_job_id=record.job_id,
             outputs=self._outputs,
         )
         outcome: parent.Outcome = "killed"
@@ -116,10 +91,14 @@ class Sweep:
             outcome = "killed" if stopped else "failed" if self.unfinished else "finished"
         finally:
             recover(Path.cwd())
-            parent.end(recorder, self.plan, list(self.results.values()), outcome)
-            lock.release()
+            record.end(list(self.results.values()), outcome)
+            if self._lock is not None:
+                self._lock.release()
         if stopped:
-            raise KeyboardInterrupt
+            done = len(self.results) - len(self.unfinished)
+            raise KeyboardInterrupt(
+                f"Stopped by Ctrl-C. {done} jobs are done; the same command runs the others."
+            )
 
     def conclude(self) -> None:
         """Prints the ranking.
@@ -135,104 +114,28 @@ class Sweep:
                 "failed, with the reasons above. Give the command again to retry them."
             )
 
-    # Planning
-
-    def _check_space(self) -> None:
-        """Refuses a name that another space has."""
-        run = self.ledger.parent
-        if run is None:
-            return
-        before = parent.space_of(run)
-        lines = parent.difference(before, self.plan.record)
-        if lines:
-            raise RequestError(
-                f"Expected the space that sweep {self.plan.name} explored before. Received: "
-                f"another. Choose another sweep.name, or go back to it:\n  " + "\n  ".join(lines)
-            )
-
-    def _numbered(self, drafts: Sequence[Draft]) -> list[PlannedJob]:
-        """Numbers a grid: what has a run keeps its number, the others take those that are free."""
-        known = self.ledger.numbers()
-        taken = set(known.values())
-        free = (n for n in range(len(drafts) + len(taken)) if n not in taken)
-        return [
-            self._planned(known[draft.key] if draft.key in known else next(free), draft)
-            for draft in drafts
-        ]
-
-    def _planned(self, number: int, draft: Draft) -> PlannedJob:
-        return PlannedJob(
-            number, draft.overrides, draft.config, draft.assignment, self._folder(draft.key)
-        )
-
-    def _folder(self, key: str) -> str:
-        """Returns a new folder for a job, or that of its run that was cut off."""
-        run = self.ledger.run(key)
-        cut_off = run is not None and run.outcome not in _SKIPPED
-        if run is not None and cut_off and (self._outputs / (run.job_id or "")).is_dir():
-            return run.job_id or planned_folder()
-        return planned_folder()
-
-    def _known(self) -> None:
-        """Takes over the results of jobs that need not run again."""
-        for job in self.jobs:
-            run = self._still_good(job.assignment.key)
-            if run is not None:
-                self.results[job.number] = replace(
-                    self.ledger.result(run, epochs=False), number=job.number
-                )
-
-    def _still_good(self, key: str) -> RunRecord | None:
-        run, rerun = self.ledger.done(key), self.plan.config.sweep.rerun
-        stale = run is not None and run.tags.get(CODE_TAG) != self._code.sha256
-        return None if rerun == "all" or (rerun == "stale" and stale) else run
-
-    def _done_runs(self) -> list[RunRecord]:
-        runs = (self.ledger.done(job.assignment.key) for job in self.jobs)
-        return [run for run in runs if run is not None]
-
-    def _announce_search(self) -> str:
-        search = self.plan.config.search
-        assert search is not None
-        assert self.plan.space is not None
-        seeds = f", {len(self.plan.space.seeds)} seeds each" if self.plan.space.seeds else ""
-        known = len(self.ledger.latest())
-        done = f", {known} runs so far" if known else ""
-        return f"Sweep {self.plan.name}: {search.name} search, {search.trials} trials{seeds}{done}"
-
-    def _estimate(self, waiting: Sequence[PlannedJob]) -> str:
-        """Returns how long the jobs will take, where runs like them are known."""
-        total, known = 0.0, 0
-        for job in waiting:
-            like = self.ledger.seconds_of_like(flatten(job.config))
-            if like is None:
-                return ""
-            total, known = total + like[0], known + like[1]
-        if not waiting:
-            return ""
-        return f", about {duration(total / min(self._fleet.slots, len(waiting)))}"
-
-    # Running
-
     def _progress(self, launches: Launches) -> Progress:
         def ended(result: JobResult) -> None:
-            failed = result.outcome not in _SKIPPED
+            failed = result.outcome not in DONE
             if failed and self.plan.config.sweep.on_failure == "stop":
                 launches.stop()
 
         return Progress(
-            total=len(self.jobs), outputs=self._outputs, slots=self._fleet.slots, ended=ended
+            total=len(self._agenda.jobs),
+            outputs=self._outputs,
+            slots=self._fleet.slots,
+            ended=ended,
         )
 
     def _run_all(self, launches: Launches, progress: Progress) -> None:
         progress.knows(self.results.values())
         if self.plan.space is None:
-            self._run_jobs(self.jobs, launches, progress)
+            self._run_jobs(self._agenda.jobs, launches, progress)
             return
         from mnist_exp.sweeps.campaign import Campaign
 
         campaign = Campaign(
-            self.plan, self.ledger, self._fleet, number=self._planned, good=self._still_good
+            self.plan, self.ledger, self._fleet, number=self._agenda.planned, good=self._agenda.good
         )
         self.results |= campaign.results
         progress.knows(self.results.values())
@@ -248,18 +151,27 @@ class Sweep:
             progress.note(result)
 
         progress.watch(waiting)
-        launches.run(waiting, retries=self.plan.config.sweep.retries, done=done)
+        settings = self.plan.config.sweep
+        stoppable = settings.on_failure == "stop"
+        launches.run(waiting, retries=settings.retries, stoppable=stoppable, done=done)
 
-    def _lock(self) -> Lock:
-        folder = self._outputs / ".sweeps"
+
+def _hold(name: str, outputs: Path) -> Lock:
+    folder = outputs / ".sweeps"
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = Lock.take(folder / f"{self.plan.name}.lock")
-        if lock is None:
-            raise RequestError(
-                f"Expected a sweep that no other process runs. Received: {self.plan.name}, which "
-                "one in this folder is at. Wait for it, or stop it."
-            )
-        return lock
+        lock = Lock.take(folder / f"{name}.lock")
+    except OSError as problem:
+        raise RequestError(
+            f"Expected a folder for the jobs that can be written. Received: {problem}. Run the "
+            "command from another folder."
+        ) from problem
+    if lock is None:
+        raise RequestError(
+            f"Expected a sweep that no other process runs. Received: {name}, which one in this "
+            "folder is at. Wait for it, or stop it."
+        )
+    return lock
 
 
 @contextmanager

@@ -1,0 +1,140 @@
+"""Which jobs of a plan are to run: numbered, without those that the ledger has as done."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mnist_exp import provenance
+from mnist_exp.config import flatten
+from mnist_exp.console import duration
+from mnist_exp.errors import RequestError
+from mnist_exp.sweeps import parent
+from mnist_exp.sweeps.launches import Fleet, PlannedJob, planned_folder
+from mnist_exp.sweeps.ledger import CODE_TAG, Ledger
+from mnist_exp.sweeps.plan import Draft, Plan
+from mnist_exp.sweeps.results import DONE, JobResult
+from mnist_exp.tracking import RunRecord
+
+
+class Agenda:
+    """A plan, beside what is done of it."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, fleet: Fleet, outputs: Path) -> None:
+        """Numbers the jobs of a grid, and takes over what need not run again.
+
+        Args:
+            plan: of the sweep.
+            ledger: which has been read.
+            fleet: how many jobs run at once.
+            outputs: where the job folders lie.
+
+        Raises:
+            RequestError: the sweep of this name explored another space.
+        """
+        self._plan = plan
+        self._ledger = ledger
+        self._fleet = fleet
+        self._outputs = outputs
+        self._code = provenance.code().sha256
+        self._check_space()
+        self.jobs = self._numbered(plan.grid)  # of a grid; a search has them as it goes
+        self.done: dict[int, JobResult] = {}
+        for job in self.jobs:
+            run = self.good(job.assignment.key)
+            if run is not None:
+                self.done[job.number] = replace(ledger.result(run, epochs=False), number=job.number)
+
+    @property
+    def waiting(self) -> list[PlannedJob]:
+        """The jobs of a grid that are to run."""
+        return [job for job in self.jobs if job.number not in self.done]
+
+    def good(self, key: str) -> RunRecord | None:
+        """Returns the run of a job that need not run again; None where it must."""
+        run, rerun = self._ledger.done(key), self._plan.config.sweep.rerun
+        return None if rerun == "all" or (rerun == "stale" and self._is_stale(run)) else run
+
+    def planned(self, number: int, draft: Draft) -> PlannedJob:
+        """Returns a job with its number, and with the folder of its run if that was cut off."""
+        folder = self._folder(draft.key)
+        return PlannedJob(number, draft.overrides, draft.config, draft.assignment, folder)
+
+    def announce(self) -> str:
+        """Returns what is going to happen, in a few lines."""
+        lines = [self._search() if self._plan.space is not None else self._grid()]
+        if self._plan.repeated:
+            lines.append(f"{self._plan.repeated} more would repeat one of these; left out.")
+        runs = [self._ledger.done(job.assignment.key) for job in self.jobs]
+        stale = sum(self._is_stale(run) for run in runs)
+        if stale:
+            lines.append(
+                f"{stale} of those done were run by older code; sweep.rerun=stale runs them again."
+            )
+        return "\n".join(lines)
+
+    def _is_stale(self, run: RunRecord | None) -> bool:
+        return run is not None and run.tags.get(CODE_TAG) != self._code
+
+    def _check_space(self) -> None:
+        """Refuses a name that another space has."""
+        run = self._ledger.parent
+        if run is None:
+            return
+        lines = parent.difference(parent.space_of(run), self._plan.record)
+        if lines:
+            changes = "".join(f"\n  {line}" for line in lines)
+            raise RequestError(
+                f"Expected the space that sweep {self._plan.name} explored before. Received: "
+                f"another. Choose another sweep.name, or go back to it:{changes}"
+            )
+
+    def _numbered(self, drafts: Sequence[Draft]) -> list[PlannedJob]:
+        """Numbers a grid: what has a run keeps its number, the others take those that are free."""
+        known = self._ledger.numbers()
+        taken = set(known.values())
+        free = (n for n in range(len(drafts) + len(taken)) if n not in taken)
+        return [
+            self.planned(known[draft.key] if draft.key in known else next(free), draft)
+            for draft in drafts
+        ]
+
+    def _folder(self, key: str) -> str:
+        run = self._ledger.run(key)
+        if run is None or run.job_id is None or run.outcome in DONE or self._is_stale(run):
+            return planned_folder()  # what other code began is begun anew
+        return run.job_id if (self._outputs / run.job_id).is_dir() else planned_folder()
+
+    def _grid(self) -> str:
+        done, waiting = len(self.done), len(self.waiting)
+        what = f"{done} of {len(self.jobs)} done, running {waiting}" if done else f"{waiting} jobs"
+        if not waiting:
+            what = f"all {done} jobs are done"
+        seconds = 0.0
+        for job in self.waiting:
+            like = self._ledger.seconds_of_like(flatten(job.config))
+            if like is None:
+                return f"Sweep {self._plan.name}: {what}"
+            seconds += like[0]
+        return f"Sweep {self._plan.name}: {what}{self._about(seconds, waiting)}"
+
+    def _search(self) -> str:
+        search, space = self._plan.config.search, self._plan.space
+        assert search is not None
+        assert space is not None
+        seeds = max(1, len(space.seeds))
+        jobs = search.trials * seeds
+        what = f"{search.name} search, {search.trials} trials"
+        what += f" of {seeds} seeds" if seeds > 1 else ""
+        what += " in the first round" if search.name == "halving" else ""
+        known = len(self._ledger.latest())
+        what += f", {known} runs so far" if known else ""
+        like = self._ledger.seconds_of_like(flatten(self._plan.config))
+        if like is None or search.name == "halving":
+            return f"Sweep {self._plan.name}: {what}"
+        left = max(0, jobs - known)
+        return f"Sweep {self._plan.name}: {what}{self._about(like[0] * left, left)}"
+
+    def _about(self, seconds: float, jobs: int) -> str:
+        """Returns how long jobs take that run some at once."""
+        at_once = max(1, min(self._fleet.slots, jobs))
+        return f", about {duration(seconds / at_once)}" if jobs else ""

@@ -1,0 +1,131 @@
+"""Deciding what to skip among 10,000 finished runs, with a warm index and with none.
+
+One job of the sweep is run, and its rows in MLflow's store are repeated for all the others, each
+with the seed, the number and the key that mnist_exp would have given it.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from measuring import MNIST_EXP, Line, progress, run, variables
+
+from mnist_exp import cache, job_id
+from mnist_exp.config import Composer, SweepComposer
+from mnist_exp.sweeps.membership import KEY_TAG, OVERRIDES_TAG
+from mnist_exp.sweeps.plan import Draft, Plan
+from mnist_exp.sweeps.records import JOB_PARAM
+from mnist_exp.tracking.records import JOB_ID_TAG
+
+DECIDING_SECONDS = 3.0
+SWEEP = ("model=seed_mlp", "training=smoke", "sweep.name=finished")
+TABLES = ("runs", "tags", "params", "latest_metrics", "metrics")
+# From the parsed command to knowing which jobs run.
+DECIDE = """\
+import sys, time
+from mnist_exp import job
+began = time.perf_counter()
+from mnist_exp.config import Composer, SweepComposer
+from mnist_exp.sweeps.sweep import Sweep
+sweep = Sweep(SweepComposer(Composer(), sys.argv[1:]))
+waiting = [job for job in sweep.jobs if job.number not in sweep.results]
+seconds = time.perf_counter() - began
+assert sweep.jobs and not waiting, f"{len(waiting)} of {len(sweep.jobs)} wait"
+print(seconds)
+"""
+
+
+def measure_deciding(folder: Path, runs: int, jobs: int) -> list[Line]:
+    """Measures a sweep whose jobs have all finished.
+
+    Args:
+        folder: an empty one.
+        runs: how often, with and without an index.
+        jobs: how many have finished.
+
+    Returns:
+        Lines of seconds.
+    """
+    environment = {
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "MNIST_EXP_DATA": os.environ.get("MNIST_EXP_DATA") or str(cache.folder("datasets/mnist")),
+    }
+    run((MNIST_EXP, "train", "-m", *SWEEP, "seed=range(0,1)"), folder, environment=environment)
+    sweep = (*SWEEP, f"seed=range(0,{jobs})")
+    fill(folder / "mlflow.db", Plan(SweepComposer(Composer(), sweep)).grid)
+    progress(f"{jobs:,} runs in the store")
+    cold, warm, whole = [], [], []
+    for number in range(runs):
+        shutil.rmtree(folder / "cache")
+        cold.append(deciding_seconds(folder, sweep, environment))
+        warm.append(deciding_seconds(folder, sweep, environment))
+        dry_run = (MNIST_EXP, "train", "-m", "--dry-run", *sweep)
+        whole.append(run(dry_run, folder, environment=environment).seconds)
+        progress(f"deciding, {number + 1} of {runs}: {warm[-1]:.1f} s, cold {cold[-1]:.1f} s")
+    return [
+        Line(f"deciding among {jobs:,} finished jobs", "s", warm, DECIDING_SECONDS),
+        Line("  and rebuilding the index", "s", cold),
+        Line("  the whole --dry-run, index warm", "s", whole),
+    ]
+
+
+def fill(store: Path, drafts: Sequence[Draft]) -> None:
+    """Lets every job have finished as the only one in the store has.
+
+    Args:
+        store: an SQLite file of MLflow's, with one job, the first of the drafts.
+        drafts: all jobs.
+    """
+    twins = [twin(number, draft) for number, draft in enumerate(drafts)][1:]
+    database = sqlite3.connect(store)
+    database.row_factory = sqlite3.Row
+    with database:
+        run_id = database.execute(
+            "SELECT run_uuid FROM tags WHERE key = ? AND value = ?", (KEY_TAG, drafts[0].key)
+        ).fetchone()[0]
+        for table in TABLES:
+            query = f"SELECT * FROM {table} WHERE run_uuid = ?"  # noqa: S608 - of TABLES
+            rows = [dict(row) for row in database.execute(query, (run_id,))]
+            places = ", ".join(f":{column}" for column in rows[0])
+            copies = (row | changes(row, twin) for twin in twins for row in rows)
+            database.executemany(f"INSERT INTO {table} VALUES ({places})", copies)  # noqa: S608
+    database.close()
+
+
+def twin(number: int, draft: Draft) -> dict[str, Any]:
+    """Returns what sets the run of a job apart: tags and params by key, and `run_uuid`."""
+    return {
+        "run_uuid": uuid4().hex,
+        KEY_TAG: draft.key,
+        OVERRIDES_TAG: json.dumps(draft.assignment.overrides),
+        JOB_ID_TAG: job_id.new(),
+        JOB_PARAM: str(number),
+        "seed": str(draft.config.seed),
+    }
+
+
+def changes(row: Mapping[str, Any], twin: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a row of the first job has otherwise in the run of another one."""
+    changed = {"run_uuid": twin["run_uuid"]}
+    if row.get("key") in twin:
+        changed["value"] = twin[row["key"]]
+    return changed
+
+
+def deciding_seconds(folder: Path, sweep: Sequence[str], environment: Mapping[str, str]) -> float:
+    """Returns how long a fresh process takes to know that no job of a sweep is left to run."""
+    done = subprocess.run(
+        (sys.executable, "-c", DECIDE, *sweep),
+        cwd=folder,
+        env=variables(environment),
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    return float(done.stdout)

@@ -1,0 +1,224 @@
+"""Whole sweeps, each in a folder and processes of its own, as a user starts and stops them."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
+from mnist_exp.sweeps.records import JOB_PARAM
+from mnist_exp.tracking import RunRecord, Store, resolve
+
+WEIGHTS = "mnist_exp.weights_sha256"
+_TIMED = re.compile(r"^time/|images_per_second")  # metrics that differ from run to run
+_LIMIT_SECONDS = 240
+_GRACE_SECONDS = 60
+
+
+class SweepFolder:
+    """A working folder, and the commands that are given in it."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.path = folder
+        home = folder / "home"
+        home.mkdir(exist_ok=True)
+        self._mark = f"HOME={home}".encode()
+        self._started: list[subprocess.Popen[str]] = []
+        self._environment = environment | {"HOME": str(home), "XDG_CACHE_HOME": f"{home}/.cache"}
+        self._store = Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a command in a process group of its own, as a shell does."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mnist_exp", *arguments],
+            cwd=self.path,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def end(self, process: subprocess.Popen[str], code: int) -> subprocess.CompletedProcess[str]:
+        """Waits for a command, whose exit code is known beforehand."""
+        try:
+            stdout, stderr = process.communicate(timeout=_LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError(process.communicate()) from None
+        assert process.returncode == code, stderr
+        assert "Traceback" not in stderr, stderr
+        return subprocess.CompletedProcess(process.args, code, stdout, stderr)
+
+    def train(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Trains to the end."""
+        return self.end(self.start("train", *arguments), code)
+
+    def runs(self) -> list[RunRecord]:
+        """Returns what MLflow has, without the parents of sweeps."""
+        return [run for run in self._store.search() if not run.is_sweep]
+
+    def parent(self) -> RunRecord:
+        """Returns the only parent run."""
+        (parent,) = (run for run in self._store.search() if run.is_sweep)
+        return parent
+
+    def jobs(self) -> dict[int, RunRecord]:
+        """Returns number -> its run, of a sweep whose jobs ran once each."""
+        runs = self.runs()
+        jobs = {int(run.params[JOB_PARAM]): run for run in runs}
+        assert len(jobs) == len({run.tags[KEY_TAG] for run in runs}) == len(runs)
+        parent = self.parent()
+        for run in runs:
+            assert run.tags["mlflow.parentRunId"] == parent.run_id
+            assert run.tags[SWEEP_TAG] == parent.name
+        return dict(sorted(jobs.items()))
+
+    def finished(self) -> dict[int, tuple[str, dict[str, float]]]:
+        """Returns number -> digest of weights and metrics, of a sweep that finished as a whole."""
+        jobs = self.jobs()
+        assert {(run.status, run.outcome) for run in jobs.values()} == {("FINISHED", "finished")}
+        return {number: self.results(run) for number, run in jobs.items()}
+
+    def results(self, run: RunRecord) -> tuple[str, dict[str, float]]:
+        """Returns the digest of a run's weights, and the metrics that time has no part in."""
+        metrics = {name: value for name, value in run.metrics.items() if not _TIMED.search(name)}
+        assert "test/accuracy" in metrics
+        return run.tags[WEIGHTS], metrics
+
+    def numbers(self) -> dict[str, int]:
+        """Returns key -> number of the jobs that MLflow knows."""
+        return {run.tags[KEY_TAG]: number for number, run in self.jobs().items()}
+
+    def history(self, run: RunRecord, metric: str) -> dict[int, float]:
+        """Returns epoch -> value, each epoch once."""
+        points = self._store.client.get_metric_history(run.run_id, metric)
+        assert len({point.step for point in points}) == len(points)
+        return {point.step: point.value for point in points}
+
+    def tag(self, run: RunRecord, **tags: str) -> None:
+        """Changes tags of a run in MLflow, which forgets the local copy of what MLflow knows."""
+        self._store.set_tags(run.run_id, {f"mnist_exp.{name}": text for name, text in tags.items()})
+        shutil.rmtree(self.path / "home" / ".cache")
+
+    def artifact(self, run: RunRecord, path: str) -> Path:
+        """Returns a file of a run."""
+        return self._store.artifact_path(run.run_id, path)
+
+    def job_folders(self) -> set[str]:
+        """Returns the names of all job folders."""
+        return {p.name for p in (self.path / "outputs").glob("[!.]*")}
+
+    def wait_for(self, *texts: str, process: subprocess.Popen[str]) -> Path:
+        """Waits until one journal holds all texts, and returns its job folder."""
+        deadline = time.monotonic() + _LIMIT_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            for journal in self.path.glob("outputs/*/journal.jsonl"):
+                content = journal.read_text()
+                if all(text in content for text in texts):
+                    return journal.parent
+            time.sleep(0.05)
+        raise AssertionError((texts, self.end(process, 0)))
+
+    def worker_of(self, job_dir: Path) -> int:
+        """Returns the id of the process that is at a job: it holds the lock of the journal."""
+        inode = str((job_dir / "journal.lock").stat().st_ino)
+        rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        holders = {int(row[4]) for row in rows if row[1:2] == ["FLOCK"] and f":{inode}" in row[5]}
+        (pid,) = holders & set(self.processes())
+        return pid
+
+    def processes(self) -> dict[int, str]:
+        """Returns id -> command line of every process that a command here left."""
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if self._mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue  # it has ended, or is somebody else's
+        return found
+
+    def clear(self) -> dict[int, str]:
+        """Ends what runs here still, and returns it."""
+        left = self.processes()
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in self._started:
+            with process:
+                pass
+        return left
+
+    def is_left_alone(self) -> bool:
+        """Tells whether all processes have ended, as those of a killed sweep do."""
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while self.processes() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return not self.processes()
+
+
+def worker_of(job_dir: Path) -> int:
+    """Returns the id of the process that is at a job: the one that holds the journal's lock."""
+    inode = str((job_dir / "journal.lock").stat().st_ino)
+    rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    (pid,) = (int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].split(":")[2] == inode)
+    return pid
+
+
+@pytest.fixture(scope="session")
+def new_folder(
+    datasets: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], SweepFolder]:
+    """Makes sealed folders, for tests that share what a sweep left."""
+    cleared = ("MLFLOW_", "HYDRA_", "MNIST_EXP_", "RAY_", "SLURM_")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(cleared)}
+    environment |= {
+        "MNIST_EXP_DATA": str(datasets),
+        "MPLCONFIGDIR": str(tmp_path_factory.getbasetemp() / "matplotlib"),
+        "COLUMNS": "200",
+    }
+    return lambda name: SweepFolder(tmp_path_factory.mktemp(name), environment)
+
+
+@pytest.fixture
+def folder(new_folder: Callable[[str], SweepFolder]) -> Iterator[SweepFolder]:
+    """A folder for one test, which leaves no process behind."""
+    made = new_folder("sweep")
+    yield made
+    assert not made.clear()
+
+
+# Six jobs of several epochs each; the last comes after others of another model and precision.
+GRID = ["data=digits", "training=smoke", "training.epochs=3", "training.batch_size=32",
+        "model=cnn,seed_mlp,mlp", "training.precision=bfloat16,float32",
+        "sweep.name=grid"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A sweep in peace, and what it had reached before any test went on with it."""
+
+    folder: SweepFolder
+    overrides: list[str]
+    finished: dict[int, tuple[str, dict[str, float]]]
+    numbers: dict[str, int]
+
+
+@pytest.fixture(scope="session")
+def grid(new_folder: Callable[[str], SweepFolder]) -> Reference:
+    """A grid of three models and two precisions."""
+    folder = new_folder("grid")
+    folder.train("-m", *GRID)
+    return Reference(folder, GRID, folder.finished(), folder.numbers())

@@ -1,0 +1,98 @@
+"""Sweeps that are cut off, and the same command again: nothing is lost, nothing runs twice."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+# A job that takes some seconds and leaves checkpoints, then short ones.
+LONG = ["data=digits", "training=smoke", "model=mlp", "training.epochs=25,1,2"]
+
+
+@pytest.mark.parametrize("seed", [0])
+def test_three_kills_at_random_moments_change_nothing(seed, folder, grid):
+    moments = random.Random(seed)
+    numbers: dict[str, int] = {}
+    for _ in range(3):
+        process = folder.start("train", "-m", *grid.overrides)
+        time.sleep(moments.uniform(3, 16))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        numbers |= folder.numbers()
+    ended = folder.train("-m", *grid.overrides)
+    assert "of 6 done, running" in ended.stderr
+    assert folder.finished() == grid.finished
+    assert numbers.items() <= folder.numbers().items()
+    assert folder.numbers() == grid.numbers
+    assert folder.parent().outcome == "finished"
+    assert folder.is_left_alone()
+
+
+def test_signals(folder, new_folder):
+    """One sweep is stopped in each way, and goes on after each to what a run in peace reaches."""
+    stop_twice(folder)
+    terminate(folder)
+    stop_once(folder)
+    again = folder.train("-m", *LONG)
+    assert "1 of 3 done, running 2" in again.stderr
+    finished = folder.finished()
+    assert list(finished) == [0, 1, 2]
+    assert folder.parent().outcome == "finished"
+    alone = new_folder("alone")
+    alone.train(*LONG, "training.epochs=25")
+    assert finished[0] == folder.results(*alone.runs())
+
+
+def stop_twice(folder):
+    process = folder.start("train", "-m", *LONG)
+    job_dir = folder.wait_for('"step": 3', process=process)
+    os.killpg(process.pid, signal.SIGINT)
+    wait_for_line(process, "Ctrl-C again stops them now")
+    os.killpg(process.pid, signal.SIGINT)
+    folder.end(process, 130)
+    check_killed(folder, job_dir)
+
+
+def terminate(folder):
+    process = folder.start("train", "-m", *LONG)
+    job_dir = folder.wait_for('"step": 6', process=process)
+    os.kill(process.pid, signal.SIGTERM)
+    folder.end(process, 143)
+    check_killed(folder, job_dir)
+
+
+def check_killed(folder, job_dir):
+    ((number, run),) = folder.jobs().items()
+    assert (number, run.job_id) == (0, job_dir.name)
+    assert (run.status, run.outcome) == ("KILLED", "killed")
+    assert (job_dir / "checkpoints" / "last.npz").exists()
+    assert (folder.parent().status, folder.parent().outcome) == ("KILLED", "killed")
+    assert folder.processes() == {}
+
+
+def stop_once(folder):
+    process = folder.start("train", "-m", *LONG)
+    job_dir = folder.wait_for('"step": 9', process=process)
+    os.killpg(process.pid, signal.SIGINT)
+    folder.end(process, 130)
+    ((number, run),) = folder.jobs().items()
+    assert (number, run.outcome) == (0, "finished")
+    assert list(folder.history(run, "val/accuracy")) == list(range(1, 26))
+    assert first_epochs(job_dir) == 1  # it went on from its checkpoints
+    assert (folder.parent().status, folder.parent().outcome) == ("KILLED", "killed")
+    assert folder.processes() == {}
+
+
+def first_epochs(job_dir):
+    """Returns how often the first epoch of a job was trained."""
+    lines = (job_dir / "journal.jsonl").read_text().splitlines()
+    return sum('"val/accuracy"' in line and '"step": 1}' in line for line in lines)
+
+
+def wait_for_line(process, text):
+    for line in process.stderr:
+        if text in line:
+            return
+    raise AssertionError(f"no line with {text!r}")

@@ -1,0 +1,38 @@
+"""Several jobs at once on this machine, and workers that need other threads."""
+
+import os
+import signal
+from itertools import combinations
+from pathlib import Path
+
+SMALL = ["data=digits", "training=smoke", "model=mlp"]
+
+
+def test_two_at_once_survive_the_death_of_a_worker(folder):
+    sweep = [*SMALL, "hydra/launcher=parallel", "hydra.launcher.n_jobs=2", "sweep.retries=1",
+             "model.hidden_units=[8],[16],[24],[32]", "training.epochs=12"]  # fmt: skip
+    process = folder.start("train", "-m", *sweep)
+    job_dir = folder.wait_for('"step": 2', process=process)
+    os.kill(folder.worker_of(job_dir), signal.SIGKILL)
+    folder.end(process, 0)
+    assert list(folder.finished()) == [0, 1, 2, 3]
+    jobs = folder.jobs().values()
+    threads = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert {run.params["training.threads"] for run in jobs} == {str(threads)}
+    assert any(first.start_time < second.start_time < first.end_time
+               or second.start_time < first.start_time < second.end_time
+               for first, second in combinations(jobs, 2))  # fmt: skip
+    assert folder.is_left_alone()
+
+
+def test_jobs_with_other_threads_get_workers_of_their_own(folder):
+    options = folder.path / "options" / "experiment"
+    options.mkdir(parents=True)
+    for threads in (1, 2):
+        text = f"# @package _global_\nseed: {threads}\ntraining:\n  threads: {threads}\n"
+        Path(options, f"threads{threads}.yaml").write_text(text)
+    folder.train("--config-dir", "options", "-m", *SMALL, "experiment=threads2,threads1")
+    jobs = folder.jobs()
+    assert [run.params["training.threads"] for run in jobs.values()] == ["2", "1"]
+    assert [run.params["seed"] for run in jobs.values()] == ["2", "1"]
+    assert list(folder.finished()) == [0, 1]

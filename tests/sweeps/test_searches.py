@@ -1,0 +1,78 @@
+"""Searches as a user gives them: cut off and gone on with, pruned, repeated over seeds, halved."""
+
+import json
+import os
+import signal
+
+from mnist_exp.config import Composer, SweepComposer
+from mnist_exp.sweeps.membership import TRIAL_TAG
+from mnist_exp.sweeps.plan import Plan
+from mnist_exp.sweeps.search import explorer
+
+SMALL = ["data=digits", "training=smoke", "model=mlp", "model.hidden_units=[16]"]
+# Rates so small that nothing is learnt are half of the space.
+RATES = "optimizer.learning_rate=tag(log,interval(1e-7,1e-1))"
+PRUNED = [*SMALL, "search=random", "search.pruner=median", "search.trials=10", "training.epochs=4",
+          "training.batch_size=64", "sweep.name=rates"]  # fmt: skip
+
+
+def test_a_search_that_was_killed_goes_on_and_prunes(folder):
+    process = folder.start("train", "-m", *PRUNED, RATES)
+    folder.wait_for('"sweep.job": "3"', process=process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    folder.train("-m", *PRUNED, RATES)
+    jobs = folder.jobs()
+    plan = Plan(SweepComposer(Composer(), [*PRUNED, RATES]))
+    proposals = explorer(plan.config.search, plan.space, epochs=4).next([], 10)
+    wanted = {proposal.number: proposal.params for proposal in proposals}
+    trials = {number: json.loads(run.tags[TRIAL_TAG]) for number, run in jobs.items()}
+    assert {number: trial["params"] for number, trial in trials.items()} == wanted
+    assert all(number == trial["number"] for number, trial in trials.items())
+    assert {run.outcome for run in jobs.values()} == {"finished", "pruned"}
+    assert {run.status for run in jobs.values()} == {"FINISHED"}
+    pruned = [run for run in jobs.values() if run.outcome == "pruned"]
+    for run in pruned:
+        epochs = folder.history(run, "val/accuracy")
+        assert list(epochs) == list(range(1, len(epochs) + 1))
+        assert 1 <= len(epochs) < 4
+        assert not any(name.startswith("test/") for name in run.metrics)
+    assert folder.parent().metrics["sweep/pruned"] == len(pruned)
+    check_other_space(folder)
+
+
+def check_other_space(folder):
+    """Nothing is run under the name of another space, and the difference is shown."""
+    before = folder.job_folders()
+    refused = folder.train("-m", *PRUNED, RATES.replace("1e-7", "1e-6"), code=2)
+    assert "another" in refused.stderr
+    assert "optimizer.learning_rate" in refused.stderr
+    assert "1e-06" in refused.stderr
+    grid = folder.train("-m", *SMALL, "sweep.name=rates", "seed=0,1", code=2)
+    assert "it was a search, and is now a grid" in grid.stderr
+    assert folder.job_folders() == before
+
+
+def test_seeds_repeat_a_trial(folder):
+    search = [*SMALL, "search=tpe", "search.trials=2", "seed=0,1", RATES]
+    folder.train("-m", *search)
+    jobs = folder.jobs()
+    assert list(folder.finished()) == [0, 1, 2, 3]
+    assert [run.params["seed"] for run in jobs.values()] == ["0", "1", "0", "1"]
+    trials = [json.loads(run.tags[TRIAL_TAG])["number"] for run in jobs.values()]
+    assert trials == [0, 0, 1, 1]
+    again = folder.train("-m", *search)
+    assert "4 runs so far" in again.stderr
+    assert len(folder.runs()) == 4
+
+
+def test_halving_in_parallel_keeps_the_best(folder):
+    search = [*SMALL, "search=halving", "search.trials=4", "search.reduction=2", RATES]
+    folder.train("-m", *search, "training.epochs=2", "hydra/launcher=parallel")
+    jobs = folder.jobs()
+    assert list(folder.finished()) == [0, 1, 2, 3, 4, 5]
+    assert [run.params["training.epochs"] for run in jobs.values()] == ["1"] * 4 + ["2"] * 2
+    rates = [float(run.params["optimizer.learning_rate"]) for run in jobs.values()]
+    reached = [run.metrics["chosen/val_accuracy"] for run in jobs.values()]
+    first = sorted(range(4), key=lambda number: (-reached[number], number))
+    assert sorted(rates[4:]) == sorted(rates[number] for number in first[:2])

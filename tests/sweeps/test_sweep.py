@@ -1,0 +1,81 @@
+"""A grid from its plan to its report: each job once, whatever is asked again.
+
+The tests go on with one sweep, from top to bottom.
+"""
+
+import csv
+
+from mnist_exp.sweeps.membership import KEY_TAG
+
+# Four jobs, of which the grid has two already: its last and its fourth.
+GROWN = ["data=digits", "training=smoke", "training.epochs=3", "training.batch_size=32",
+         "training.precision=float32", "model=mlp,seed_mlp", "seed=0,1",
+         "sweep.name=grid"]  # fmt: skip
+
+
+def test_a_grid_leaves_a_parent_run_with_its_report(grid):
+    assert list(grid.finished) == [0, 1, 2, 3, 4, 5]
+    assert len({weights for weights, _ in grid.finished.values()}) == 6
+    parent = grid.folder.parent()
+    assert (parent.name, parent.status, parent.outcome) == ("grid", "FINISHED", "finished")
+    counts = {"jobs": 6, "finished": 6, "pruned": 0, "failed": 0}
+    assert parent.metrics == {f"sweep/{name}": count for name, count in counts.items()}
+    for name in ("best_so_far", "importance", "parallel_coordinates"):
+        picture = grid.folder.artifact(parent, f"plots/{name}.png")
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    ranking = grid.folder.artifact(parent, "ranking.md").read_text()
+    assert "| # | model | training.precision |" in ranking
+    rows = csv.DictReader(grid.folder.artifact(parent, "results.csv").read_text().splitlines())
+    assert [(row["job"], row["model"], row["training.precision"]) for row in rows] == [
+        (str(number), *choice)
+        for number, choice in enumerate(
+            (model, precision)
+            for model in ("cnn", "seed_mlp", "mlp")
+            for precision in ("bfloat16", "float32")
+        )
+    ]
+
+
+def test_a_job_reaches_what_it_reaches_alone(grid, new_folder):
+    alone = new_folder("alone")
+    for number, model in ((5, "mlp"), (1, "cnn")):
+        job = [text for text in grid.overrides if not text.startswith(("model", "sweep"))][:-1]
+        alone.train(*job, f"model={model}", "training.precision=float32")
+        assert alone.results(alone.runs()[0]) == grid.finished[number]
+
+
+def test_what_is_done_does_not_run_again(grid):
+    folders = grid.folder.job_folders()
+    again = grid.folder.train("-m", *grid.overrides)
+    assert "Sweep grid: 6 of 6 done, running 0" in again.stderr
+    assert "The winner again:" in again.stdout
+    assert grid.folder.job_folders() == folders
+    assert grid.folder.finished() == grid.finished
+
+
+def test_a_grid_grows(grid):
+    dry = grid.folder.train("-m", *grid.overrides, "seed=0,1", "--dry-run")
+    assert "Sweep grid: 6 of 12 done, running 6" in dry.stderr
+    grown = grid.folder.train("-m", *GROWN)
+    assert "Sweep grid: 2 of 4 done, running 2" in grown.stderr
+    finished = grid.folder.finished()
+    assert list(finished) == list(range(8))
+    assert grid.finished.items() <= finished.items()
+    assert grid.numbers.items() <= grid.folder.numbers().items()
+
+
+def test_what_older_code_finished_is_kept_until_it_is_asked_for(grid):
+    old = grid.folder.jobs()[3]
+    grid.folder.tag(old, code_sha256="0" * 64)
+    dry = grid.folder.train("-m", *GROWN, "--dry-run")
+    assert "4 of 4 done" in dry.stderr
+    assert "1 of those done were run by older code; sweep.rerun=stale" in dry.stderr
+    everything = grid.folder.train("-m", *GROWN, "--dry-run", "sweep.rerun=all")
+    assert "Sweep grid: 4 jobs" in everything.stderr
+    again = grid.folder.train("-m", *GROWN, "sweep.rerun=stale")
+    assert "Sweep grid: 3 of 4 done, running 1" in again.stderr
+    same = [run for run in grid.folder.runs() if run.tags[KEY_TAG] == old.tags[KEY_TAG]]
+    assert len(same) == len(grid.folder.runs()) - 7 == 2
+    first, second = map(grid.folder.results, same)
+    assert first == second
+    assert {run.params["sweep.job"] for run in same} == {"3"}
