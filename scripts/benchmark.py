@@ -19,6 +19,7 @@ TRAIN_FAST = (MNIST_EXP, "train", "experiment=fast")
 START_UP_SECONDS = 0.5
 BEYOND_SECONDS = 6.0
 PEAK_MB = 1500.0
+CAPTION = "Peak memory is that of all processes of the command together."
 START_UP_RUNS = 5  # at least; they are short
 
 
@@ -55,13 +56,15 @@ def main() -> None:
         if options.what == "sweeps":
             import benchmark_sweeps
 
+            caption = benchmark_sweeps.CAPTION
             lines = benchmark_sweeps.measure(Path(folder), options)
         else:
+            caption = CAPTION
             lines = [
                 *measure_start_up(Path(folder), max(options.runs, START_UP_RUNS)),
                 *measure_training(Path(folder), options.runs),
             ]
-    Console(highlight=False).print(table(lines))
+    Console(highlight=False).print(table(lines, caption))
     if options.json is not None:
         options.json.write_text(json.dumps(record(lines), indent=2) + "\n", encoding="utf-8")
 

@@ -73,14 +73,14 @@ def measure_grid(folder: Path, runs: int, grid: Grid, *, quick: bool) -> list[Li
             command = (MNIST_EXP, "train", "-m", *grid.overrides(), f"hydra/launcher={launcher}")
             seconds.append(run(command, fresh(folder, f"{launcher}-{number}")).seconds)
             progress(f"{launcher}, {number + 1} of {runs}: {seconds[-1]:.0f} s")
-    scaled = "" if trainings == grid.size else f" ({trainings} run, the others estimated)"
+    scaled = "" if trainings == grid.size else f" ({trainings} run)"
     lines = [Line(f"{grid.size} trainings by a loop{scaled}", "s", loops)]
     for (launcher, seconds), aim in zip(
         sweeps.items(), (SEQUENTIAL_TIMES, PARALLEL_TIMES), strict=True
     ):
         ratios = [loop / own for loop, own in zip(loops, seconds, strict=True)]
         lines += [
-            Line(f"  by mnist-exp train -m, {launcher}", "s", seconds),
+            Line(f"  train -m, {launcher}", "s", seconds),
             Line("    times faster", "x", ratios, aim=aim),
         ]
     return lines

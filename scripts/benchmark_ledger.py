@@ -34,10 +34,10 @@ from mnist_exp import job
 began = time.perf_counter()
 from mnist_exp.config import Composer, SweepComposer
 from mnist_exp.sweeps.sweep import Sweep
-sweep = Sweep(SweepComposer(Composer(), sys.argv[1:]))
-waiting = [job for job in sweep.jobs if job.number not in sweep.results]
+sweep = Sweep(SweepComposer(Composer(), sys.argv[1:]), dry_run=True)
+complete = sweep.complete
 seconds = time.perf_counter() - began
-assert sweep.jobs and not waiting, f"{len(waiting)} of {len(sweep.jobs)} wait"
+assert complete, sweep.announcement
 print(seconds)
 """
 
@@ -70,9 +70,9 @@ def measure_deciding(folder: Path, runs: int, jobs: int) -> list[Line]:
         whole.append(run(dry_run, folder, environment=environment).seconds)
         progress(f"deciding, {number + 1} of {runs}: {warm[-1]:.1f} s, cold {cold[-1]:.1f} s")
     return [
-        Line(f"deciding among {jobs:,} finished jobs", "s", warm, DECIDING_SECONDS),
-        Line("  and rebuilding the index", "s", cold),
-        Line("  the whole --dry-run, index warm", "s", whole),
+        Line(f"deciding among {jobs:,} finished", "s", warm, DECIDING_SECONDS),
+        Line("  the index rebuilt as well", "s", cold),
+        Line("  the whole --dry-run", "s", whole),
     ]
 
 

@@ -1,6 +1,7 @@
 """What sweeps are for, measured: a grid, searches, and knowing what need not run again."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmark_grid import Grid, measure_grid
@@ -9,6 +10,10 @@ from benchmark_search import Budget, measure_searches
 from measuring import Line
 
 FINISHED_JOBS = 10_000
+CAPTION = (
+    "A loop of which only some trainings were run is estimated from them. Of a search: what it "
+    "spent until it was as good as random search in the end, as a share of all that random spent."
+)
 
 
 def measure(folder: Path, options: Namespace) -> list[Line]:
@@ -18,12 +23,12 @@ def measure(folder: Path, options: Namespace) -> list[Line]:
         folder: an empty one.
         options: `runs`, `repeats`, `quick` and `only` of the command line.
     """
-    comparisons = {
+    comparisons: dict[str, Callable[[Path], list[Line]]] = {
         "grid": lambda place: measure_grid(place, options.runs, Grid(), quick=options.quick),
         "search": lambda place: measure_searches(place, options.repeats, Budget()),
         "ledger": lambda place: measure_deciding(place, options.runs, FINISHED_JOBS),
     }
-    lines = []
+    lines: list[Line] = []
     for name, compare in comparisons.items():
         if options.only in {None, name}:
             place = folder / name

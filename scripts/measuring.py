@@ -132,11 +132,11 @@ def resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") + sum(resident_bytes(int(c)) for c in children)
 
 
-def table(lines: Sequence[Line]) -> Table:
-    """Returns the lines as a table."""
+def table(lines: Sequence[Line], caption: str) -> Table:
+    """Returns the lines as a table, with a caption below."""
     table = Table(
         title=f"Medians, on {machine()}",
-        caption="Peak memory is that of all processes of the command together.",
+        caption=caption,
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,

@@ -1,6 +1,6 @@
 """MNIST as tutorials train it: what a grid of `mnist-exp train -m` is compared with.
 
-One process for each training, Keras's own loop, and MLflow's `autolog` for the record and the model.
+One process for each training, Keras's own loop, and MLflow's `autolog` for record and model.
 """
 
 import argparse

@@ -129,3 +129,4 @@ def test_the_benchmark_explains_itself():
         text=True,
     )
     assert "--runs N" in done.stdout
+    assert "sweeps" in done.stdout

@@ -11,13 +11,19 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from mnist_exp import data
-from mnist_exp.config import Config, ConfigError, SweepComposer, digest
+from mnist_exp.config import Config, ConfigError, Problem, SweepComposer, digest
 from mnist_exp.sweeps import space as spaces
 from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.space import SEED, Space
 
 _MOST_PROBLEMS = 20  # after which no further job is looked at
 _NAME_DIGITS = 8
+_NOTHING_TO_COMPARE = Problem(
+    "data.validation_images",
+    "some, because a search goes by validation accuracy",
+    "0",
+    "Hold out images, or leave search out.",
+)
 # What says how a sweep runs, not what it is.
 _NOT_THE_SWEEP = ("hydra.", "sweep.", "tracking", "description", "data.root", "training.threads")
 
@@ -112,6 +118,8 @@ class Plan:
                 problems = list(dict.fromkeys([*problems, *error.problems]))
             if len(problems) >= _MOST_PROBLEMS:
                 break
+            if self.space is not None and configs and not configs[-1].data.validation_images:
+                problems.append(_NOTHING_TO_COMPARE)
         if problems:
             raise ConfigError(problems)
         return configs
