@@ -116,8 +116,8 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
     if dry_run:
         if job.sweep is None:
             raise RequestError(
-                "Expected -m with --dry-run, which shows what a sweep would run. Received: one "
-                "run. `mnist-exp train --cfg job` shows its config."
+                "Expected -m, and a sweeper that plans, with --dry-run. Received: a command whose "
+                "jobs are not planned. `mnist-exp train --cfg job` shows the config of a run."
             )
         return
     if job.sweep is None or not job.sweep.complete:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mnist_exp import provenance
+from mnist_exp import origin, provenance
 from mnist_exp.config import flatten
 from mnist_exp.console import duration
-from mnist_exp.errors import RequestError
+from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.sweeps import parent
 from mnist_exp.sweeps.launches import Fleet, PlannedJob, planned_folder
 from mnist_exp.sweeps.ledger import CODE_TAG, Ledger
 from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.results import DONE, JobResult
-from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking import RunRecord, journal
 
 
 class Agenda:
@@ -56,8 +56,12 @@ class Agenda:
 
     def planned(self, number: int, draft: Draft) -> PlannedJob:
         """Returns a job with its number, and with the folder of its run if that was cut off."""
-        folder = self._folder(draft.key)
-        return PlannedJob(number, draft.overrides, draft.config, draft.assignment, folder)
+        folder, threads = self._folder(draft.key)
+        training = draft.config.training
+        if threads is not None:  # a run goes on with those that it began with
+            training = training.model_copy(update={"threads": threads})
+        config = draft.config.model_copy(update={"training": training})
+        return PlannedJob(number, draft.overrides, config, draft.assignment, folder)
 
     def announce(self) -> str:
         """Returns what is going to happen, in a few lines."""
@@ -65,8 +69,10 @@ class Agenda:
         if self._plan.repeated:
             lines.append(f"{self._plan.repeated} more would repeat one of these; left out.")
         runs = [self._ledger.done(job.assignment.key) for job in self.jobs]
+        if self._plan.space is not None:
+            runs = [run for run in self._ledger.latest() if run.outcome in DONE]
         stale = sum(self._is_stale(run) for run in runs)
-        if stale:
+        if stale and self._plan.config.sweep.rerun == "none":
             lines.append(
                 f"{stale} of those done were run by older code; sweep.rerun=stale runs them again."
             )
@@ -98,11 +104,19 @@ class Agenda:
             for draft in drafts
         ]
 
-    def _folder(self, key: str) -> str:
+    def _folder(self, key: str) -> tuple[str, int | None]:
+        """Returns the folder of a job, and the threads of the run that goes on in it, if one does.
+
+        What other code began, or left no journal that can be read, is begun anew.
+        """
         run = self._ledger.run(key)
         if run is None or run.job_id is None or run.outcome in DONE or self._is_stale(run):
-            return planned_folder()  # what other code began is begun anew
-        return run.job_id if (self._outputs / run.job_id).is_dir() else planned_folder()
+            return planned_folder(), None
+        try:
+            start = journal.start_of(self._outputs / run.job_id)
+            return run.job_id, int(start.config["training"]["threads"])
+        except (RequestError, ExperimentError, KeyError, TypeError):
+            return planned_folder(), None
 
     def _grid(self) -> str:
         done, waiting = len(self.done), len(self.waiting)
@@ -111,7 +125,7 @@ class Agenda:
             what = f"all {done} jobs are done"
         seconds = 0.0
         for job in self.waiting:
-            like = self._ledger.seconds_of_like(flatten(job.config))
+            like = self._ledger.seconds_of_like(flatten(origin.settled(job.config)))
             if like is None:
                 return f"Sweep {self._plan.name}: {what}"
             seconds += like[0]
@@ -128,7 +142,7 @@ class Agenda:
         what += " in the first round" if search.name == "halving" else ""
         known = len(self._ledger.latest())
         what += f", {known} runs so far" if known else ""
-        like = self._ledger.seconds_of_like(flatten(self._plan.config))
+        like = self._ledger.seconds_of_like(flatten(origin.settled(self._plan.config)))
         if like is None or search.name == "halving":
             return f"Sweep {self._plan.name}: {what}"
         left = max(0, jobs - known)

@@ -19,6 +19,8 @@ from mnist_exp.sweeps.results import JobResult, objective
 from mnist_exp.sweeps.search import Proposal, Trial, explorer
 from mnist_exp.tracking import RunRecord
 
+_MOST_AT_ONCE = 8  # trials that know nothing of each other, where trials learn from others
+
 
 class Campaign:
     """A search, rebuilt from the runs that MLflow has of it."""
@@ -47,7 +49,9 @@ class Campaign:
         self._settings: Any = plan.config.search
         self._number = number
         self._seeds = max(1, len(plan.space.seeds))
-        self._room = max(1, fleet.slots // self._seeds)
+        learns = self._settings.name == "tpe" or self._prunes
+        slots = min(fleet.slots, _MOST_AT_ONCE) if learns else fleet.slots
+        self._room = max(1, slots // self._seeds)
         epochs = plan.config.training.epochs
         self._explorer = explorer(self._settings, plan.space, epochs=epochs)
         self._params: dict[int, Mapping[str, Any]] = {}

@@ -109,7 +109,7 @@ def steps(results: Sequence[JobResult]) -> list[Step]:
         for row in measured(results)
     ]
     stretches, finished = _busy_stretches(results), sorted(results, key=lambda job: job.end_time)
-    epochs = list(accumulate(len(job.epochs) for job in finished))
+    epochs = list(accumulate(_epochs(job) for job in finished))
     end_times = [job.end_time for job in finished]
     best = -math.inf
     found = []
@@ -118,6 +118,11 @@ def steps(results: Sequence[JobResult]) -> list[Step]:
         trained = epochs[bisect_right(end_times, end) - 1]
         found.append(Step(_seconds_until(stretches, end), trained, accuracy, best))
     return found
+
+
+def _epochs(job: JobResult) -> int:
+    """Returns the epochs that a job trained; of jobs of former commands, those that it was to."""
+    return len(job.epochs) or int(job.params.get("training.epochs", 0))
 
 
 def _busy_stretches(results: Iterable[JobResult]) -> list[tuple[int, int, int]]:

@@ -5,9 +5,12 @@ read where the job wrote it, and what never began is launched again.
 """
 
 import os
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from mnist_exp.job import Job
 
 _FRUITLESS_LAUNCHES = 3
+_MOST_AT_ONCE = 200  # each job is told of all that are launched with it
+_PERMIT = "permit-"
+_OUR_CHILDREN = ("sequential", "joblib")
 _POLL_SECONDS = 0.5
 
 
@@ -57,7 +63,7 @@ class Fleet:
         target = str(launcher.get("_target_", ""))
         cores = machine.cores()
         if "joblib" in target:
-            jobs = int(launcher["n_jobs"])
+            jobs = int(launcher.get("n_jobs") or 1)
             slots = jobs if jobs > 0 else max(1, cores + 1 + jobs)
             return cls("joblib", slots, max(1, cores // slots))
         if "ray" in target:
@@ -90,7 +96,7 @@ class Launches:
             fleet: what the launcher does at once.
             sweep: its name.
             parent_job_id: of its parent run.
-            outputs: where the job folders lie, and in the parent's, files that stop launches.
+            outputs: where the job folders lie, and in the parent's, the permits of launches.
         """
         self.stopped = False
         self._launcher = launcher
@@ -100,16 +106,19 @@ class Launches:
         self._parent_job_id = parent_job_id
         self._outputs = outputs
         self._launched = 0
+        self._permit = Path()
+        self._folder = (outputs / parent_job_id).absolute()
+        for old in self._folder.glob(f"{_PERMIT}*"):  # what a dead sweep left queued stays undone
+            old.unlink(missing_ok=True)
         if fleet.kind == "ray":
             quiet = {"log_to_driver": False, "logging_level": "ERROR"}
             launcher.ray_cfg.init.update({**quiet, **launcher.ray_cfg.init})
-        self._stop_file = Path()
         self._threads: int | None = None
 
     def stop(self) -> None:
         """Lets no further job begin; those that run end in peace."""
         self.stopped = True
-        self._stop_file.touch()
+        self._permit.unlink(missing_ok=True)
 
     def run(
         self,
@@ -140,6 +149,10 @@ class Launches:
             from joblib.externals.loky import get_reusable_executor
 
             get_reusable_executor().shutdown(wait=True)
+        elif self._fleet.kind == "ray":
+            import ray
+
+            ray.shutdown()
 
     def _job_threads(self, job: PlannedJob) -> int:
         return job.config.training.threads or self._fleet.threads or machine.cores()
@@ -149,6 +162,16 @@ class Launches:
         if self._threads not in {None, threads}:
             self.close()
         self._threads = threads
+        if self._fleet.kind == "joblib":
+            self._start_workers()
+
+    def _start_workers(self) -> None:
+        """Starts all of joblib's workers while Ctrl-C is ignored, which they inherit."""
+        from joblib import Parallel, delayed
+
+        settings = {**self._launcher.joblib, "backend": "loky", "pre_dispatch": "all"}
+        with ctrl_c_ignored():
+            Parallel(**settings)(delayed(os.getpid)() for _ in range(self._fleet.slots))
 
     def _run_group(
         self,
@@ -164,7 +187,7 @@ class Launches:
         while waiting and not self.stopped:
             # A job that may have taken others down with it runs alone, to find out.
             alone = [job for job in waiting if job.number in suspects][:1]
-            batch = alone or waiting[: self._fleet.slots if stoppable else None]
+            batch = alone or waiting[: self._fleet.slots if stoppable else _MOST_AT_ONCE]
             results, error = self._launch(batch)
             again: list[PlannedJob] = []
             others = [job for job in waiting if job not in batch]
@@ -195,20 +218,20 @@ class Launches:
         self, jobs: Sequence[PlannedJob]
     ) -> tuple[dict[int, JobResult], BaseException | None]:
         """Launches jobs once; returns the results of those that began, and what went wrong."""
-        folder = self._outputs / self._parent_job_id
-        self._stop_file = (folder / f"stop-{os.getpid()}-{self._launched}").absolute()
+        self._permit = self._folder / f"{_PERMIT}{os.getpid()}-{self._launched}"
+        self._permit.touch()
         self._job.membership = Membership(
             sweep=self._sweep,
             parent_job_id=self._parent_job_id,
-            stop_file=str(self._stop_file),
-            process=os.getpid(),
+            permit=str(self._permit),
+            process=os.getpid() if self._fleet.kind in _OUR_CHILDREN else None,
             threads=self._fleet.threads,
             assignments={job.number: job.assignment for job in jobs},
         )
         overrides = [
             [
                 *job.overrides,
-                f"sweep.name={self._sweep}",
+                f"sweep.name='{self._sweep}'",
                 f"sweep.job={job.number}",
                 f"hydra.sweep.subdir={job.folder}",
             ]
@@ -222,9 +245,12 @@ class Launches:
             raise
         except Exception as problem:  # noqa: BLE001 - each launcher has its own way to fail
             error = problem
-            self._stop_file.touch()  # what it left in its queue must not begin later
+        finally:
+            self._permit.unlink(missing_ok=True)  # what is left in a queue must not begin later
         self._launched += len(jobs)
-        results = {result.number: result for result in _results(returned)}
+        values = [_value(job_return) for job_return in returned]
+        results = {value.number: value for value in values if isinstance(value, JobResult)}
+        error = error or next((v for v in values if isinstance(v, Exception)), None)
         missing = [job for job in jobs if job.number not in results]
         if missing:
             self._await_end(missing)
@@ -250,7 +276,10 @@ class Launches:
         job_dir = self._outputs / job.folder
         if not (job_dir / journal.FILE_NAME).exists():
             return None
-        result = records.from_journal(job_dir)
+        try:
+            result = records.from_journal(job_dir)
+        except ExperimentError as problem:  # the journal cannot be read
+            return records.unrecorded(job.config, job.assignment, reason_of(problem))
         if result is not None and result.outcome == "killed" and error is not None:
             return replace(result, reason=f"its process died: {reason_of(error)}")
         return result
@@ -261,12 +290,22 @@ def planned_folder() -> str:
     return job_id.new()
 
 
-def _results(returned: Iterable[Any]) -> Iterator[JobResult]:
-    """Yields the results among what a launcher returned; a job that was stopped has none."""
-    for job_return in returned:
-        try:
-            value = job_return.return_value
-        except Exception:  # noqa: BLE001, S112 - Hydra raises the job's error; the journal has it
-            continue
-        if isinstance(value, JobResult):
-            yield value
+def _value(job_return: Any) -> Any:
+    """Returns what a job returned, or the error that it ended with.
+
+    Hydra's own `return_value` would print the error, and raise it.
+    """
+    return job_return._return_value  # noqa: SLF001
+
+
+@contextmanager
+def ctrl_c_ignored() -> Iterator[None]:
+    """Lets processes start that never hear of Ctrl-C, which is for the sweep to answer."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -42,7 +42,7 @@ class Membership:
 
     sweep: str
     parent_job_id: str
-    stop_file: str  # once it exists, no further job of the launch begins
+    permit: str  # a file; once it is gone, no further job of the launch begins
     process: int | None  # id of the sweep's process, where workers are its children
     threads: int | None  # of each job that does not say; None: every core that it is given
     assignments: Mapping[int, Assignment] = field(default_factory=dict)  # by `sweep.job`

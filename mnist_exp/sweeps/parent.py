@@ -39,7 +39,13 @@ def difference(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) 
         return [] if before is now else [f"it was {kinds[0]}, and is now {kinds[1]}"]
     from mnist_exp.sweeps import space
 
-    return space.difference(before, now)
+    lines = space.difference(before, now)
+    old, new = before["search"], now["search"]
+    return lines + [
+        f"changed: search.{key}={old.get(key)} is now {new.get(key)}"
+        for key in {**old, **new}
+        if old.get(key) != new.get(key)
+    ]
 
 
 class Parent:

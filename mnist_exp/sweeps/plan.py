@@ -84,7 +84,14 @@ class Plan:
     @cached_property
     def record(self) -> dict[str, Any] | None:
         """What is explored, as the parent run keeps it; None for a grid, which may grow."""
-        return None if self.space is None else self.space.record()
+        if self.space is None or self.config.search is None:
+            return None
+        # How many trials and which are cut off may change from one command to the next.
+        excluded = {"trials", "pruner", "warmup_epochs"}
+        search = self.config.search.model_dump(mode="json", exclude=excluded)
+        if "min_epochs" in search:  # the rounds of halving
+            search["epochs"] = self.config.training.epochs
+        return {**self.space.record(), "search": search}
 
     @property
     def command(self) -> str:

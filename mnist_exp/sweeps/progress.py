@@ -13,9 +13,10 @@ from rich.live import Live
 from rich.table import Table
 
 from mnist_exp.console import duration
+from mnist_exp.errors import ExperimentError
 from mnist_exp.sweeps import records
 from mnist_exp.sweeps.launches import PlannedJob
-from mnist_exp.sweeps.results import JobResult, objective
+from mnist_exp.sweeps.results import DONE, JobResult, objective
 from mnist_exp.tracking import events, journal
 
 _LOOK_SECONDS = 0.5
@@ -31,6 +32,7 @@ class Progress:
         total: int,
         outputs: Path,
         slots: int,
+        retries: int,
         ended: Callable[[JobResult], None],
     ) -> None:
         """Watches nothing yet.
@@ -39,11 +41,14 @@ class Progress:
             total: jobs of the sweep, those of former commands too.
             outputs: where the job folders lie.
             slots: how many run at once.
+            retries: how often a job that failed is tried again.
             ended: told once of each job that has ended, by the watching thread.
         """
         self.total = total
         self._outputs = outputs
         self._slots = slots
+        self._retries = retries
+        self._since = 0
         self._ended = ended
         self._console = Console(stderr=True, highlight=False)
         self._results: dict[int, JobResult] = {}
@@ -81,6 +86,7 @@ class Progress:
         """Follows jobs that are being launched."""
         for job in jobs:
             self._results.pop(job.number, None)
+        self._since = events.now()
         self._watched = {job.number: job for job in jobs}
 
     def note(self, result: JobResult) -> None:
@@ -102,13 +108,18 @@ class Progress:
         job_dir = self._outputs / job.folder
         if not (job_dir / journal.FILE_NAME).exists():
             return
-        entries = [entry.event for entry in journal.read(job_dir)]
-        if journal.outcome_of(entries) is None:
+        try:
+            entries = [entry.event for entry in journal.read(job_dir)]
+            result = records.from_journal(job_dir)
+        except ExperimentError:
+            return  # the job itself says why its journal cannot be read
+        if result is None:
             self._running[number] = _state(entries)
-            return
-        result = records.from_journal(job_dir)
-        if result is not None and result.outcome in {"finished", "pruned"}:
-            self.note(result)  # what failed may be tried again
+        elif result.end_time >= self._since:  # not the end of a run that goes on now
+            self._running.pop(number, None)
+            final = result.outcome in DONE or (result.outcome == "failed" and not self._retries)
+            if final:  # of what was killed, and of what is tried again, the launches tell
+                self.note(result)
 
     def _line(self, result: JobResult) -> str:
         done = len(self._results)
@@ -125,7 +136,7 @@ class Progress:
         )
 
     def _left(self) -> str:
-        new = [r for n, r in self._results.items() if n not in self._earlier]
+        new = [r for n, r in list(self._results.items()) if n not in self._earlier]
         if not new:
             return ""
         mean = sum(r.end_time - r.start_time for r in new) / len(new) / 1000
@@ -133,11 +144,12 @@ class Progress:
         return f", {duration(seconds)} left" if seconds >= 1 else ""
 
     def _summary(self) -> str:
-        failed = sum(r.outcome in {"failed", "killed"} for r in self._results.values())
-        parts = [f"{len(self._results)} of {self.total} done", f"{len(self._running)} running"]
+        results = list(self._results.values())
+        failed = sum(r.outcome in {"failed", "killed"} for r in results)
+        parts = [f"{len(results)} of {self.total} done", f"{len(self._running)} running"]
         if failed:
             parts.append(f"{failed} failed")
-        finished = [r for r in self._results.values() if r.outcome == "finished"]
+        finished = [r for r in results if r.outcome == "finished"]
         best = max(finished, key=objective, default=None)
         if best is not None:
             parts.append(f"best {objective(best):.2%} (job {best.number})")

@@ -1,6 +1,7 @@
 """One job after the other in a worker process, which imports TensorFlow once."""
 
 import multiprocessing
+import os
 import pickle
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -11,6 +12,11 @@ import cloudpickle
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from omegaconf import open_dict
+
+from mnist_exp.sweeps import worker
+from mnist_exp.sweeps.launches import ctrl_c_ignored
+
+_TERMINATION_SECONDS = 10.0
 
 
 class Worker:
@@ -31,9 +37,7 @@ class Worker:
         Returns:
             What `run_job` returns; FAILED, with the error, where the process died.
         """
-        if self._executor is None:
-            context = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(1, mp_context=context)
+        executor = self._executor or self._started()
         try:
             request = (
                 launcher.hydra_context,
@@ -44,10 +48,10 @@ class Worker:
                 Singleton.get_state(),
             )
             # OmegaConf's resolvers are functions in functions, which plain pickle does not take.
-            future: Future[JobReturn] = self._executor.submit(run_one, cloudpickle.dumps(request))
+            future: Future[JobReturn] = executor.submit(run_one, cloudpickle.dumps(request))
             return future.result()
         except BrokenProcessPool as problem:
-            self._executor.shutdown()
+            executor.shutdown()
             self._executor = None
             failed = JobReturn(overrides=list(overrides), status=JobStatus.FAILED)
             failed.return_value = problem
@@ -55,6 +59,18 @@ class Worker:
         except BaseException:
             self.kill()
             raise
+
+    def _started(self) -> ProcessPoolExecutor:
+        """Starts the process while Ctrl-C is ignored, which it inherits."""
+        self._executor = ProcessPoolExecutor(
+            1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=worker.follow,
+            initargs=(os.getpid(),),
+        )
+        with ctrl_c_ignored():
+            self._executor.submit(os.getpid).result()
+        return self._executor
 
     def close(self) -> None:
         """Ends the process, which has nothing to do."""
@@ -74,9 +90,6 @@ class Worker:
             process.kill()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = None
-
-
-_TERMINATION_SECONDS = 10.0
 
 
 def run_one(request: bytes) -> JobReturn:

@@ -89,7 +89,8 @@ def search_space(overrides: Sequence[Override]) -> Space:
         if found is not None:
             problems.append(found)
         elif key == SEED:
-            seeds = tuple(texts(override))
+            # In one order, however they are typed: they count the jobs of a trial.
+            seeds = tuple(sorted(texts(override), key=lambda seed: (len(seed), seed)))
         else:
             dimensions[key] = _distribution(override)
     if all(override.get_key_element() == SEED for override in swept):

@@ -2,14 +2,13 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp.config import SweepComposer
-from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.experiment import OUTPUTS
+from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.sweeps import parent, report
 from mnist_exp.sweeps.agenda import Agenda
 from mnist_exp.sweeps.launches import Fleet, Launches, PlannedJob
@@ -22,6 +21,9 @@ from mnist_exp.tracking.locks import Lock
 
 if TYPE_CHECKING:
     from mnist_exp.job import Job
+    from mnist_exp.sweeps.campaign import Campaign
+
+THREADS = "training.threads"
 
 
 class Sweep:
@@ -43,7 +45,7 @@ class Sweep:
         tracking = self.plan.config.tracking
         uri = location.resolve(tracking.uri)
         location.preflight(uri)
-        self._outputs = Path(OUTPUTS)
+        self._outputs = _outputs(composer.hydra)
         # Before the ledger is read: another process must not do meanwhile what is planned here.
         self._lock = None if dry_run else _hold(self.plan.name, self._outputs)
         self.ledger = Ledger(self.plan.name, uri, tracking.experiment)
@@ -52,11 +54,31 @@ class Sweep:
         self._agenda = Agenda(self.plan, self.ledger, self._fleet, self._outputs)
         self.results = dict(self._agenda.done)
         self.announcement = self._agenda.announce()
+        self._campaign: Campaign | None = None
+        waiting = self._agenda.waiting
+        if self.plan.space is not None:
+            from mnist_exp.sweeps import campaign
+
+            self._campaign = campaign.Campaign(
+                self.plan,
+                self.ledger,
+                self._fleet,
+                number=self._agenda.planned,
+                good=self._agenda.good,
+            )
+            self.results |= self._campaign.results
+            waiting = self._campaign.next(self.results)
+        self._waiting = waiting
+        # So that the best can be had again by one command.
+        threads = self._fleet.threads
+        given = self.plan.config.training.threads is not None or threads is None
+        self._fixed = self.plan.fixed if given else (*self.plan.fixed, f"{THREADS}={threads}")
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is left to run; of a search that is known later."""
-        return self.plan.space is None and not self._agenda.waiting
+        """Whether nothing is left to run, and the parent run says so."""
+        parent = self.ledger.parent
+        return not self._waiting and parent is not None and parent.outcome == "finished"
 
     @property
     def unfinished(self) -> list[JobResult]:
@@ -88,13 +110,23 @@ class Sweep:
             with self._progress(launches) as progress, _interruptible(launches, progress, stopped):
                 self._run_all(launches, progress)
             launches.close()
-            outcome = "killed" if stopped else "failed" if self.unfinished else "finished"
+            left = stopped and self._left()
+            outcome = "killed" if left else "failed" if self.unfinished else "finished"
+        except (RequestError, ExperimentError):
+            outcome = "failed"
+            raise
+        except Exception as problem:
+            outcome = "failed"
+            raise ExperimentError(
+                f"Expected to run the sweep to its end. Received: {reason_of(problem)}. The same "
+                "command goes on; MNIST_EXP_DEBUG=1 shows where it happened."
+            ) from problem
         finally:
             recover(Path.cwd())
             record.end(list(self.results.values()), outcome)
             if self._lock is not None:
                 self._lock.release()
-        if stopped:
+        if left:
             done = len(self.results) - len(self.unfinished)
             raise KeyboardInterrupt(
                 f"Stopped by Ctrl-C. {done} jobs are done; the same command runs the others."
@@ -106,7 +138,7 @@ class Sweep:
         Raises:
             ExperimentError: a job failed.
         """
-        report.show(list(self.results.values()), self.plan.fixed)
+        report.show(list(self.results.values()), self._fixed)
         failed = len(self.unfinished)
         if failed:
             raise ExperimentError(
@@ -124,36 +156,44 @@ class Sweep:
             total=len(self._agenda.jobs),
             outputs=self._outputs,
             slots=self._fleet.slots,
+            retries=self.plan.config.sweep.retries,
             ended=ended,
         )
 
     def _run_all(self, launches: Launches, progress: Progress) -> None:
         progress.knows(self.results.values())
-        if self.plan.space is None:
-            self._run_jobs(self._agenda.jobs, launches, progress)
-            return
-        from mnist_exp.sweeps.campaign import Campaign
+        while self._waiting and not launches.stopped:
+            if self._campaign is not None:
+                progress.total = self._campaign.total
+            self._run_jobs(self._waiting, launches, progress)
+            self._waiting = self._left()
 
-        campaign = Campaign(
-            self.plan, self.ledger, self._fleet, number=self._agenda.planned, good=self._agenda.good
-        )
-        self.results |= campaign.results
-        progress.knows(self.results.values())
-        while not launches.stopped and (jobs := campaign.next(self.results)):
-            progress.total = campaign.total
-            self._run_jobs(jobs, launches, progress)
+    def _left(self) -> list[PlannedJob]:
+        """Returns the jobs that come next; those that failed are for another command."""
+        if self._campaign is not None:
+            return self._campaign.next(self.results)
+        return [job for job in self._agenda.waiting if job.number not in self.results]
 
     def _run_jobs(self, jobs: Sequence[PlannedJob], launches: Launches, progress: Progress) -> None:
-        waiting = [job for job in jobs if job.number not in self.results]
-
         def done(result: JobResult) -> None:
             self.results[result.number] = result
             progress.note(result)
 
-        progress.watch(waiting)
+        progress.watch(jobs)
         settings = self.plan.config.sweep
         stoppable = settings.on_failure == "stop"
-        launches.run(waiting, retries=settings.retries, stoppable=stoppable, done=done)
+        launches.run(jobs, retries=settings.retries, stoppable=stoppable, done=done)
+
+
+def _outputs(hydra: Mapping[str, Any]) -> Path:
+    """Returns where the job folders go."""
+    folder = str(hydra["sweep"]["dir"])
+    if "${" in folder:
+        raise RequestError(
+            f"Expected hydra.sweep.dir to be the same for all jobs and all times. Received: "
+            f"{folder}. Name a folder; each job gets one of its own in it."
+        )
+    return Path(folder)
 
 
 def _hold(name: str, outputs: Path) -> Lock:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mnist_exp import console, experiment
 from mnist_exp.config import Config
-from mnist_exp.errors import Terminated, reason_of
+from mnist_exp.errors import ExperimentError, Terminated, reason_of
 from mnist_exp.sweeps import records
 from mnist_exp.sweeps.membership import Assignment, Membership
 from mnist_exp.sweeps.results import JobResult
@@ -47,10 +47,12 @@ def work(
     Returns:
         The result; None where the sweep was stopped before the job began.
     """
-    if Path(membership.stop_file).exists():
+    permit = Path(membership.permit)
+    if permit.parent.is_dir() and not permit.exists():  # a far machine may not have the folder
         return None
-    if membership.process == os.getppid():
-        _follow(membership.process)
+    if membership.process is not None and membership.process != os.getppid():
+        return None  # the sweep died while this worker started
+    follow(membership.process)
     if config.sweep.job is None:
         raise AssertionError(overrides)
     assignment = membership.assignments[config.sweep.job]
@@ -76,7 +78,11 @@ def work(
         os._exit(_SIGTERM_EXIT)
     finally:
         _forget()
-    return records.from_journal(job_dir) or records.unrecorded(config, assignment, reason)
+    try:
+        result = records.from_journal(job_dir)
+    except ExperimentError as problem:  # the journal cannot be read
+        result, reason = None, reason_of(problem)
+    return result or records.unrecorded(config, assignment, reason)
 
 
 def _run(
@@ -125,12 +131,18 @@ def _forget_gradients() -> None:
         del registry[name]
 
 
-def _follow(process: int) -> None:
-    """Leaves Ctrl-C to the sweep, and ends this worker when the sweep is gone."""
-    if process in _watched or threading.current_thread() is not threading.main_thread():
+def follow(process: int | None) -> None:
+    """Leaves Ctrl-C to the sweep, and ends this worker when the sweep is gone.
+
+    Args:
+        process: the sweep's, whose child this is; None where it is not.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if process is None or process in _watched:
         return
     _watched.add(process)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminate)
     threading.Thread(target=_watch, args=(process,), daemon=True).start()
 

@@ -47,7 +47,7 @@ def test_a_job_reaches_what_it_reaches_alone(grid, new_folder):
 def test_what_is_done_does_not_run_again(grid):
     folders = grid.folder.job_folders()
     again = grid.folder.train("-m", *grid.overrides)
-    assert "Sweep grid: 6 of 6 done, running 0" in again.stderr
+    assert "Sweep grid: all 6 jobs are done" in again.stderr
     assert "The winner again:" in again.stdout
     assert grid.folder.job_folders() == folders
     assert grid.folder.finished() == grid.finished
@@ -68,7 +68,7 @@ def test_what_older_code_finished_is_kept_until_it_is_asked_for(grid):
     old = grid.folder.jobs()[3]
     grid.folder.tag(old, code_sha256="0" * 64)
     dry = grid.folder.train("-m", *GROWN, "--dry-run")
-    assert "4 of 4 done" in dry.stderr
+    assert "all 4 jobs are done" in dry.stderr
     assert "1 of those done were run by older code; sweep.rerun=stale" in dry.stderr
     everything = grid.folder.train("-m", *GROWN, "--dry-run", "sweep.rerun=all")
     assert "Sweep grid: 4 jobs" in everything.stderr

@@ -1,0 +1,51 @@
+"""Sweeps that cannot be run: one clear paragraph, exit code 2, and nothing is made."""
+
+import pytest
+
+SMALL = ["data=digits", "training=smoke", "model=mlp"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-m", "search=random"], ["space"]),
+        (
+            ["-m", "search=random", "optimizer.learning_rate=tag(log,interval(0,0.1))"],
+            ["optimizer.learning_rate", "log", "0"],
+        ),
+        (
+            ["-m", "optimizer.learning_rate=interval(0.001,0.1)"],
+            ["optimizer.learning_rate", "search="],
+        ),
+        (["search=random", "seed=0"], ["-m", "search=random"]),
+        (["-m", "seed=0,1", "tracking.uri=sqlite:////proc/self/mlflow.db"], ["can be written"]),
+        (
+            ["-m", "seed=0,-1", "training.epochs=0,1", "optimizer=adma,sgd"],
+            ["seed: Expected", "training.epochs: Expected", "Did you mean 'adam'?"],
+        ),
+        (["-m", "model=glob(resnet*)"], ["model", "resnet*"]),
+        (["-m", "seed=0,1", "sweep.name=a/b"], ["sweep.name"]),
+    ],
+    ids=["empty", "log", "interval", "no-m", "read-only", "several", "glob", "name"],
+)
+def test_refused(arguments, words, folder):
+    refused = folder.train(*SMALL, *arguments, code=2)
+    assert all(word in refused.stderr for word in words), refused.stderr
+    assert refused.stdout == ""
+    assert [path.name for path in folder.path.iterdir()] == ["home"]
+
+
+def test_a_dry_run_makes_nothing(folder):
+    dry = folder.train(*SMALL, "-m", "--dry-run", "seed=0,0,1", "training.threads=1,2")
+    assert ": 2 jobs" in dry.stderr
+    assert "4 more would repeat one of these" in dry.stderr
+    assert dry.stdout == ""
+    assert [path.name for path in folder.path.iterdir()] == ["home"]
+
+
+def test_a_grid_of_that_name_is_no_search(grid):
+    before = grid.folder.job_folders()
+    rates = "optimizer.learning_rate=interval(0.001,0.1)"
+    refused = grid.folder.train(*SMALL, "-m", "sweep.name=grid", "search=tpe", rates, code=2)
+    assert "it was a grid, and is now a search" in refused.stderr
+    assert grid.folder.job_folders() == before

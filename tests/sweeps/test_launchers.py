@@ -1,0 +1,40 @@
+"""The launchers that go to more machines, on this one: a real local Ray, submitit's local executor.
+
+Ray's last words and submitit's logs are theirs; what counts is the ledger, as with any launcher.
+"""
+
+import importlib.util
+import tempfile
+
+import pytest
+
+SMALL = ["data=digits", "training=smoke", "model=mlp", "seed=0,1"]
+
+
+def check_sweep(folder, *launcher):
+    folder.train("-m", *SMALL, *launcher)
+    finished = folder.finished()
+    assert list(finished) == [0, 1]
+    assert folder.parent().outcome == "finished"
+    assert folder.is_left_alone()
+    again = folder.train("-m", *SMALL, *launcher)
+    assert "all 2 jobs are done" in again.stderr
+    assert folder.finished() == finished
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("hydra_plugins.hydra_ray_launcher") is None, reason="needs extra ray"
+)
+def test_a_local_ray(folder):
+    # A short path: Ray puts sockets there, whose names have a limit.
+    with tempfile.TemporaryDirectory(prefix="ray") as place:
+        init = "+hydra.launcher.ray.init"
+        check_sweep(folder, "hydra/launcher=ray", f"{init}.num_cpus=2", f"{init}._temp_dir={place}")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("hydra_plugins.hydra_submitit_launcher") is None,
+    reason="needs extra slurm",
+)
+def test_the_local_executor_of_submitit(folder):
+    check_sweep(folder, "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5")
