@@ -120,7 +120,8 @@ class Agenda:
 
     def _grid(self) -> str:
         done, waiting = len(self.done), len(self.waiting)
-        what = f"{done} of {len(self.jobs)} done, running {waiting}" if done else f"{waiting} jobs"
+        jobs = "1 job" if waiting == 1 else f"{waiting} jobs"
+        what = f"{done} of {len(self.jobs)} done, running {waiting}" if done else jobs
         if not waiting:
             what = f"all {done} jobs are done"
         seconds = 0.0

@@ -167,9 +167,11 @@ class Launches:
 
     def _start_workers(self) -> None:
         """Starts all of joblib's workers while Ctrl-C is ignored, which they inherit."""
+        from hydra_plugins.hydra_joblib_launcher._core import process_joblib_cfg
         from joblib import Parallel, delayed
 
-        settings = {**self._launcher.joblib, "backend": "loky", "pre_dispatch": "all"}
+        settings = {**self._launcher.joblib, "backend": "loky"}
+        process_joblib_cfg(settings)  # as the launcher does, so that it finds these workers
         with ctrl_c_ignored():
             Parallel(**settings)(delayed(os.getpid)() for _ in range(self._fleet.slots))
 

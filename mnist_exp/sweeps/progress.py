@@ -129,9 +129,10 @@ class Progress:
             "failed": f"failed: {result.reason}",
             "killed": f"killed: {result.reason}",
         }[result.outcome]
+        config = f" ({' '.join(result.overrides)})" if result.overrides else ""
         seconds = (result.end_time - result.start_time) / 1000
         return (
-            f"job {result.number} ({' '.join(result.overrides)}): {what}, {seconds:.1f} s  "
+            f"job {result.number}{config}: {what}, {seconds:.1f} s  "
             f"[{done} of {self.total}{self._left()}]"
         )
 
