@@ -22,7 +22,7 @@ from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.sweeps import records
 from mnist_exp.sweeps.membership import Assignment, Membership
 from mnist_exp.sweeps.results import JobResult
-from mnist_exp.tracking import journal, recover
+from mnist_exp.tracking import events, journal, recover
 
 if TYPE_CHECKING:
     from mnist_exp.job import Job
@@ -241,6 +241,7 @@ class Launches:
         ]
         returned: Iterable[Any] = ()
         error: BaseException | None = None
+        since = events.now()
         try:
             returned = self._launcher.launch(overrides, initial_job_idx=self._launched)
         except RequestError:
@@ -257,7 +258,9 @@ class Launches:
         if missing:
             self._await_end(missing)
         return results | {
-            job.number: result for job in missing if (result := self._found(job, error)) is not None
+            job.number: result
+            for job in missing
+            if (result := self._found(job, since, error)) is not None
         }, error
 
     def _doubtful(self, result: JobResult, killed: Sequence[int]) -> bool:
@@ -273,8 +276,8 @@ class Launches:
         ):
             time.sleep(_POLL_SECONDS)
 
-    def _found(self, job: PlannedJob, error: BaseException | None) -> JobResult | None:
-        """Returns what a job wrote before its process died; None where it wrote nothing."""
+    def _found(self, job: PlannedJob, since: int, error: BaseException | None) -> JobResult | None:
+        """Returns what a job wrote since a launch, before its process died; None where nothing."""
         job_dir = self._outputs / job.folder
         if not (job_dir / journal.FILE_NAME).exists():
             return None
@@ -282,6 +285,8 @@ class Launches:
             result = records.from_journal(job_dir)
         except ExperimentError as problem:  # the journal cannot be read
             return records.unrecorded(job.config, job.assignment, reason_of(problem))
+        if result is not None and result.end_time < since:
+            return None  # how an earlier command left it
         if result is not None and result.outcome == "killed" and error is not None:
             return replace(result, reason=f"its process died: {reason_of(error)}")
         return result
