@@ -8,14 +8,12 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from measuring import MNIST_EXP, Line, progress, run, variables
+from measuring import MNIST_EXP, Line, progress, run
 
 from mnist_exp import cache, job_id
 from mnist_exp.config import Composer, SweepComposer
@@ -27,19 +25,6 @@ from mnist_exp.tracking.records import JOB_ID_TAG
 DECIDING_SECONDS = 3.0
 SWEEP = ("model=seed_mlp", "training=smoke", "sweep.name=finished")
 TABLES = ("runs", "tags", "params", "latest_metrics", "metrics")
-# From the parsed command to knowing which jobs run.
-DECIDE = """\
-import sys, time
-from mnist_exp import job
-began = time.perf_counter()
-from mnist_exp.config import Composer, SweepComposer
-from mnist_exp.sweeps.sweep import Sweep
-sweep = Sweep(SweepComposer(Composer(), sys.argv[1:]), dry_run=True)
-complete = sweep.complete
-seconds = time.perf_counter() - began
-assert complete, sweep.announcement
-print(seconds)
-"""
 
 
 def measure_deciding(folder: Path, runs: int, jobs: int) -> list[Line]:
@@ -61,18 +46,16 @@ def measure_deciding(folder: Path, runs: int, jobs: int) -> list[Line]:
     sweep = (*SWEEP, f"seed=range(0,{jobs})")
     fill(folder / "mlflow.db", Plan(SweepComposer(Composer(), sweep)).grid)
     progress(f"{jobs:,} runs in the store")
-    cold, warm, whole = [], [], []
+    decide = (MNIST_EXP, "train", "-m", "--dry-run", *sweep)
+    cold, warm = [], []
     for number in range(runs):
         shutil.rmtree(folder / "cache")
-        cold.append(deciding_seconds(folder, sweep, environment))
-        warm.append(deciding_seconds(folder, sweep, environment))
-        dry_run = (MNIST_EXP, "train", "-m", "--dry-run", *sweep)
-        whole.append(run(dry_run, folder, environment=environment).seconds)
+        cold.append(run(decide, folder, environment=environment).seconds)
+        warm.append(run(decide, folder, environment=environment).seconds)
         progress(f"deciding, {number + 1} of {runs}: {warm[-1]:.1f} s, cold {cold[-1]:.1f} s")
     return [
-        Line(f"deciding among {jobs:,} finished", "s", warm, DECIDING_SECONDS),
+        Line(f"train -m --dry-run, {jobs:,} jobs finished", "s", warm, DECIDING_SECONDS),
         Line("  the index rebuilt as well", "s", cold),
-        Line("  the whole --dry-run", "s", whole),
     ]
 
 
@@ -117,15 +100,3 @@ def changes(row: Mapping[str, Any], twin: Mapping[str, Any]) -> dict[str, Any]:
     if row.get("key") in twin:
         changed["value"] = twin[row["key"]]
     return changed
-
-
-def deciding_seconds(folder: Path, sweep: Sequence[str], environment: Mapping[str, str]) -> float:
-    """Returns how long a fresh process takes to know that no job of a sweep is left to run."""
-    done = subprocess.run(
-        (sys.executable, "-c", DECIDE, *sweep),
-        cwd=folder,
-        env=variables(environment),
-        check=True,
-        stdout=subprocess.PIPE,
-    )
-    return float(done.stdout)
