@@ -3,7 +3,14 @@ import math
 import pytest
 from scipy import stats
 
-from mnist_exp.statistics import mean_interval, wilson_interval
+from mnist_exp.statistics import (
+    holm,
+    mcnemar_test,
+    mean_interval,
+    paired_t_test,
+    pairs_needed,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +75,80 @@ def test_mean_interval_agrees_with_scipy(values):
 def test_mean_interval_needs_two_values(values):
     with pytest.raises(ValueError, match=f"Received: {len(values)}"):
         mean_interval(values)
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "p"),
+    [
+        # Fagerland, Lydersen and Laake, "The McNemar test for binary matched-pairs data: mid-p and
+        # asymptotic are better than exact conditional", BMC Medical Research Methodology 13:91
+        # (2013): airway hyper-responsiveness of 21 children, response of 161 patients to treatment.
+        (1, 7, 0.070),
+        (6, 16, 0.052),
+    ],
+)
+def test_mcnemar_agrees_with_published_examples(only_first, only_second, p):
+    assert mcnemar_test(only_first, only_second) == pytest.approx(p, abs=5e-4)
+    assert mcnemar_test(only_second, only_first) == mcnemar_test(only_first, only_second)
+
+
+@pytest.mark.parametrize("counts", [(0, 0), (0, 1), (3, 3), (0, 40), (12, 30), (500, 600)])
+def test_mcnemar_agrees_with_the_binomial_test(counts):
+    expected = stats.binomtest(counts[0], sum(counts)).pvalue if sum(counts) else 1.0
+    assert mcnemar_test(*counts) == pytest.approx(expected)
+
+
+def test_mcnemar_refuses_negative_counts():
+    with pytest.raises(ValueError, match="Received: -1 and 3"):
+        mcnemar_test(-1, 3)
+
+
+def test_paired_t_test_agrees_with_student():
+    """Student (1908): additional hours of sleep by two drugs, ten patients; p by R's `t.test`."""
+    first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+    second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    assert paired_t_test(differences) == pytest.approx(0.002833, abs=5e-7)
+    assert paired_t_test(differences) == pytest.approx(stats.ttest_rel(first, second).pvalue)
+
+
+def test_equal_differences_prove_no_more_than_their_resolution():
+    assert paired_t_test([0.0, 0.0, 0.0]) == 1.0
+    assert paired_t_test([0.0003, 0.0003]) == 0.0
+    assert paired_t_test([0.0003, 0.0003], resolution=0.0001) > 0.05
+    assert paired_t_test([0.0030, 0.0030, 0.0030], resolution=0.0001) < 0.001
+
+
+def test_paired_t_test_needs_two_differences():
+    with pytest.raises(ValueError, match="Received: 1"):
+        paired_t_test([0.1])
+
+
+def test_holm_agrees_with_a_published_example():
+    """Wikipedia, "Holm-Bonferroni method", example: only 0.005 and 0.01 are significant at 0.05."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_of_few_and_of_large_values():
+    assert holm([]) == []
+    assert holm([0.2]) == [0.2]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("effect", "pairs"),
+    # Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988), table 2.4.1; the exact
+    # numbers as G*Power 3 (Faul et al., Behavior Research Methods 39, 2007) has them.
+    [(0.2, 199), (0.5, 34), (0.8, 15)],
+)
+def test_pairs_needed_agrees_with_published_tables(effect, pairs):
+    assert pairs_needed(effect, 1.0) == pairs
+    assert pairs_needed(-3 * effect, 3.0) == pairs
+
+
+def test_pairs_needed_of_large_and_of_small_effects():
+    assert pairs_needed(1000.0, 1.0) == 2
+    assert pairs_needed(5.0, 1.0) == 3
+    assert pairs_needed(0.01, 1.0) is None
+    assert pairs_needed(0.0, 1.0) is None
+    assert pairs_needed(0.5, 1.0, most=33) is None
