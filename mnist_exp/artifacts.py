@@ -13,9 +13,9 @@ from mnist_exp import augmentation, export, models, plots, provenance
 from mnist_exp.config import Config
 from mnist_exp.data import Split, Splits
 from mnist_exp.evaluation import Evaluation
+from mnist_exp.evidence import PREDICTIONS
 from mnist_exp.tracking import Recorder
 
-PREDICTIONS = "predictions/test.npz"
 ONNX = "export/model.onnx"
 
 _PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8

@@ -9,9 +9,8 @@ import yaml
 
 from mnist_exp import data, machine, provenance
 from mnist_exp.config import Config, to_record
+from mnist_exp.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
 from mnist_exp.tracking import Recorder, location
-
-RESOLVED = "config/resolved.yaml"
 
 
 def preflight(config: Config) -> None:
@@ -49,11 +48,13 @@ def record(
     """Records what the run starts from: config, packages, machine, and what git does not know."""
     settings = {"threads": config.training.threads, "precision": config.training.precision}
     texts = {
-        RESOLVED: yaml.safe_dump(to_record(config), sort_keys=False),
-        "config/overrides.yaml": yaml.safe_dump(list(overrides)),
-        "environment/requirements.txt": "\n".join(provenance.packages()) + "\n",
-        "environment/system.json": json.dumps(machine.system() | settings, indent=2) + "\n",
-        "source/diff.patch": code.diff,
+        CONFIG: yaml.safe_dump(to_record(config), sort_keys=False),
+        OVERRIDES: yaml.safe_dump(list(overrides)),
+        PACKAGES: "\n".join(provenance.packages()) + "\n",
+        SYSTEM: json.dumps(machine.system() | settings, indent=2) + "\n",
+        # As `sha256sum` writes it, so that `sha256sum -c` in a checkout compares.
+        FILES: "".join(f"{digest}  {path}\n" for path, digest in code.files.items()),
+        DIFF: code.diff,
     }
     for path, text in texts.items():
         if text:

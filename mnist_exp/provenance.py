@@ -22,12 +22,18 @@ class Code:
     sha256: str  # over the sorted paths and the bytes of the package's and the plugins' .py
     commit: str | None  # None outside a checkout
     diff: str  # what differs from the commit, new files too; empty where nothing does
+    files: dict[str, str]  # path, with slashes, -> SHA-256, of the same .py
 
 
-def code() -> Code:
-    """Looks at the code that runs."""
-    commit = _git("rev-parse", "HEAD") if _is_checkout() else None
-    return Code(_digest(), commit.strip() if commit else None, _diff() if commit else "")
+def code(root: Path = PACKAGE.parent) -> Code:
+    """Looks at the code that runs.
+
+    Args:
+        root: the folder that holds the package; another one for the code of another time.
+    """
+    commit = _git(root, "rev-parse", "HEAD") if _is_checkout(root) else None
+    digest, files = _digests(root)
+    return Code(digest, commit.strip() if commit else None, _diff(root) if commit else "", files)
 
 
 def packages() -> list[str]:
@@ -48,32 +54,37 @@ def model_requirements() -> list[str]:
     return [f"{name}=={importlib.metadata.version(name)}" for name in _MODEL_PACKAGES]
 
 
-def _digest() -> str:
-    digest = hashlib.sha256()
-    for folder in (PACKAGE, PACKAGE.parent / "hydra_plugins" / "mnist_exp_sweeps"):
+def _digests(root: Path) -> tuple[str, dict[str, str]]:
+    """Returns the SHA-256 over all code, and that of each file."""
+    digest, files = hashlib.sha256(), {}
+    for folder in (root / PACKAGE.name, root / "hydra_plugins" / "mnist_exp_sweeps"):
         for file in sorted(folder.rglob("*.py")):
-            digest.update(file.relative_to(PACKAGE.parent).as_posix().encode() + b"\0")
-            digest.update(file.read_bytes() + b"\0")
-    return digest.hexdigest()
+            path, content = file.relative_to(root).as_posix(), file.read_bytes()
+            digest.update(path.encode() + b"\0")
+            digest.update(content + b"\0")
+            files[path] = hashlib.sha256(content).hexdigest()
+    return digest.hexdigest(), files
 
 
-def _is_checkout() -> bool:
+def _is_checkout(root: Path) -> bool:
     """Whether git tracks this very package; a venv within somebody's repository does not count."""
-    return bool(_git("ls-files", "--", "mnist_exp/__init__.py"))
+    return bool(_git(root, "ls-files", "--", "mnist_exp/__init__.py"))
 
 
-def _diff() -> str:
-    changes = _git("diff", "--binary", "HEAD") or ""
-    new = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE) or ""
+def _diff(root: Path) -> str:
+    changes = _git(root, "diff", "--binary", "HEAD") or ""
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE) or ""
     for name in filter(None, new.split("\0")):
         # Differences are what --no-index reports by a status of 1.
-        changes += _git("diff", "--binary", "--no-index", "--", "/dev/null", name, status=1) or ""
+        changes += (
+            _git(root, "diff", "--binary", "--no-index", "--", "/dev/null", name, status=1) or ""
+        )
     return changes
 
 
-def _git(*arguments: str, status: int = 0) -> str | None:
-    """Returns what git prints about the checkout, or None where it answers otherwise."""
-    command = ["git", "-C", str(PACKAGE.parent), *arguments]
+def _git(root: Path, *arguments: str, status: int = 0) -> str | None:
+    """Returns what git prints about a checkout, or None where it answers otherwise."""
+    command = ["git", "-C", str(root), *arguments]
     try:
         # The command is git with arguments of this module's own; nothing of a user's gets in.
         done = subprocess.run(command, capture_output=True, check=False, timeout=30)  # noqa: S603

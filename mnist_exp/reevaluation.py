@@ -5,19 +5,15 @@ What it finds is recorded beside what the run measured, under `evaluate/<data>/`
 
 from collections.abc import Sequence
 
-import yaml
-
 from mnist_exp import console, data, machine
 from mnist_exp.config import compose, from_record
-from mnist_exp.config.schema import Config
-from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.errors import RequestError
 from mnist_exp.evaluation import Evaluation
 from mnist_exp.evaluation import evaluate as measure
+from mnist_exp.evidence import Evidence
 from mnist_exp.lookup import find
-from mnist_exp.origin import RESOLVED
 from mnist_exp.story import test_metrics
-from mnist_exp.tracking import Point, RunRecord, Store, events
-from mnist_exp.tracking.attempt import Attempt, first_line
+from mnist_exp.tracking import Point, events
 from mnist_exp.tracking.logged_model import keras_file, model_path
 
 
@@ -38,7 +34,7 @@ def evaluate(selector: str, data_name: str | None, overrides: Sequence[str] = ()
     """
     found = find(selector)
     record, store = found.record, found.store
-    recorded = _recorded_config(record, store)
+    recorded = from_record(Evidence(record, store.uri).config)
     if overrides and data_name is None:
         raise RequestError(
             f"Expected --data NAME before overrides of its keys. Received: {' '.join(overrides)}. "
@@ -69,20 +65,3 @@ def evaluate(selector: str, data_name: str | None, overrides: Sequence[str] = ()
         f"recorded as evaluate/{name}/* in run {record.run_id}",
     )
     return result
-
-
-def _recorded_config(record: RunRecord, store: Store) -> Config:
-    with Attempt() as attempt:
-        text = store.artifact_path(record.run_id, RESOLVED).read_text(encoding="utf-8")
-    if attempt.problem is not None:
-        raise RequestError(
-            f"Expected a run of mnist-exp, with {RESOLVED} among its artifacts. Received: "
-            f"{record.name} ({first_line(attempt.problem)}). Choose another with `mnist-exp runs`."
-        )
-    try:
-        return from_record(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise ExperimentError(
-            f"Expected {RESOLVED} of run {record.name} to be YAML. Received: {error}. The artifact "
-            "was altered; restore it."
-        ) from error

@@ -92,6 +92,7 @@ def runs_table() -> str:
             params={},
             metrics=metrics,
             tags={"model": model} | ({OUTCOME_TAG: outcome} if outcome else {}),
+            artifact_uri="",
         )
         for name, model, status, outcome, metrics, age_seconds in states
     ]

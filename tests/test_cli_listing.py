@@ -16,7 +16,12 @@ def record(seconds_ago, **fields):
     start = int((NOW - timedelta(seconds=seconds_ago)).timestamp() * 1000)
     plain = {"params": {}, "metrics": {}, "tags": {}, "status": "RUNNING", "name": "a-b"}
     return RunRecord(
-        run_id="1", deleted=False, start_time=start, end_time=None, **{**plain, **fields}
+        run_id="1",
+        deleted=False,
+        start_time=start,
+        end_time=None,
+        artifact_uri="",
+        **{**plain, **fields},
     )
 
 

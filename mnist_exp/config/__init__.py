@@ -20,7 +20,7 @@ from mnist_exp.config.composing import (
     from_hydra,
     task_overrides,
 )
-from mnist_exp.config.record import digest, flatten, from_record, to_record
+from mnist_exp.config.record import digest, flatten, from_record, rebuilt, to_record
 from mnist_exp.config.report import ConfigError, Problem
 from mnist_exp.config.schema import Component, Config
 from mnist_exp.config.sweep import SweepComposer
@@ -39,6 +39,7 @@ __all__ = [
     "flatten",
     "from_hydra",
     "from_record",
+    "rebuilt",
     "task_overrides",
     "to_record",
 ]

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mnist_exp.config.report import validate
+from mnist_exp.config.report import Problem, validate
 from mnist_exp.config.schema import Config
 
 # What may differ between two runs of the same experiment.
@@ -18,6 +18,14 @@ NOT_THE_RESULT: dict[str, bool | set[str]] = {
     "training": {"threads", "keep_checkpoints"},
 }
 
+# Sections that the first records lack, as they were for runs without them.
+LATER: dict[str, Any] = {
+    "sweep": {"name": None, "job": None, "on_failure": "continue", "retries": 0, "rerun": "none"},
+    "search": None,
+}
+# Dotted key of an older version -> what a user does instead now.
+REPLACED: dict[str, str] = {}
+
 
 def to_record(config: Config) -> dict[str, Any]:
     """Returns the config as nested dicts, lists and scalars, as JSON and YAML hold them."""
@@ -28,9 +36,31 @@ def from_record(record: Mapping[str, Any]) -> Config:
     """Returns the config that `to_record` recorded.
 
     Raises:
-        ConfigError: the record does not fit the schema.
+        ConfigError: the record does not fit the schema; of a key that was replaced since, it says
+            by what.
     """
-    return validate(record)
+    return validate({**LATER, **record}, list(_replaced(record)))
+
+
+def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
+    """Returns the config of an experiment that was recorded, to be run here.
+
+    Args:
+        record: what determines the result is taken from it.
+        local: a config's nested values; the rest, `NOT_THE_RESULT`, is taken from them.
+
+    Raises:
+        ConfigError: the record does not fit the schema, as in `from_record`.
+    """
+    values = dict(record)
+    for section, keys in NOT_THE_RESULT.items():
+        if isinstance(keys, bool):
+            values[section] = local.get(section)
+        elif isinstance(section_of_record := record.get(section), Mapping):
+            kept = {key: value for key, value in section_of_record.items() if key not in keys}
+            own = {key: value for key, value in local[section].items() if key in keys}
+            values[section] = kept | own
+    return from_record(values)
 
 
 def flatten(config: Config) -> dict[str, str]:
@@ -47,6 +77,15 @@ def digest(config: Config) -> str:
     record = config.model_dump(mode="json", exclude=NOT_THE_RESULT)
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _replaced(record: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yields a problem for each key of the record that another one replaced."""
+    for key, remedy in REPLACED.items():
+        section, _, name = key.rpartition(".")
+        values = record.get(section) if section else record
+        if isinstance(values, Mapping) and name in values:
+            yield Problem(key, "a key of this version", "one that was replaced", remedy)
 
 
 def _flatten(prefix: str, section: dict[str, Any]) -> list[tuple[str, str]]:

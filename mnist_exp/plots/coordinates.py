@@ -11,7 +11,8 @@ from mnist_exp.plots.frame import BLUE, INK, ORANGE, add_axes, framed
 from mnist_exp.plots.scale import AccuracyScale, fitting, round_numbers
 from mnist_exp.sweeps.exploration import Dimension, dimensions, measured
 from mnist_exp.sweeps.results import JobResult
-from mnist_exp.sweeps.wording import config_text, short_keys, shortened
+from mnist_exp.sweeps.wording import config_text
+from mnist_exp.wording import short_keys, shortened
 
 _MOST_KEYS = 7  # axes that fit beside each other
 _MOST_TICKS = 8

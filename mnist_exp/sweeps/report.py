@@ -22,10 +22,9 @@ from mnist_exp.sweeps.wording import (
     failures,
     measures,
     ranks,
-    short_keys,
-    shortened,
     shown_keys,
 )
+from mnist_exp.wording import short_keys, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

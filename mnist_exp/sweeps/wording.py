@@ -1,13 +1,11 @@
 """What the texts and pictures of a sweep say of configs, measurements and failures."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from mnist_exp.sweeps.ranking import Row, settings, swept_keys, varying_keys
 from mnist_exp.sweeps.results import JobResult
-
-_DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
+from mnist_exp.wording import percent, short_keys, shortened
 
 
 def config_text(overrides: Iterable[str], keys: Sequence[str]) -> str:
@@ -15,24 +13,6 @@ def config_text(overrides: Iterable[str], keys: Sequence[str]) -> str:
     own = settings(overrides)
     labels = short_keys(keys)
     return " ".join(f"{labels[key]}={shortened(own[key])}" for key in keys if key in own)
-
-
-def short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Returns key -> its last part, or all of it where another key ends in the same."""
-    lasts = [re.split(r"[./]", key)[-1] for key in keys]
-    return {
-        key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)
-    }
-
-
-def shortened(value: str) -> str:
-    """Returns a number to four digits, any other value as it is."""
-    try:
-        number = float(value)
-    except ValueError:
-        return value
-    # Integers say epochs or sizes, and are exact.
-    return value if number.is_integer() and "." not in value else f"{number:.{_DIGITS}g}"
 
 
 def shown_keys(rows: Sequence[Row]) -> list[str]:
@@ -51,15 +31,11 @@ def measures(row: Row) -> Iterator[str]:
     """Yields seeds, validation accuracy with its interval, test accuracy or why none, time."""
     measured, asked = len(row.values), len(set(row.seeds))
     yield str(asked) if measured == asked else f"{measured} of {asked}"
-    interval = f" ({_percent(row.low)}-{_percent(row.high)})" if math.isfinite(row.low) else ""
-    yield f"{_percent(row.mean)}{interval}" if measured else ""
+    interval = f" ({percent(row.low)}-{percent(row.high)})" if math.isfinite(row.low) else ""
+    yield f"{percent(row.mean)}{interval}" if measured else ""
     untested = "pruned" if row.outcome == "pruned" else ""
-    yield untested if row.test_accuracy is None else _percent(row.test_accuracy)
+    yield untested if row.test_accuracy is None else percent(row.test_accuracy)
     yield f"{row.seconds:,.1f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}"
 
 
 def failures(results: Iterable[JobResult], keys: Sequence[str]) -> list[str]:

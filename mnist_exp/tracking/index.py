@@ -19,7 +19,7 @@ from mnist_exp.tracking.events import now
 from mnist_exp.tracking.location import sqlite_path
 from mnist_exp.tracking.records import SPACE_TAG, RunRecord
 
-_VERSION = 1
+_VERSION = 2
 # Runs that end while another process ends too may reach MLflow in another order than their times.
 _OVERLAP_MS = 2 * 60 * 1000
 _IDS_A_QUERY = 100

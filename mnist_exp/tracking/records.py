@@ -5,6 +5,7 @@ from dataclasses import dataclass
 JOB_ID_TAG = "mnist_exp.job_id"
 OUTCOME_TAG = "mnist_exp.outcome"
 SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what is explored
+ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # JSON: path -> SHA-256 of what a run recorded
 FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line
 
 
@@ -21,6 +22,7 @@ class RunRecord:
     params: dict[str, str]
     metrics: dict[str, float]
     tags: dict[str, str]
+    artifact_uri: str  # where its artifacts are
 
     @property
     def job_id(self) -> str | None:

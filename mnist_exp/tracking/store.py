@@ -234,6 +234,7 @@ def _record(run: Any) -> RunRecord:
         params=dict(run.data.params),
         metrics=dict(run.data.metrics),
         tags=dict(run.data.tags),
+        artifact_uri=run.info.artifact_uri,
     )
 
 

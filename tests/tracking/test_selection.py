@@ -15,7 +15,7 @@ def run(run_id: str, name: str, status: str = "FINISHED", **metrics: float) -> R
     named = {key.replace("_", "/"): value for key, value in metrics.items()}
     return RunRecord(
         run_id, name, status, deleted=False, start_time=1, end_time=2, params={}, metrics=named,
-        tags={"mnist_exp.outcome": "finished"},
+        tags={"mnist_exp.outcome": "finished"}, artifact_uri="",
     )  # fmt: skip
 
 

@@ -1,0 +1,82 @@
+"""From the config that a run recorded to one that can be run here.
+
+What determines the result is the record's; where data lie and where runs are tracked is a matter
+of this machine, and never the record's.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.config import Composer, Config, ConfigError, rebuilt
+from mnist_exp.data import DATASETS
+from mnist_exp.errors import RequestError
+from mnist_exp.evidence import Evidence
+
+# What may be set anew: it has no part in what the experiment is.
+LOCAL_KEYS = ("data.root", "training.threads", "training.keep_checkpoints")
+GROUPS = ("data", "augmentation", "model", "optimizer", "schedule", "training", "tracking")
+_OPTION = re.compile(r"\w[\w.-]{0,99}")
+
+
+def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]:
+    """Returns nested values of a config for this machine, for the recorded data.
+
+    Args:
+        evidence: of the run.
+        overrides: of `LOCAL_KEYS`.
+
+    Raises:
+        RequestError: an override is of another key.
+        ConfigError: an override is wrong.
+    """
+    own = [text.partition("=")[0].lstrip("+") for text in overrides]
+    for key, text in zip(own, overrides, strict=True):
+        if key not in LOCAL_KEYS or "=" not in text:
+            raise RequestError(
+                f"Expected overrides of {', '.join(LOCAL_KEYS)}, since all else is the run's own. "
+                f"Received: {text}. For another experiment use `mnist-exp train`."
+            )
+    recorded = {name: section(evidence.config, name) for name in ("data", "training")}
+    name = recorded["data"].get("name")
+    chosen = [f"data={name}"] if name in DATASETS else []
+    _, values, problems = Composer().unchecked([*chosen, *overrides])
+    if problems:
+        raise ConfigError(problems)
+    root = recorded["data"].get("root")
+    if "data.root" not in own and isinstance(root, str) and Path(root).expanduser().is_dir():
+        values["data"]["root"] = root
+    if "training.threads" not in own:
+        values["training"]["threads"] = recorded["training"].get("threads")
+    return values
+
+
+def config_of(evidence: Evidence, local: Mapping[str, Any]) -> Config:
+    """Returns the config of the run, to be run here.
+
+    Raises:
+        RequestError: this version does not accept it; with every key that is in the way.
+    """
+    try:
+        return rebuilt(evidence.config, local)
+    except ConfigError as error:
+        problems = "\n".join(f"  {problem}" for problem in error.problems)
+        raise RequestError(
+            f"Expected a recorded config that this version of mnist-exp accepts. Received: that of "
+            f"run {evidence.run.name}, with\n{problems}\nTo run the code of then: "
+            f"`mnist-exp reproduce {evidence.run.name} --worktree`."
+        ) from error
+
+
+def choices_of(evidence: Evidence) -> dict[str, str]:
+    """Returns the option that was chosen of each config group, as far as it is known."""
+    tags = evidence.run.tags
+    known = {group: tags[group] for group in (*GROUPS, "experiment") if group in tags}
+    return {group: option for group, option in known.items() if _OPTION.fullmatch(option)}
+
+
+def section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Returns a section of a recorded config; an empty one where there is none."""
+    found = values.get(name)
+    return found if isinstance(found, Mapping) else {}

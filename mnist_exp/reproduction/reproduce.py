@@ -1,0 +1,244 @@
+"""`mnist-exp reproduce`: a run again, and what is to be said of it."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mnist_exp import job_id, provenance
+from mnist_exp.errors import RequestError
+from mnist_exp.evidence import Evidence
+from mnist_exp.lookup import Found, find
+from mnist_exp.reproduction import inputs as depends
+from mnist_exp.reproduction import recorded, worktree
+from mnist_exp.reproduction.inputs import Input
+from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.attempt import Attempt
+from mnist_exp.wording import printable
+
+if TYPE_CHECKING:
+    from mnist_exp.reproduction.verdict import Comparison, Result
+
+REPRODUCES_TAG = "mnist_exp.reproduces"
+VERDICT_TAG = "mnist_exp.verdict"
+SAME, DIFFERS = 0, 3  # exit codes of --check-only
+
+
+@dataclass(frozen=True)
+class _Original:
+    """The run that is to be reproduced."""
+
+    found: Found
+    evidence: Evidence
+    local: Mapping[str, Any]  # nested values of a config for this machine
+
+    @property
+    def run(self) -> RunRecord:
+        return self.found.record
+
+
+def reproduce(
+    selector: str,
+    overrides: Sequence[str] = (),
+    *,
+    check_only: bool = False,
+    code_of_then: bool = False,
+    apply_diff: bool = False,
+) -> int:
+    """Compares what a run depended on, runs it again, and compares the results; prints both.
+
+    Args:
+        selector: what names the run.
+        overrides: of `recorded.LOCAL_KEYS`: what is a matter of this machine.
+        check_only: whether to stop before training.
+        code_of_then: whether to run the recorded commit instead of the code of now.
+        apply_diff: whether to apply the changes that the code had besides its commit.
+
+    Returns:
+        The exit code: of the verdict (0 identical, 3 not distinguishable, 4 different), or with
+        `check_only` 0 where everything is the same, 3 where something differs.
+
+    Raises:
+        RequestError: there is no such run, its record cannot be trusted or does not fit, or the
+            data are others.
+        ExperimentError: the rerun failed.
+    """
+    if apply_diff and not code_of_then:
+        raise RequestError(
+            "Expected --worktree with --apply-diff: changes are applied to the recorded commit "
+            "only. Received: --apply-diff alone."
+        )
+    found = find(selector)
+    _check_finished(found.record)
+    evidence = Evidence(found.record, found.store.uri)
+    original = _Original(found, evidence, recorded.local_values(evidence, overrides))
+    with _code(evidence, code_of_then=code_of_then, apply_diff=apply_diff) as tree:
+        inputs = _inputs(original, tree)
+        _show_inputs(original, inputs)
+        _check_data(original, inputs)
+        if check_only:
+            return DIFFERS if any(entry.differs for entry in inputs) else SAME
+        return _rerun(original, inputs, tree)
+
+
+def _check_finished(run: RunRecord) -> None:
+    if run.job_id is None:
+        raise RequestError(
+            f"Expected a run that mnist-exp made. Received: {run.name}, which lacks its tags. "
+            "`mnist-exp runs` lists the runs."
+        )
+    if run.outcome != "finished":
+        outcome = run.outcome or run.status.lower()
+        remedy = (
+            "" if run.outcome == "pruned" else f" Finish it with `mnist-exp resume {run.name}`."
+        )
+        raise RequestError(
+            f"Expected a run that finished. Received: {run.name}, which is {outcome}.{remedy}"
+        )
+
+
+def _code(evidence: Evidence, *, code_of_then: bool, apply_diff: bool) -> Any:
+    """Returns a context with the worktree of the code of then; with None for that of now."""
+    if not code_of_then:
+        return nullcontext()
+    diff = evidence.diff()
+    if diff:
+        applied = "applied" if apply_diff else "not applied; --apply-diff does"
+        click.echo(
+            f"The code had these changes besides its commit ({applied}):\n{printable(diff)}",
+            err=True,
+        )
+    commit = evidence.run.tags.get(depends.COMMIT_TAG, "none")
+    return worktree.checked_out(evidence, commit, apply_diff=apply_diff and bool(diff))
+
+
+def _inputs(original: _Original, tree: Path | None) -> list[Input]:
+    evidence, training = original.evidence, original.local["training"]
+    precision = str(recorded.section(evidence.config, "training").get("precision"))
+    code = provenance.code() if tree is None else provenance.code(tree)
+    return [
+        *depends.code_inputs(evidence, code),
+        depends.data_input(evidence, original.local["data"]),
+        *depends.environment_inputs(evidence, precision, training["threads"]),
+    ]
+
+
+def _check_data(original: _Original, inputs: Sequence[Input]) -> None:
+    for entry in inputs:
+        if entry.name.startswith("data") and entry.same is False:
+            raise RequestError(
+                f"Expected the data of run {original.run.name}, {entry.recorded}. Received: other "
+                f"data, {entry.present}: a rerun would say nothing of the run. Name the folder of "
+                "its data with data.root=FOLDER."
+            )
+
+
+def _rerun(original: _Original, inputs: Sequence[Input], tree: Path | None) -> int:
+    from mnist_exp.reproduction import verdict
+
+    evidence, store = original.evidence, original.found.store
+    config = None if tree else recorded.config_of(evidence, original.local)
+    before = verdict.recorded_result(evidence, store)
+    job_dir = Path("outputs", job_id.new())
+    choices = recorded.choices_of(evidence)
+    if config is None:
+        assert tree is not None
+        overrides = worktree.overrides_of(evidence.config, choices, original.local, tree)
+        worktree.run(tree, overrides, job_dir)
+    else:
+        from mnist_exp import experiment
+
+        job_dir.mkdir(parents=True)
+        experiment.run(
+            config,
+            job_dir=job_dir,
+            choices={"model": config.model.name} | choices,
+            overrides=evidence.overrides(),
+            tags={REPRODUCES_TAG: original.run.run_id},
+        )
+    with Attempt() as asked:
+        new = store.find_run(job_dir.name)
+    run = None if asked.problem else new
+    after = verdict.new_result(job_dir, run, store.uri)
+    found = verdict.compare(before, after)
+    if run is not None:
+        tags = {REPRODUCES_TAG: original.run.run_id, VERDICT_TAG: found.verdict.words}
+        with Attempt():  # the verdict stands without the tag
+            store.set_tags(run.run_id, tags)
+    _show_verdict(original.run, run.name if run else str(job_dir), before, after, found)
+    if found.verdict is not verdict.Verdict.IDENTICAL:
+        click.echo(verdict.explanation(inputs))
+    return found.verdict.value
+
+
+def _show_inputs(original: _Original, inputs: Sequence[Input]) -> None:
+    from rich.text import Text
+
+    run = original.run
+    table = _table(f"{run.name}, then and now", ("", "recorded", "now", ""))
+    for entry in inputs:
+        words, style = _state(entry)
+        cells = (entry.name, entry.recorded, entry.present)
+        table.add_row(*(Text(printable(cell)) for cell in cells), Text(words, style))
+        for detail in entry.details:
+            table.add_row("", Text(f"  {printable(detail)}", style), "", "")
+    _print(table)
+    for path in original.evidence.altered:
+        click.echo(f"The artifact {path} is not the file that was recorded.", err=True)
+
+
+def _state(entry: Input) -> tuple[str, str]:
+    if entry.same is None:
+        return "unknown", "yellow"
+    if entry.same:
+        return "same", "dim"
+    return ("differs", "bold red") if entry.decides else ("differs, without effect", "dim")
+
+
+def _show_verdict(
+    run: RunRecord, name: str, before: "Result", after: "Result", found: "Comparison"
+) -> None:
+    from rich.text import Text
+
+    table = _table(f"{run.name} and its rerun {name}", ("", run.name, name, ""))
+    weights = (before.weights_sha256[:12] or "not recorded", after.weights_sha256[:12])
+    table.add_row("weights", *weights, "same" if found.same_weights else "differ")
+    equal = found.metrics - len(found.differing)
+    table.add_row("metrics", "", "", f"{equal} of {found.metrics} are the same")
+    for point in found.differing[:1]:
+        where = f"{point[0]}, epoch {point[1]}" if point[1] else point[0]
+        values = (f"{v.metrics.get(point, float('nan')):.9g}" for v in (before, after))
+        table.add_row(Text(f"  first: {where}"), *values, "")
+    errors = tuple(str(int((~r.predictions.correct).sum())) for r in (before, after))
+    table.add_row("test errors", *errors, f"of {found.images:,}")
+    table.add_row(
+        "  only its own",
+        str(found.only_second),
+        str(found.only_first),
+        f"McNemar p = {found.p:.2g}",
+    )
+    _print(table)
+    click.echo(f"Verdict: {found.verdict.words}.")
+
+
+def _table(title: str, names: Sequence[str]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+    table.title_style = table.header_style = "bold"
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    from mnist_exp.listing import PIPED_COLUMNS
+
+    width = None if sys.stdout.isatty() else PIPED_COLUMNS
+    Console(width=width, highlight=False).print(table)
