@@ -4,24 +4,34 @@ Nothing here has a default; those stand in conf/. A checked config is frozen, an
 its keys on as plain keyword arguments.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 IMAGE_PIXELS = 28  # the side of an image
+CLASSES = 10
 MNIST_TRAINING_IMAGES = 60_000
 DIGITS_TRAINING_IMAGES = 1_442
 
-Count = Annotated[int, Field(ge=1)]
-Amount = Annotated[int, Field(ge=0)]
+# Limits above what anybody needs here: a config may come from somebody else's record.
+MOST_PARAMETERS = 100_000_000
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Amount = Annotated[int, Field(ge=0, lt=2**31)]
+Width = Annotated[int, Field(ge=1, le=8192)]
+Kernel = Annotated[int, Field(ge=1, le=IMAGE_PIXELS)]
+Threads = Annotated[int, Field(ge=1, le=4096)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Shift = Annotated[float, Field(ge=0, lt=IMAGE_PIXELS)]
-Text = Annotated[str, Field(min_length=1)]
-Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+Widths = Annotated[tuple[Width, ...], Field(max_length=32)]
+SomeWidths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=32)]
+Kernels = Annotated[tuple[Kernel, ...], Field(min_length=1, max_length=32)]
 Activation = Literal["relu", "silu", "elu", "tanh"]
 
 
@@ -136,18 +146,23 @@ class Mlp(Component):
     """A multilayer perceptron."""
 
     name: Literal["mlp"]
-    hidden_units: tuple[Count, ...]
+    hidden_units: Widths
     activation: Activation
     dropout: BelowOne
+
+    @model_validator(mode="after")
+    def _has_a_bearable_size(self) -> Self:
+        check_size("model.hidden_units", _dense(IMAGE_PIXELS**2, self.hidden_units))
+        return self
 
 
 class Cnn(Component):
     """Convolutions, each followed by a pool."""
 
     name: Literal["cnn"]
-    filters: Counts
-    kernel_sizes: Counts
-    dense_units: tuple[Count, ...]
+    filters: SomeWidths
+    kernel_sizes: Kernels
+    dense_units: Widths
     activation: Activation
     dropout: BelowOne
     batch_norm: bool
@@ -165,6 +180,9 @@ class Cnn(Component):
             side = (side - kernel_size + 1) // 2
             if side < 1:
                 raise too_deep("model.filters", f"{len(self.filters)} convolutions", number)
+        convolutions = _convolutions(self.filters, self.kernel_sizes)
+        dense = _dense(side**2 * self.filters[-1], self.dense_units)
+        check_size("model.filters", convolutions + dense)
         return self
 
 
@@ -172,10 +190,10 @@ class DeepCnn(Component):
     """Blocks of convolutions with a pool between them."""
 
     name: Literal["deep_cnn"]
-    blocks: Annotated[tuple[Counts, ...], Field(min_length=1)]
-    kernel_size: Count
+    blocks: Annotated[tuple[SomeWidths, ...], Field(min_length=1, max_length=32)]
+    kernel_size: Kernel
     padding: Literal["same", "valid"]
-    dense_units: tuple[Count, ...]
+    dense_units: Widths
     activation: Activation
     dropout: BelowOne
     batch_norm: bool
@@ -190,7 +208,32 @@ class DeepCnn(Component):
             side -= lost_pixels * len(block)
             if side < 1:
                 raise too_deep("model.blocks", f"{len(self.blocks)} blocks", number)
+        filters = [width for block in self.blocks for width in block]
+        convolutions = _convolutions(filters, [self.kernel_size] * len(filters))
+        dense = _dense(side**2 * filters[-1], self.dense_units)
+        check_size("model.blocks", convolutions + dense)
         return self
+
+
+def check_size(key: str, parameters: int) -> None:
+    """Refuses a model that would fill the memory before it trains."""
+    if parameters > MOST_PARAMETERS:
+        raise broken_rule(
+            key,
+            f"a model of at most {MOST_PARAMETERS:,} parameters",
+            f"{parameters:,}",
+            "Use fewer or narrower layers.",
+        )
+
+
+def _dense(inputs: int, units: Sequence[int]) -> int:
+    sizes = [inputs, *units, CLASSES]
+    return sum((before + 1) * after for before, after in pairwise(sizes))
+
+
+def _convolutions(filters: Sequence[int], kernel_sizes: Sequence[int]) -> int:
+    pairs = zip(pairwise([1, *filters]), kernel_sizes, strict=True)
+    return sum((before * size**2 + 1) * after for (before, after), size in pairs)
 
 
 def too_deep(key: str, parts: str, number: int) -> PydanticCustomError:
@@ -264,7 +307,7 @@ class Training(Section):
     epochs: Count
     batch_size: Count
     precision: Literal["float32", "bfloat16", "auto"]
-    threads: Count | None
+    threads: Threads | None
     label_smoothing: BelowOne
     weight_averaging: Annotated[float, Field(gt=0, lt=1)] | None
     best_weights: bool

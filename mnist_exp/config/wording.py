@@ -73,12 +73,16 @@ def _scalar(annotation: Any, *, many: bool) -> str:
 
 def _limits(metadata: list[Any]) -> str:
     texts = [
-        f"{sign} {getattr(item, limit)}"
+        f"{sign} {_number(getattr(item, limit))}"
         for item in metadata
         for limit, sign in LIMITS.items()
         if hasattr(item, limit)
     ]
     return " and ".join(texts)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _limits_in(item: Any) -> list[Any]:
