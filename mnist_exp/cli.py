@@ -10,13 +10,17 @@ import textwrap
 import traceback
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mnist_exp.errors import ExperimentError, RequestError, Terminated, nearest
 from mnist_exp.help_pages import COMPLETION_HELP, HELP, TRAIN_HELP
+
+if TYPE_CHECKING:
+    from mnist_exp.comparison.compare import Form
 
 PROGRAM = "mnist-exp"
 COMPLETION_VARIABLE = "_MNIST_EXP_COMPLETE"
@@ -155,6 +159,79 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
     from mnist_exp import reevaluation
 
     reevaluation.evaluate(run, data, overrides)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, type=RunArgument(), metavar="[RUN ...]")
+@click.option("--sweep", metavar="NAME", help="The runs of a sweep.")
+@click.option("--markdown", "form", flag_value="markdown", help="Prints Markdown.")
+@click.option("--csv", "form", flag_value="csv", help="Prints CSV, with all digits.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Writes a page as well: curves, confusions, images on which runs disagree.",
+)
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    runs: tuple[str, ...],
+    sweep: str | None,
+    form: "Form | None",
+    html: Path | None,
+) -> None:
+    """Compares runs, a sweep, or everything: intervals, paired tests, what differs.
+
+    Runs of the same config are put together and averaged over their seeds. Each config is tested
+    against the best by validation accuracy; test accuracy is shown and chooses nothing.
+
+    RUN is a run id or its unique start, a run name, latest, best or @champion. Exit code 2: a run
+    that was named cannot be compared; the others are shown.
+    """
+    from mnist_exp.comparison.compare import compare
+
+    ctx.exit(compare(runs, sweep, form=form or "table", html=html))
+
+
+@cli.command()
+@click.argument("run", type=RunArgument())
+@click.argument("overrides", nargs=-1)
+@click.option("--check-only", is_flag=True, help="Stops before training.")
+@click.option("--worktree", is_flag=True, help="Runs the recorded commit, not the code of now.")
+@click.option(
+    "--apply-diff", is_flag=True, help="With --worktree: applies the changes recorded beside it."
+)
+@click.pass_context
+def reproduce(
+    ctx: click.Context,
+    run: str,
+    overrides: tuple[str, ...],
+    *,
+    check_only: bool,
+    worktree: bool,
+    apply_diff: bool,
+) -> None:
+    """Runs a run again and says whether the result is the same.
+
+    First it shows what the result depends on, then and now: code, data, packages, machine. Then it
+    trains, and gives a verdict. Exit code 0: identical, the weights and every metric but times. 3:
+    not distinguishable by a paired test of the predictions. 4: different. With --check-only, 0:
+    everything is the same; 3: something differs that can change the result.
+
+    RUN is a run id or its unique start, a run name, latest, best or @champion. OVERRIDES say what
+    is a matter of this machine: data.root=FOLDER, training.threads=N.
+    """
+    from mnist_exp.reproduction.reproduce import reproduce
+
+    ctx.exit(
+        reproduce(
+            run,
+            overrides,
+            check_only=check_only,
+            code_of_then=worktree,
+            apply_diff=apply_diff,
+        )
+    )
 
 
 @cli.command()

@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from mnist_exp.errors import RequestError
+from mnist_exp.errors import RequestError, reason_of
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.artifacts import OversizeError, read
 from mnist_exp.tracking.attempt import first_line
@@ -81,7 +81,7 @@ class Evidence:
         try:
             values = yaml.load(content, Loader=_PlainLoader)  # noqa: S506 - stricter than safe
         except (yaml.YAMLError, RecursionError, ValueError) as problem:
-            raise self._unfit(CONFIG, "plain YAML", first_line(problem)) from problem
+            raise self._unfit(CONFIG, "plain YAML", reason_of(problem)) from problem
         if not isinstance(values, dict):
             raise self._unfit(CONFIG, "a mapping of sections", type(values).__name__)
         interpolation = next(_interpolations(values), None)

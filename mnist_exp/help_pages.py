@@ -10,6 +10,8 @@ Verbs:
   train [OVERRIDES]     one run; with -m a sweep
   resume RUN            continues a run that was cut off, in the same MLflow run
   evaluate RUN          measures a run's model again, or on other data
+  compare [RUN ...]     a table with intervals and paired tests; --html FILE
+  reproduce RUN         runs it again: identical, not distinguishable, different
   runs                  the newest runs, one line each
   ui                    the MLflow UI on the right store
   sync                  sends what an outage left behind to MLflow
@@ -23,7 +25,7 @@ Options:
   -h, --help            this page
 
 Exit codes:  0 done  1 it ran and failed  2 the request was wrong
-             130 Ctrl-C  143 SIGTERM
+             3, 4 verdicts of reproduce  130 Ctrl-C  143 SIGTERM
 MNIST_EXP_DEBUG=1 shows the traceback of an error. Runs are kept where
 MLFLOW_TRACKING_URI says, else in mlflow.db of this folder.
 """

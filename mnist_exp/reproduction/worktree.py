@@ -24,7 +24,6 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KEY = re.compile(r"[a-z]\w*")
 # Hooks are programs; a worktree that is thrown away needs none.
 _GIT = ("git", "-c", "core.hooksPath=/dev/null", "-C")
-_MAIN = "import sys; sys.argv[0] = 'mnist-exp'; from mnist_exp.cli import main; main()"
 _STOP_SECONDS = 60.0
 
 
@@ -116,7 +115,7 @@ def run(tree: Path, overrides: Sequence[str], job_dir: Path) -> None:
     """
     arguments = ["train", *overrides, f"hydra.run.dir={_quoted(str(job_dir))}"]
     # -P: the code must not come from the working folder, which may be a checkout of another time.
-    command = [sys.executable, "-P", "-c", _MAIN, *arguments]
+    command = [sys.executable, "-P", "-m", "mnist_exp", *arguments]
     # The command is this Python with the code of a commit of the user's own repository.
     child = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(tree)})  # noqa: S603
     try:

@@ -133,6 +133,11 @@ def now() -> int:
     return clock.time_ns() // 1_000_000
 
 
+def is_inside(path: str) -> bool:
+    """Whether a path, with slashes, names a place below the folder that it is relative to."""
+    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
+
+
 def encode(event: Event) -> bytes:
     """Returns the event as one line of strict JSON; a number that JSON lacks becomes its name."""
     fields = asdict(event)
@@ -154,6 +159,8 @@ def decode(line: bytes) -> Event:
     try:
         fields = json.loads(line)
         kind = KINDS[fields.pop("event")]
+        if kind in (Artifact, Model) and not is_inside(fields["path"]):
+            raise ValueError(f"an artifact at {fields['path']!r}")
         if kind is Metrics:
             fields["values"] = {key: float(value) for key, value in fields["values"].items()}
         return kind(**fields)

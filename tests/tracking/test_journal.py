@@ -168,3 +168,13 @@ def test_the_outcome_is_that_of_the_last_end():
 
 def test_times_are_unix_milliseconds():
     assert len(str(events.now())) == 13
+
+
+@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a/../../b", ""])
+def test_an_artifact_outside_the_job_folder_is_refused(path):
+    for event in (
+        {"event": "artifact", "time": 1, "path": path, "sha256": "0"},
+        {"event": "model", "time": 1, "path": path, "name": "model"},
+    ):
+        with pytest.raises(ValueError, match="an artifact at"):
+            decode(json.dumps(event).encode())

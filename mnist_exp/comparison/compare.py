@@ -1,0 +1,50 @@
+"""`mnist-exp compare`: runs chosen, compared, and shown as asked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from mnist_exp.comparison import table
+from mnist_exp.comparison.choosing import choose
+from mnist_exp.comparison.comparing import compare as compare_runs
+
+Form = Literal["table", "markdown", "csv"]
+DONE, INCOMPLETE = 0, 2  # exit codes
+
+
+def compare(
+    selectors: Sequence[str], sweep: str | None, *, form: Form, html: Path | None = None
+) -> int:
+    """Compares runs and prints the comparison to stdout; what was left out goes to stderr.
+
+    Args:
+        selectors: what names the runs; none, and no sweep, means all of the experiment.
+        sweep: the name of a sweep.
+        form: of what is printed.
+        html: a file for a page with all details.
+
+    Returns:
+        The exit code: 2 where a run that was named could not be compared, else 0.
+
+    Raises:
+        RequestError: nothing can be compared, or the file cannot be written.
+    """
+    if html is not None:
+        from mnist_exp.comparison import page
+
+        page.check(html)
+    choice = choose(selectors, sweep)
+    comparison = compare_runs(choice)
+    if form == "table":
+        table.show(comparison)
+    else:
+        click.echo((table.markdown if form == "markdown" else table.csv)(comparison), nl=False)
+    for line in comparison.left_out:
+        click.echo(line, err=True)
+    if html is not None:
+        page.write(comparison, choice.store, html)
+        click.echo(f"The page is in {html}.", err=True)
+    compared = {run.run_id for run in choice.runs}
+    return INCOMPLETE if selectors and len(compared) < len(set(selectors)) else DONE

@@ -1,0 +1,136 @@
+"""What cannot be reproduced is refused in words, before anything is trained."""
+
+import subprocess
+
+import pytest
+import yaml
+
+from mnist_exp.errors import RequestError
+from mnist_exp.evidence import CONFIG, PACKAGES, PREDICTIONS
+from mnist_exp.reproduction.reproduce import reproduce
+from mnist_exp.tracking.records import ARTIFACTS_TAG, OUTCOME_TAG
+
+
+def refused(message: str, *arguments: str, **options: bool) -> None:
+    with pytest.raises(RequestError, match=message):
+        reproduce(*arguments, **options)
+
+
+def forget_digests(project) -> None:
+    """Makes the run one of before digests were recorded, so that what it holds is looked at."""
+    [run] = project.runs()
+    project.store.set_tags(run.run_id, {ARTIFACTS_TAG: "{}"})
+
+
+def test_a_run_that_is_unknown_or_ambiguous(project):
+    refused("Received: 'nix'", "nix")
+    [run] = project.runs()
+    project.store.client.create_run("1", run_name=run.name)
+    refused(f"Received: '{run.name}', which means 2", run.name)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"), [("failed", "resume"), ("killed", "resume"), ("pruned", "is pruned.")]
+)
+def test_a_run_that_did_not_finish(project, outcome, words):
+    [run] = project.runs()
+    project.store.set_tags(run.run_id, {OUTCOME_TAG: outcome})
+    refused(rf"Expected a run that finished.*{outcome}.*{words}|{outcome}\.$", "latest")
+
+
+def test_a_run_of_another_project(project):
+    run = project.store.client.create_run("1", run_name="theirs")
+    project.store.client.set_terminated(run.info.run_id)
+    refused("Expected a run that mnist-exp made. Received: theirs", "theirs")
+
+
+def test_a_config_that_this_version_does_not_accept(project):
+    forget_digests(project)
+    [run] = project.runs()
+    file = project.artifact(run, CONFIG)
+    config = yaml.safe_load(file.read_text())
+    config["model"]["_target_"] = "os.system"
+    config["optimizer"]["learning_rate"] = -1
+    file.write_text(yaml.safe_dump(config))
+    refused(r"(?s)model._target_.*optimizer.learning_rate.*--worktree", "latest")
+
+
+def test_a_config_that_runs_something(project, sealed_environment):
+    forget_digests(project)
+    file = project.artifact(project.runs()[0], CONFIG)
+    file.write_text("!!python/object/apply:os.system ['touch pwned']")
+    refused("plain YAML", "latest", check_only=True)
+    assert not (sealed_environment / "pwned").exists()
+
+
+def test_altered_and_missing_artifacts(project):
+    [run] = project.runs()
+    predictions = project.artifact(run, PREDICTIONS)
+    predictions.write_bytes(predictions.read_bytes() + b"\0")
+    refused("predictions/test.npz of run .* Received: another file", "latest")
+    predictions.unlink()
+    refused("predictions/test.npz of run .* Received: no such file", "latest")
+    project.artifact(run, CONFIG).write_text("seed: 1\n")
+    refused("config/resolved.yaml of run .* Received: another file", "latest")
+    assert len(project.runs()) == 1
+
+
+def test_another_version_of_a_package_is_named(project, capsys):
+    [run] = project.runs()
+    file = project.artifact(run, PACKAGES)
+    lines = file.read_text().splitlines()
+    [numpy] = [line for line in lines if line.startswith("numpy==")]
+    file.write_text("\n".join("numpy==1.0.0" if line == numpy else line for line in lines))
+    assert reproduce("latest", check_only=True) == 3
+    shown = capsys.readouterr()
+    assert f"numpy 1.0.0 -> {numpy.removeprefix('numpy==')}" in shown.out
+    assert f"The artifact {PACKAGES} is not the file that was recorded." in shown.err
+
+
+def test_other_data(project):
+    [run] = project.runs()
+    project.store.set_tags(run.run_id, {"mnist_exp.data_sha256": "0" * 64})
+    refused("Expected the data of run .* 000000000000. Received: other data", "latest")
+
+
+def test_overrides_that_would_make_it_another_experiment(project):
+    for override in ("training.epochs=3", "seed=1", "hydra.run.dir=elsewhere", "training.threads"):
+        with pytest.raises(
+            RequestError, match=f"since all else is the run's own. Received: {override}"
+        ):
+            reproduce("latest", [override])
+
+
+def test_a_worktree_of_nothing(project, tmp_path):
+    refused("Expected --worktree with --apply-diff", "latest", apply_diff=True)
+    [run] = project.runs()
+    project.store.set_tags(run.run_id, {"mnist_exp.git_commit": "--upload-pack=touch pwned"})
+    refused("Expected a run whose code was a git commit", "latest", code_of_then=True)
+    project.store.set_tags(run.run_id, {"mnist_exp.git_commit": "0" * 40})
+    refused("Received: none such. Fetch it", "latest", code_of_then=True)
+    listed = subprocess.run(["git", "worktree", "list"], capture_output=True, check=False)
+    assert b"mnist_exp-" not in listed.stdout
+
+
+def test_changes_that_lead_out_of_the_worktree_are_refused(project, checkout, monkeypatch):
+    from mnist_exp.evidence import DIFF
+    from mnist_exp.reproduction import worktree
+
+    code = checkout()
+    monkeypatch.setattr(worktree, "PACKAGE", code.root / "mnist_exp")
+    commit = subprocess.run(
+        ["git", "-C", str(code.root), "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    [run] = project.runs()
+    forget_digests(project)
+    project.store.set_tags(run.run_id, {"mnist_exp.git_commit": commit})
+    file = project.folder / "mlruns" / "1" / run.run_id / "artifacts" / DIFF
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(
+        "diff --git a/../../pwned b/../../pwned\nnew file mode 100644\n"
+        "--- /dev/null\n+++ b/../../pwned\n@@ -0,0 +1 @@\n+x\n"
+    )
+    refused("Expected recorded changes that fit", "latest", code_of_then=True, apply_diff=True)

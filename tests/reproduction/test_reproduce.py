@@ -1,0 +1,86 @@
+"""A run again, in fresh processes: the verdict, what explains it, and the code of then."""
+
+import subprocess
+import sys
+
+from projects import SMALL, mnist_exp
+
+from mnist_exp.reproduction.reproduce import REPRODUCES_TAG, VERDICT_TAG
+
+# One line of a model.
+LINE = ("mnist_exp/models.py", "_dense(hidden_units, activation, dropout)")
+OTHER = '_dense(hidden_units, "tanh", dropout)'
+
+
+def test_a_run_is_reproduced_in_a_fresh_process(project):
+    [original] = project.runs()
+    done = mnist_exp(project.folder, "reproduce", "latest")
+    assert done.returncode == 0, done.stderr
+    assert "Verdict: identical." in done.stdout
+    rerun = project.runs()[0]
+    assert rerun.tags[REPRODUCES_TAG] == original.run_id
+    assert rerun.tags[VERDICT_TAG] == "identical"
+    assert rerun.tags["mnist_exp.weights_sha256"] == original.tags["mnist_exp.weights_sha256"]
+    assert rerun.params | {"data.root": ""} == original.params | {"data.root": ""}
+    assert {group: rerun.tags[group] for group in ("model", "training")} == {
+        "model": "seed_mlp",
+        "training": "smoke",
+    }
+
+
+def test_a_changed_line_of_a_model_is_found(project, checkout):
+    code = checkout()
+    code.edit(*LINE, OTHER)
+    done = mnist_exp(project.folder, "reproduce", "latest", code=code.root)
+    assert done.returncode in {3, 4}, done.stderr
+    verdict = "different" if done.returncode == 4 else "not distinguishable"
+    assert f"Verdict: {verdict}." in done.stdout
+    assert "can explain it: code (mnist_exp/models.py)" in " ".join(done.stdout.split())
+    assert project.runs()[0].tags[VERDICT_TAG] == verdict
+
+
+def test_a_check_imports_no_tensorflow(project):
+    program = (
+        "import sys; from mnist_exp.cli import execute\n"
+        "code = execute(['reproduce', 'latest', '--check-only'])\n"
+        "assert code in (0, 3), code\n"
+        "assert not {'tensorflow', 'keras', 'mlflow'} & set(sys.modules)"
+    )
+    # Once before, because the index has not seen the store.
+    mnist_exp(project.folder, "runs")
+    subprocess.run([sys.executable, "-c", program], cwd=project.folder, check=True)
+    assert len(project.runs()) == 1
+
+
+def test_the_code_of_then_is_run_with_its_changes_or_without(project, checkout):
+    code = checkout()
+    code.edit(*LINE, OTHER)
+    done = mnist_exp(
+        project.folder, "train", *SMALL, "optimizer.learning_rate=0.003", code=code.root
+    )
+    assert done.returncode == 0, done.stderr
+    run = project.runs()[0]
+    code.edit("mnist_exp/models.py", OTHER, '_dense(hidden_units, "elu", dropout)')
+    code.git("commit", "-qam", "second")
+
+    again = ("reproduce", run.name, "--worktree")
+    without = mnist_exp(project.folder, *again, code=code.root)
+    assert without.returncode in {3, 4}, without.stderr
+    assert f"+    parts += {OTHER}" in without.stderr
+    assert "not applied" in without.stderr
+    assert "code (mnist_exp/models.py)" in " ".join(without.stdout.split())
+
+    whole = mnist_exp(project.folder, *again, "--apply-diff", code=code.root)
+    assert whole.returncode == 0, whole.stderr
+    assert "Verdict: identical." in whole.stdout
+    rerun = project.runs()[0]
+    assert rerun.tags[REPRODUCES_TAG] == run.run_id
+    assert rerun.tags["mnist_exp.code_sha256"] == run.tags["mnist_exp.code_sha256"]
+
+    worktrees = subprocess.run(
+        ["git", "-C", str(code.root), "worktree", "list"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(worktrees.stdout.splitlines()) == 1
