@@ -58,6 +58,11 @@ def main() -> None:
 
             caption = benchmark_sweeps.CAPTION
             lines = benchmark_sweeps.measure(Path(folder), options)
+        elif options.what == "records":
+            import benchmark_records
+
+            caption = benchmark_records.CAPTION
+            lines = benchmark_records.measure(Path(folder), options.runs)
         else:
             caption = CAPTION
             lines = [
@@ -72,7 +77,13 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Returns the options of the command line."""
     parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__)
-    sweeps = parser.add_subparsers(dest="what", metavar="[sweeps]").add_parser(
+    subjects = parser.add_subparsers(dest="what", metavar="[sweeps|records]")
+    records = subjects.add_parser(
+        "records",
+        help="compare, runs and reproduce --check-only among many runs (about 5 minutes)",
+        description="Comparing 1,000 finished runs, and commands beside 10,000 of them.",
+    )
+    sweeps = subjects.add_parser(
         "sweeps",
         help="grids, searches and what a sweep skips, instead (about 25 minutes on 2 cores)",
         description="Grids against a shell loop, searches against one another, and what a sweep "
@@ -83,7 +94,7 @@ def parse() -> argparse.Namespace:
     sweeps.add_argument(
         "--only", choices=("grid", "search", "ledger"), help="one of the three comparisons"
     )
-    for command, runs in ((parser, 3), (sweeps, 1)):
+    for command, runs in ((parser, 3), (sweeps, 1), (records, 3)):
         command.add_argument(
             "--runs", type=int, default=runs, metavar="N", help=f"how often ({runs})"
         )

@@ -16,7 +16,7 @@ from uuid import uuid4
 from measuring import MNIST_EXP, Line, progress, run
 
 from mnist_exp import cache, job_id
-from mnist_exp.config import Composer, SweepComposer
+from mnist_exp.config import Composer, SweepComposer, flatten
 from mnist_exp.sweeps.membership import KEY_TAG, OVERRIDES_TAG
 from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.records import JOB_PARAM
@@ -83,14 +83,13 @@ def fill(store: Path, drafts: Sequence[Draft]) -> None:
 
 
 def twin(number: int, draft: Draft) -> dict[str, Any]:
-    """Returns what sets the run of a job apart: tags and params by key, and `run_uuid`."""
-    return {
+    """Returns what the run of a job has for its own: tags and params by key, and `run_uuid`."""
+    return flatten(draft.config) | {
         "run_uuid": uuid4().hex,
         KEY_TAG: draft.key,
         OVERRIDES_TAG: json.dumps(draft.assignment.overrides),
         JOB_ID_TAG: job_id.new(),
         JOB_PARAM: str(number),
-        "seed": str(draft.config.seed),
     }
 
 

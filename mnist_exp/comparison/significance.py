@@ -103,7 +103,7 @@ def _by_images(own: Predictions, other: Predictions) -> Finding:
         int((other.correct & ~own.correct).sum()),
     )
     difference = (right - wrong) / len(own.labels)
-    remark = f"{right} images for it, {wrong} against; several seeds of each would say more"
+    remark = f"{right} against {wrong} images; several seeds of each would say more"
     return Finding("McNemar", difference, mcnemar_test(right, wrong), None, remark)
 
 

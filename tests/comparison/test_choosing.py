@@ -1,0 +1,116 @@
+"""Which runs are compared: what cannot be is named, and the rest is shown."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mnist_exp.comparison.choosing import choose
+from mnist_exp.comparison.compare import compare
+from mnist_exp.errors import RequestError
+from mnist_exp.evidence import PREDICTIONS
+from mnist_exp.story import DATA_TAG
+from mnist_exp.sweeps.membership import SWEEP_TAG
+from mnist_exp.tracking import Point, Store, resolve
+from mnist_exp.tracking.records import JOB_ID_TAG, OUTCOME_TAG, SPACE_TAG
+
+LABELS = np.tile(np.arange(10, dtype=np.uint8), 20)
+
+
+@pytest.fixture
+def project(sealed_environment):
+    """Makes runs in a real store, without training them."""
+    store = Store(resolve(None), "mnist")
+    store.client.create_experiment("mnist", str(sealed_environment / "mlruns"))
+
+    def make(name, *, outcome="finished", data="d" * 64, predictions=LABELS, seed=0, **tags):
+        run = store.client.create_run("1", run_name=name)
+        run_id = run.info.run_id
+        own = {JOB_ID_TAG: name, OUTCOME_TAG: outcome, DATA_TAG: data} | {
+            key.replace("__", "."): value for key, value in tags.items()
+        }
+        store.set_tags(run_id, own)
+        params = {"seed": str(seed), "data.name": "mnist", "data.validation_images": "100"}
+        store.log_params(run_id, params | {"description": name})
+        store.log_metrics(run_id, [Point("val/accuracy", 0.9, 1, 1)])
+        if predictions is not None:
+            file = sealed_environment / "mlruns" / run_id / "artifacts" / PREDICTIONS
+            file.parent.mkdir(parents=True)
+            np.savez_compressed(file, labels=LABELS, predictions=predictions)
+        store.client.set_terminated(run_id)
+        return run_id
+
+    return make
+
+
+def test_everything_that_finished_is_compared(project):
+    ids = [project("a"), project("b", seed=1)]
+    project("c", outcome="pruned")
+    project("d", outcome="failed")
+    choice = choose([], None)
+    assert {run.run_id for run in choice.runs} == set(ids)
+    assert choice.left_out == ["Left out: d, failed.", "Left out: c, pruned."]
+
+
+def test_named_runs_that_cannot_be_compared_are_told_and_the_rest_is_shown(project, capsys):
+    project("a")
+    project("theirs", **{JOB_ID_TAG.replace(".", "__"): "x"})
+    project("blind", predictions=None)
+    project("elsewhere", data="e" * 64)
+    project("twin", seed=1)
+    project("twin", seed=2)
+    names = ["a", "blind", "elsewhere", "twin", "nix"]
+    assert compare(names, None, form="csv") == 2
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 2
+    assert "Left out: blind, without predictions that can be used: Expected the arti" in shown.err
+    assert "Left out: elsewhere, on other data (mnist)" in shown.err
+    assert "Received: 'twin', which means 2" in shown.err
+    assert "Received: 'nix'" in shown.err
+
+
+def test_the_data_of_most_runs_are_compared_unless_one_is_named(project):
+    project("a")
+    project("b", seed=1)
+    other = project("c", data="e" * 64)
+    assert [run.name for run in choose([], None).runs] == ["b", "a"]
+    assert [run.run_id for run in choose(["c", "a"], None).runs] == [other]
+
+
+def test_altered_predictions_are_left_out(project):
+    project("a")
+    digests = json.dumps({PREDICTIONS: "0" * 64})
+    project("b", mnist_exp__artifacts_sha256=digests)
+    choice = choose([], None)
+    assert [run.name for run in choice.runs] == ["a"]
+    assert "Left out: b, without predictions that can be used" in choice.left_out[0]
+
+
+def test_a_sweep_is_compared_by_its_name(project):
+    sweep = {SWEEP_TAG.replace(".", "__"): "grid"}
+    project("parent", **sweep, **{SPACE_TAG.replace(".", "__"): "{}"})
+    project("a", **sweep)
+    project("b")
+    assert [run.name for run in choose([], "grid").runs] == ["a"]
+    with pytest.raises(RequestError, match=r"Received: gird\. Did you mean .grid."):
+        choose([], "gird")
+
+
+@pytest.mark.parametrize("selectors", [[], ["latest"]])
+def test_nothing_to_compare(project, selectors):
+    project("a", outcome="failed")
+    with pytest.raises(RequestError, match=r"(?s)Received: none.*Left out: a, failed"):
+        choose(selectors, None)
+
+
+def test_a_comparison_imports_neither_tensorflow_nor_mlflow(project):
+    project("a")
+    project("b", seed=1)
+    subprocess.run([sys.executable, "-m", "mnist_exp", "runs"], check=True, capture_output=True)
+    program = (
+        "import sys; from mnist_exp.cli import execute; assert execute(['compare']) == 0\n"
+        "assert not {'tensorflow', 'keras', 'mlflow', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,0 +1,95 @@
+"""A comparison as a terminal, a paper and a spreadsheet see it."""
+
+import csv
+import io
+
+import pytest
+from made_runs import predicted, record, sweep
+from rich.console import Console
+
+from mnist_exp.comparison import table
+
+
+def shown(comparison, width: int = 200) -> str:
+    text = io.StringIO()
+    table.show(comparison, Console(file=text, width=width))
+    return text.getvalue()
+
+
+def test_numbers_are_means_over_seeds_with_their_intervals(three_by_five):
+    best, *others = table.cells(three_by_five)
+    row = dict(zip(table.header(three_by_five), best, strict=True))
+    assert row["#"] == "1"
+    assert row["model"] == "cnn"
+    assert row["seeds"] == "5"
+    # 97.0, 96.9, 96.8, 96.7, 96.6 %: deviation 0.158, t of 4 degrees 2.776.
+    assert row["val % (95 %)"] == "96.80 ± 0.16 (96.60-97.00)"
+    assert row["verdict"] == "best on validation"
+    assert [line[-1] for line in others] == ["worse on test", "worse on test"]
+
+
+def test_a_single_run_has_the_interval_of_its_images(compared):
+    run = record("a", metrics={"val/accuracy": 0.81})
+    [row] = compared([run], {"a": predicted({0: 1})}).rows
+    assert table.accuracy(row.validation) == "81.00 (72.22-87.49)"
+    assert table.accuracy(row.test) == "99.50 (97.22-99.91)"
+
+
+def test_without_validation_nothing_is_the_best(compared):
+    runs = [record("a", **{"training.epochs": "1"}), record("b", **{"training.epochs": "2"})]
+    comparison = compared(runs, {"a": predicted({}), "b": predicted({0: 1})})
+    assert [row.place for row in comparison.rows] == [None, None]
+    assert "none is the best" in comparison.notes[0]
+    assert table.cells(comparison)[0][-1] == "the first"
+
+
+def test_test_accuracy_chooses_nothing(compared):
+    runs = [
+        record("a", metrics={"chosen/val_accuracy": 0.9}, **{"training.epochs": "1"}),
+        record("b", metrics={"chosen/val_accuracy": 0.8}, **{"training.epochs": "2"}),
+    ]
+    predictions = {"a": predicted(dict.fromkeys(range(9), 5)), "b": predicted({})}
+    rows = compared(runs, predictions).rows
+    assert [row.group.runs[0].run_id for row in rows] == ["a", "b"]
+    assert "test accuracy is shown and chooses nothing" in compared(runs, predictions).notes[0]
+
+
+@pytest.mark.parametrize("width", [200, 120, 80])
+def test_the_table_fits_its_terminal(three_by_five, width):
+    lines = shown(three_by_five, width).splitlines()
+    assert max(map(len, lines)) <= width
+    text = " ".join(" ".join(lines).split())
+    assert "best on validation" in text or "Against the first:" in text
+    assert text.count("worse on test") == 2
+
+
+def test_a_long_table_shows_its_beginning(compared):
+    runs, predictions = sweep({f"m{n}": 0.9 for n in range(30)}, seeds=1)
+    text = shown(compared(runs, predictions))
+    assert "... and 10 more configs; --csv has all of them." in text
+
+
+def test_csv_has_every_digit_and_every_key(three_by_five):
+    rows = list(csv.DictReader(io.StringIO(table.csv(three_by_five))))
+    assert [row["model.name"] for row in rows] == ["cnn", "mlp", "seed_mlp"]
+    assert float(rows[0]["val_accuracy"]) == pytest.approx(0.968)
+    assert rows[0]["run_ids"].split() == [f"cnn-{seed}" for seed in range(5)]
+    assert rows[0]["p"] == ""
+    assert 0 < float(rows[1]["p"]) <= float(rows[1]["p_holm"]) < 0.05
+    assert float(rows[1]["test_difference"]) == pytest.approx(-0.03)
+
+
+def test_markdown_and_terminal_show_hostile_text_as_text(compared):
+    run = record("a", name="x | <b>\x1b[2J", metrics={"val/accuracy": 0.9})
+    comparison = compared([run], {"a": predicted({})}, left_out=["Left out: `rm`"])
+    assert "x \\| \\<b\\>\N{REPLACEMENT CHARACTER}\\[2J" in table.markdown(comparison)
+    assert "Left out: \\`rm\\`" in table.markdown(comparison)
+    assert "\x1b" not in shown(comparison)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(None, ""), (0.5, "0.50"), (0.0123, "0.01"), (0.00123, "0.0012"), (1e-9, "<0.0001")],
+)
+def test_p_as_papers_print_it(p, text):
+    assert table.p_value(p) == text
