@@ -82,8 +82,9 @@ def predict(folder: Path, number: int) -> None:
     """Gives so many runs of a store predictions of their own."""
     with database(folder / "mlflow.db") as store:
         rows = store.execute(
-            "SELECT run_uuid, artifact_uri FROM runs JOIN tags USING (run_uuid) WHERE tags.key = ?",
-            (ARTIFACTS_TAG,),
+            "SELECT run_uuid, artifact_uri FROM runs JOIN tags USING (run_uuid) "
+            "WHERE tags.key = ? AND tags.value LIKE ?",  # the sweep itself predicts nothing
+            (ARTIFACTS_TAG, f"%{PREDICTIONS}%"),
         ).fetchall()
         first = Path(rows[0][1])
         known = dict(np.load(first / PREDICTIONS))

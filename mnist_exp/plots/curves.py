@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFor
 
 from mnist_exp.plots.frame import BLUE, GREY, INK, ORANGE, add_axes, framed, style
 
-_MARKED_EPOCHS = 20  # more markers than that hide the line
+MARKED_EPOCHS = 20  # more markers than that hide the line
 _DECADE = 10
 _TICK_PIXELS = 25  # what the label of a tick needs
 
@@ -90,11 +90,11 @@ def _draw(axes: Axes, label: str, curves: Sequence[Curve]) -> None:
                 range(1, count + 1),
                 values,
                 color=colour,
-                marker=marker if count <= _MARKED_EPOCHS else "",
+                marker=marker if count <= MARKED_EPOCHS else "",
                 markersize=4.5,
                 label=f"{name}{', last' if count > 1 else ''} {values[-1]:.3g}",
             )
-    if _use_log_scale(axes, [value for curve in curves for value in curve.values]):
+    if use_log_scale(axes, [value for curve in curves for value in curve.values]):
         label += ", log scale"
     style(axes)
     axes.set_title(label, loc="left", fontsize=11, color=INK)
@@ -105,7 +105,7 @@ def _draw(axes: Axes, label: str, curves: Sequence[Curve]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
 
 
-def _use_log_scale(axes: Axes, values: Sequence[float]) -> bool:
+def use_log_scale(axes: Axes, values: Sequence[float]) -> bool:
     """Makes the scale logarithmic if the values span more than a decade; says whether it did."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite or min(finite) <= 0 or max(finite) <= _DECADE * min(finite):

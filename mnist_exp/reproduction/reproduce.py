@@ -179,24 +179,25 @@ def _show_inputs(original: _Original, inputs: Sequence[Input]) -> None:
     from rich.text import Text
 
     run = original.run
-    table = _table(f"{run.name}, then and now", ("", "recorded", "now", ""))
+    table = _table(f"{run.name}, then and now", ("", "recorded", "now"))
     for entry in inputs:
-        words, style = _state(entry)
-        cells = (entry.name, entry.recorded, entry.present)
-        table.add_row(*(Text(printable(cell)) for cell in cells), Text(words, style))
-        for detail in entry.details:
-            table.add_row("", Text(f"  {printable(detail)}", style), "", "")
+        cells = Text(entry.name), Text(printable(entry.recorded))
+        table.add_row(*cells, Text(*_now(entry)))
     _print(table)
+    for entry in inputs:
+        if entry.details:
+            click.echo(f"Other {entry.name}: {printable(', '.join(entry.details))}.")
     for path in original.evidence.altered:
         click.echo(f"The artifact {path} is not the file that was recorded.", err=True)
 
 
-def _state(entry: Input) -> tuple[str, str]:
-    if entry.same is None:
-        return "unknown", "yellow"
+def _now(entry: Input) -> tuple[str, str]:
+    """Returns what an input is now, and the style that says whether it matters."""
     if entry.same:
-        return "same", "dim"
-    return ("differs", "bold red") if entry.decides else ("differs, without effect", "dim")
+        return "the same", "dim"
+    if entry.same is None:
+        return entry.present, "yellow"
+    return entry.present, "bold red" if entry.decides else "dim"
 
 
 def _show_verdict(
