@@ -8,14 +8,12 @@ import click
 
 from mnist_exp.errors import RequestError
 from mnist_exp.tracking import preflight
-from mnist_exp.tracking.connection import connect
+from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.location import sqlite_path
+from mnist_exp.tracking.view import runs_page
 
-REMOTE = ("http://", "https://", "databricks")
-
-
-# MLflow opens on its pages for language models unless the address asks for the others.
-RUNS_PAGE = "/#/experiments/{}/runs?workflowType=machine_learning"
+SERVERS = ("http://", "https://")
+REMOTE = (*SERVERS, "databricks")
 # No jobs for language models in eight more processes, no warnings about the server's own libraries.
 SERVER_SETTINGS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
 
@@ -33,13 +31,11 @@ def serve(uri: str, experiment: str, host: str, port: int) -> None:
         RequestError: the port is taken, or the store cannot be used.
     """
     if uri.startswith(REMOTE):
-        click.echo(f"The runs are kept by a server that has the MLflow UI itself: {uri}")
+        _point_to(uri, experiment)
         return
     preflight(uri)
     _check_port(host, port)
-    client = connect(uri)  # makes a store where there is none, whole and under its lock
-    known = client.get_experiment_by_name(experiment)
-    page = f"{RUNS_PAGE.format(known.experiment_id)}" if known else ""
+    page = runs_page(uri, experiment)  # makes a store where there is none
     path = sqlite_path(uri)
     artifacts = (path.parent if path else Path.cwd()) / "mlruns"
     arguments = ["--backend-store-uri", uri, "--artifacts-destination", str(artifacts)]
@@ -51,6 +47,14 @@ def serve(uri: str, experiment: str, host: str, port: int) -> None:
     from mlflow.cli import cli
 
     cli(["ui", *arguments])
+
+
+def _point_to(uri: str, experiment: str) -> None:
+    click.echo(f"The runs are kept by a server that has the MLflow UI itself: {uri}")
+    with Attempt():  # a server that does not answer has no page to point to
+        page = runs_page(uri, experiment) if uri.startswith(SERVERS) else ""
+        if page:
+            click.echo(f"  {uri.rstrip('/')}{page}")
 
 
 def _check_port(host: str, port: int) -> None:

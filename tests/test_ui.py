@@ -1,0 +1,190 @@
+"""The MLflow UI as a browser shows it: the columns of the runs, and runs side by side."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+
+from mnist_exp.tracking import Store, resolve, view
+
+COMMAND = [sys.executable, "-m", "mnist_exp"]
+EXPERIMENT = "1"
+HEADERS = {
+    "model",
+    "optimizer",
+    "schedule",
+    "augmentation",
+    "data",
+    "training",
+    "experiment",
+    "test/accuracy",
+    "test/accuracy_low",
+    "test/accuracy_high",
+    "chosen/val_accuracy",
+    "time/fit_seconds",
+    "model/parameters",
+}
+NOISE = {"Source", "User", "Models", "Dataset", "Version"}
+
+
+def make_experiment():
+    """Makes a store with an experiment; returns a client, and what reads the experiment."""
+    client = Store(resolve(None), "mnist").client
+    client.create_experiment("mnist")
+    return client, lambda: client.get_experiment_by_name("mnist")
+
+
+def views(experiment):
+    """Returns the saved views of an experiment as MLflow's UI reads them."""
+    return [
+        json.loads(json.loads(value)["state"])
+        for key, value in experiment.tags.items()
+        if key.startswith("mlflow.sharedViewState.")
+    ]
+
+
+def test_the_view_is_kept_once():
+    client, read = make_experiment()
+    for _ in range(2):
+        view.prepare(client, read())
+        [state] = views(read())
+    assert state["selectedColumns"] == state["columnOrder"] == list(state["columnWidths"])
+    shown = {column.partition("`")[2].rstrip("`") for column in state["selectedColumns"]}
+    assert shown > HEADERS
+    assert not shown & NOISE
+
+
+def test_an_outdated_view_is_written_anew():
+    client, read = make_experiment()
+    client.set_experiment_tag(read().experiment_id, view.TAG, "{}")
+    page = view.runs_page(resolve(None), "mnist")
+    assert page.endswith(f"&viewStateShareKey={view.KEY}")
+    assert len(views(read())) == 1
+
+
+def test_a_view_that_cannot_be_kept_costs_no_page(monkeypatch):
+    _, read = make_experiment()
+    monkeypatch.setattr(view, "TITLE", "x" * 30_000)  # more than MLflow takes
+    page = view.runs_page(resolve(None), "mnist")
+    assert page.endswith(f"/experiments/{read().experiment_id}/runs?workflowType=machine_learning")
+
+
+def test_without_runs_there_is_no_page():
+    assert view.runs_page(resolve(None), "mnist") == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "reads"), [("3.17.2", True), ("3.18.0rc1", True), ("4.0", True), ("3.9.1", False)]
+)
+def test_servers_whose_pages_read_the_view(version, reads):
+    assert view.reads_views(version) is reads
+
+
+@pytest.fixture
+def browser():
+    """A real browser, without a window and without a network."""
+    programs = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    chromium = next(filter(None, map(shutil.which, programs)), None)
+    driver = shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.fail("needs Chromium and its driver: apt-get install chromium chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        "--window-size=3600,1000",  # the table makes no cells for columns out of sight
+    ):
+        options.add_argument(argument)
+    with Chrome(options=options, service=ChromeService(driver)) as browser:
+        yield browser
+
+
+@contextmanager
+def serving():
+    """Runs `mnist-exp ui`; gives the address that it prints, once that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [*COMMAND, "ui", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        process.stdout.readline()
+        address = process.stdout.readline().strip()
+        try:
+            wait_for(address)
+            yield address
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def wait_for(address):
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(address):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer")
+
+
+def test_a_browser_shows_what_was_chosen_and_what_came_of_it_and_compares_runs(browser):
+    sweep = ["-m", "data=digits", "experiment=fast", "model=seed_mlp,mlp,fast_cnn"]
+    subprocess.run([*COMMAND, "train", *sweep, "sweep.name=nets"], check=True, capture_output=True)
+    [parent, *jobs] = sorted(Store(resolve(None), "mnist").search(), key=lambda run: run.start_time)
+    assert (parent.name, len(jobs)) == ("nets", 3)
+    with serving() as address:
+        browser.get(address)
+        eventually(browser, lambda: headers(browser) >= HEADERS)
+        assert not headers(browser) & NOISE
+        # The jobs of a sweep are folded below it.
+        assert not any(run.name in text(browser) for run in jobs)
+        browser.find_element(By.CSS_SELECTOR, "[row-index='0'] [role=gridcell] button").click()
+        eventually(browser, lambda: all(run.name in text(browser) for run in jobs))
+
+        site = address.partition("/#/")[0]
+        ids = json.dumps([run.run_id for run in jobs])
+        browser.get(f'{site}/#/compare-runs?runs={ids}&experiments=["{EXPERIMENT}"]')
+        eventually(browser, lambda: "test/accuracy" in text(browser))
+        for run in jobs:
+            assert run.name in text(browser)
+            assert f"{run.metrics['test/accuracy']:.3f}".rstrip("0") in text(browser).split()
+
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": site}
+        pointer = subprocess.run(
+            [*COMMAND, "ui"], check=True, capture_output=True, text=True, env=environment
+        )
+        assert address in pointer.stdout.split()
+
+
+def headers(browser):
+    """Returns the names above the columns of the table of runs."""
+    cells = "[...document.querySelectorAll('[role=columnheader]')]"
+    return set(browser.execute_script(f"return {cells}.map(cell => cell.innerText.trim())"))
+
+
+def text(browser):
+    return browser.execute_script("return document.body.innerText")
+
+
+def eventually(browser, holds):
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline, text(browser)
+        time.sleep(0.2)
