@@ -21,7 +21,7 @@ from mnist_exp.errors import RequestError, reason_of
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.artifacts import OversizeError, read
 from mnist_exp.tracking.attempt import first_line
-from mnist_exp.tracking.records import ARTIFACTS_TAG
+from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS
 
 CONFIG = "config/resolved.yaml"
 OVERRIDES = "config/overrides.yaml"
@@ -126,8 +126,7 @@ class Evidence:
 
     def files(self) -> dict[str, str]:
         """Returns path -> SHA-256 of the code that ran; empty for runs of older versions."""
-        pairs = (line.partition("  ") for line in self._shown(FILES).splitlines())
-        return {path: digest for digest, _, path in pairs if _SHA256.fullmatch(digest)}
+        return _digest_lines(self._shown(FILES))
 
     def diff(self) -> str:
         """Returns what the code had besides its commit, as a patch; empty where nothing."""
@@ -136,7 +135,7 @@ class Evidence:
     def _shown(self, path: str) -> str:
         """Returns a text that only informs: one that is missing is empty, an altered one noted."""
         try:
-            content = self._read(path, _TEXT_BYTES)
+            content = self._read(path, _TEXT_BYTES, self._digests.get(path, ""))
         except EvidenceError:
             return ""
         if not self._as_recorded(path, content) and path not in self.altered:
@@ -145,14 +144,13 @@ class Evidence:
 
     def _content(self, path: str, limit_bytes: int) -> bytes:
         """Returns an artifact that something is decided by: it must be what was recorded."""
-        content = self._read(path, limit_bytes)
+        content = self._read(path, limit_bytes, self._digests.get(path, ""))
         if not self._as_recorded(path, content):
             received = f"another file, with SHA-256 {hashlib.sha256(content).hexdigest()}"
             raise self._unfit(path, f"the file with SHA-256 {self._digests[path]}", received)
         return content
 
-    def _read(self, path: str, limit_bytes: int) -> bytes:
-        sha256 = self._digests.get(path, "")
+    def _read(self, path: str, limit_bytes: int, sha256: str) -> bytes:
         try:
             return read(self.run, path, self._uri, limit_bytes=limit_bytes, sha256=sha256)
         except FileNotFoundError as problem:
@@ -176,16 +174,13 @@ class Evidence:
     @cached_property
     def _digests(self) -> dict[str, str]:
         """Path -> SHA-256 as the run recorded them; runs of older versions have none."""
-        try:
-            found = json.loads(self.run.tags.get(ARTIFACTS_TAG, "{}"))
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict) or not all(map(_is_digest, found.values())):
-            raise EvidenceError(
-                f"Expected the tag {ARTIFACTS_TAG} of run {self.run.name} to hold digests. "
-                "Received: something else. The record was altered; choose another run."
-            )
-        return found
+        expected = self.run.tags.get(ARTIFACTS_TAG)
+        if expected is None:
+            return {}
+        content = self._read(DIGESTS, _TEXT_BYTES, expected if _is_digest(expected) else "")
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise self._unfit(DIGESTS, f"the file with SHA-256 {expected}", "another file")
+        return _digest_lines(content.decode(errors="replace"))
 
     def _unfit(self, path: str, expected: str, received: str) -> EvidenceError:
         return EvidenceError(
@@ -263,5 +258,11 @@ def _digits(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
     return values
 
 
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and bool(_SHA256.fullmatch(value))
+def _digest_lines(text: str) -> dict[str, str]:
+    """Returns path -> SHA-256 of the lines that `sha256sum` writes."""
+    pairs = (line.partition("  ") for line in text.splitlines())
+    return {path: sha256 for sha256, _, path in pairs if _is_digest(sha256)}
+
+
+def _is_digest(text: str) -> bool:
+    return bool(_SHA256.fullmatch(text))

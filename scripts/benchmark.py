@@ -20,6 +20,7 @@ START_UP_SECONDS = 0.5
 BEYOND_SECONDS = 6.0
 PEAK_MB = 1500.0
 CAPTION = "Peak memory is that of all processes of the command together."
+PIPED_COLUMNS = 120
 START_UP_RUNS = 5  # at least; they are short
 
 
@@ -69,7 +70,8 @@ def main() -> None:
                 *measure_start_up(Path(folder), max(options.runs, START_UP_RUNS)),
                 *measure_training(Path(folder), options.runs),
             ]
-    Console(highlight=False).print(table(lines, caption))
+    width = None if sys.stdout.isatty() else PIPED_COLUMNS
+    Console(highlight=False, width=width).print(table(lines, caption))
     if options.json is not None:
         options.json.write_text(json.dumps(record(lines), indent=2) + "\n", encoding="utf-8")
 

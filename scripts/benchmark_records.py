@@ -5,7 +5,6 @@ that are compared with predictions of their own.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import sqlite3
@@ -20,8 +19,9 @@ from measuring import MNIST_EXP, Line, progress, run
 from mnist_exp import cache
 from mnist_exp.config import Composer, SweepComposer
 from mnist_exp.evidence import PREDICTIONS
+from mnist_exp.sweeps.membership import KEY_TAG
 from mnist_exp.sweeps.plan import Plan
-from mnist_exp.tracking.records import ARTIFACTS_TAG
+from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS
 
 RUNS, COMPARED, SEEDS = 10_000, 1_000, 5
 COMPARE_SECONDS, LIST_SECONDS, CHECK_SECONDS = 3.0, 1.0, 2.5
@@ -82,9 +82,8 @@ def predict(folder: Path, number: int) -> None:
     """Gives so many runs of a store predictions of their own."""
     with database(folder / "mlflow.db") as store:
         rows = store.execute(
-            "SELECT run_uuid, artifact_uri FROM runs JOIN tags USING (run_uuid) "
-            "WHERE tags.key = ? AND tags.value LIKE ?",  # the sweep itself predicts nothing
-            (ARTIFACTS_TAG, f"%{PREDICTIONS}%"),
+            "SELECT run_uuid, artifact_uri FROM runs JOIN tags USING (run_uuid) WHERE tags.key = ?",
+            (KEY_TAG,),  # of jobs alone
         ).fetchall()
         first = Path(rows[0][1])
         known = dict(np.load(first / PREDICTIONS))
@@ -97,11 +96,12 @@ def predict(folder: Path, number: int) -> None:
             digits[generator.integers(len(digits), size=MISTAKES)] = place % 10
             file = own / PREDICTIONS
             np.savez_compressed(file, **(known | {"predictions": digits}))
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            digests = f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {PREDICTIONS}\n"
+            (own / DIGESTS).write_text(digests)
             store.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (str(own), run_id))
             store.execute(
                 "UPDATE tags SET value = ? WHERE run_uuid = ? AND key = ?",
-                (json.dumps({PREDICTIONS: digest}), run_id, ARTIFACTS_TAG),
+                (hashlib.sha256(digests.encode()).hexdigest(), run_id, ARTIFACTS_TAG),
             )
 
 

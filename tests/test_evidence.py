@@ -15,7 +15,7 @@ from mnist_exp.config import compose, from_record, rebuilt, record, to_record
 from mnist_exp.config.report import ConfigError
 from mnist_exp.evidence import CONFIG, PACKAGES, PREDICTIONS, Evidence, EvidenceError
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.records import ARTIFACTS_TAG
+from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS
 
 URI = "sqlite:////nowhere/mlflow.db"
 
@@ -34,7 +34,10 @@ def record_of(sealed_environment):
             data = content.encode() if isinstance(content, str) else content
             file.write_bytes(data)
             known[paths[name]] = hashlib.sha256(data).hexdigest()
-        tags = {ARTIFACTS_TAG: json.dumps(known)} if digests else {}
+        lines = "".join(f"{sha256}  {path}\n" for path, sha256 in known.items())
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DIGESTS).write_text(lines)
+        tags = {ARTIFACTS_TAG: hashlib.sha256(lines.encode()).hexdigest()} if digests else {}
         return Evidence(
             RunRecord("1", "cnn-a", "FINISHED", False, 0, 1, {}, {}, tags, str(folder)), URI
         )
@@ -187,11 +190,11 @@ def test_a_pipe_in_place_of_an_artifact_does_not_hang(record_of):
         _ = evidence.config
 
 
-@pytest.mark.parametrize("digests", ['{"a": "b"}', "[1]", "{", '{"config/resolved.yaml": null}'])
-def test_digests_that_are_none_are_refused(record_of, digests):
+@pytest.mark.parametrize("tag", ["", "../..", "0" * 64])
+def test_digests_that_are_not_those_recorded_are_refused(record_of, tag):
     evidence = record_of(config="seed: 0\n")
-    evidence.run.tags[ARTIFACTS_TAG] = digests
-    with pytest.raises(EvidenceError, match=f"tag {ARTIFACTS_TAG} of run cnn-a"):
+    evidence.run.tags[ARTIFACTS_TAG] = tag
+    with pytest.raises(EvidenceError, match=r"sha256sums.txt of run cnn-a to be the file with"):
         _ = evidence.config
 
 

@@ -1,5 +1,6 @@
 """The main job, end to end, on real MNIST: what a run leaves, also when it is cut off."""
 
+import hashlib
 import json
 import os
 import signal
@@ -128,7 +129,7 @@ def check_artifacts(folder, record):
              "misclassified", "augmentation_preview")}  # fmt: skip
     others = {"config/resolved.yaml", "config/overrides.yaml", "environment/requirements.txt",
               "environment/system.json", "log.txt", "predictions/test.npz",
-              "export/model.onnx"}  # fmt: skip
+              "export/model.onnx", "source/sha256sums.txt", "sha256sums.txt"}  # fmt: skip
     assert plots | others <= set(files) <= plots | others | {"source/diff.patch"}
     resolved = yaml.safe_load(files["config/resolved.yaml"].read_text())
     assert resolved["training"]["epochs"] == 2
@@ -138,9 +139,21 @@ def check_artifacts(folder, record):
     assert system["threads"] == len(os.sched_getaffinity(0))
     assert "tensorflow==" in files["environment/requirements.txt"].read_text()
     assert "epoch 2/2" in files["log.txt"].read_text()
+    check_digests(files, record)
     (dataset,) = store(folder).client.get_run(record.run_id).inputs.dataset_inputs
     assert dataset.dataset.name == "mnist"
     assert dataset.dataset.digest == record.tags["mnist_exp.data_sha256"][:36]
+
+
+def check_digests(files, record):
+    recorded = files["sha256sums.txt"].read_bytes()
+    assert hashlib.sha256(recorded).hexdigest() == record.tags["mnist_exp.artifacts_sha256"]
+    digests = {path: sha for sha, path in map(str.split, recorded.decode().splitlines())}
+    assert digests == {
+        path: hashlib.sha256(file.read_bytes()).hexdigest()
+        for path, file in files.items()
+        if path != "sha256sums.txt"
+    }
 
 
 def check_model(folder, record):

@@ -5,6 +5,7 @@ No method but `artifact` and `model` waits for anything other than the disk.
 
 import contextlib
 import getpass
+import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.tracking import events, journal, location, markers, staging
 from mnist_exp.tracking.events import Outcome, Start
+from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.sending import RemoteSender
 
 # Without progress for so long, the rest is left to `mnist-exp sync`.
@@ -216,6 +218,8 @@ class Recorder:
             ExperimentError: The disk is full, and what was measured last is nowhere but here.
         """
         status = events.STATUS_OF_OUTCOME[outcome]
+        with contextlib.suppress(ExperimentError):  # a full disk; the end is worth more
+            self._record_digests()
         self._append(events.End(events.now(), status, outcome))
         problem = self._journal.problem
         self._journal.close()
@@ -229,6 +233,15 @@ class Recorder:
             markers.remove(self._folder, self.started.job_id)
         self._report(sent)
         return sent
+
+    def _record_digests(self) -> None:
+        """Records what all artifacts are, so that an altered one is found out."""
+        entries = [entry.event for entry in journal.read(self.job_dir)]
+        found = {e.path: e.sha256 for e in entries if isinstance(e, events.Artifact)}
+        found.pop(DIGESTS, None)  # of an earlier end
+        text = "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(found.items()))
+        self.artifact(DIGESTS, lambda file: file.write_text(text, encoding="utf-8"))
+        self.tags({ARTIFACTS_TAG: hashlib.sha256(text.encode()).hexdigest()})
 
     def _append(self, event: events.Event) -> None:
         self._journal.append(event)

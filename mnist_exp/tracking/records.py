@@ -5,7 +5,8 @@ from dataclasses import dataclass
 JOB_ID_TAG = "mnist_exp.job_id"
 OUTCOME_TAG = "mnist_exp.outcome"
 SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what is explored
-ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # JSON: path -> SHA-256 of what a run recorded
+ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # of the artifact DIGESTS
+DIGESTS = "sha256sums.txt"  # every other artifact of a run, as `sha256sum` writes it
 FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line
 
 

@@ -25,7 +25,7 @@ from mnist_exp.tracking.events import (
     Tags,
 )
 from mnist_exp.tracking.locks import Lock
-from mnist_exp.tracking.records import ARTIFACTS_TAG, OUTCOME_TAG, RunRecord
+from mnist_exp.tracking.records import OUTCOME_TAG, RunRecord
 from mnist_exp.tracking.store import Point, Store
 
 _SENT_NAME = "journal.sent"
@@ -204,8 +204,7 @@ class Replay:
 
     def _send_end(self, run_id: str, event: End) -> None:
         parent = self._store.parent_run_id(self._start)
-        digests = {e.path: e.sha256 for e in self._events() if isinstance(e, Artifact)}
-        tags: dict[str, str] = {OUTCOME_TAG: event.outcome, ARTIFACTS_TAG: json.dumps(digests)}
+        tags: dict[str, str] = {OUTCOME_TAG: event.outcome}
         if parent is not None:
             tags["mlflow.parentRunId"] = parent
         self._store.set_tags(run_id, tags)

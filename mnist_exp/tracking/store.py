@@ -1,6 +1,7 @@
 """Runs in MLflow: every call that writes or reads them, in plain values.
 
-With `connection`, `logged_model` and `view` the only importer of mlflow, which is loaded at the first call.
+With `connection`, `logged_model` and `view` the only importer of mlflow, which is loaded at the
+first call.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,6 +12,7 @@ import pytest
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.tracking import Recorder, journal
 from mnist_exp.tracking.markers import pending
+from mnist_exp.tracking.records import DIGESTS
 from mnist_exp.tracking.replay import Replay
 
 OUTAGE = "http://127.0.0.1:9"
@@ -144,7 +145,7 @@ def test_only_what_was_journalled_is_sent(store, start_run, capfd, written_again
     capfd.readouterr()
     assert recorder.end("finished")
     paths = [file.path for file in store.client.list_artifacts(recorder.run_id)]
-    assert paths == (["log.txt"] if written_again else [])
+    assert paths == ["log.txt", DIGESTS] if written_again else [DIGESTS]
     assert ("was altered" in capfd.readouterr().err) is not written_again
     assert (recorder.job_dir / "artifacts").exists() is not written_again
 
