@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-BASH_SCRIPTS = ("quickstart", "test", "check", "lock", "benchmark")
+BASH_SCRIPTS = ("quickstart", "test", "check", "lock", "benchmark", "determinism")
 # A project that needs no build tool: the backend makes the wheel of an editable install by hand.
 PYPROJECT = """\
 [build-system]

@@ -24,6 +24,7 @@ class Choice:
     runs: list[RunRecord]
     left_out: list[str] = field(default_factory=list)  # a line for each reason
     predictions: dict[str, Predictions] = field(default_factory=dict)  # run id -> of the test
+    complete: bool = True  # whether every run that was named is among them
 
 
 def choose(selectors: Sequence[str], sweep: str | None) -> Choice:
@@ -42,8 +43,8 @@ def choose(selectors: Sequence[str], sweep: str | None) -> Choice:
     if problem is not None:
         reason = first_line(problem)
         choice.left_out.append(f"{index.uri} does not answer ({reason}); this is what was known.")
-    if selectors:
-        choice.runs += _named(selectors, index, choice)
+    named = _named(selectors, index, choice) if selectors else []
+    choice.runs += named
     if sweep is not None:
         choice.runs += _of_sweep(sweep, index)
     elif not selectors:
@@ -52,6 +53,8 @@ def choose(selectors: Sequence[str], sweep: str | None) -> Choice:
     _drop(choice, {run.run_id: _unfinished(run) for run in choice.runs})
     _drop(choice, _on_other_data(choice.runs, first=bool(selectors)))
     _drop(choice, _without_predictions(choice))
+    found = {run.run_id for run in choice.runs}
+    choice.complete = len(named) == len(selectors) and all(run.run_id in found for run in named)
     if not choice.runs:
         nothing = (
             "Expected at least one run that finished, to compare. Received: none; "

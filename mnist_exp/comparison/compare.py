@@ -46,5 +46,4 @@ def compare(
     if html is not None:
         page.write(comparison, choice.store, html)
         click.echo(f"The page is in {html}.", err=True)
-    compared = {run.run_id for run in choice.runs}
-    return INCOMPLETE if selectors and len(compared) < len(set(selectors)) else DONE
+    return DONE if choice.complete else INCOMPLETE

@@ -70,6 +70,12 @@ def test_named_runs_that_cannot_be_compared_are_told_and_the_rest_is_shown(proje
     assert "Received: 'nix'" in shown.err
 
 
+def test_a_run_that_is_named_twice_is_there_once(project, capsys):
+    project("a")
+    assert compare(["a", "latest"], None, form="csv") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def test_the_data_of_most_runs_are_compared_unless_one_is_named(project):
     project("a")
     project("b", seed=1)
