@@ -40,13 +40,19 @@ def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]
             )
     recorded = {name: section(evidence.config, name) for name in ("data", "training")}
     name = recorded["data"].get("name")
-    chosen = [f"data={name}"] if name in DATASETS else []
+    chosen = [f"data={name}"] if isinstance(name, str) and name in DATASETS else []
     _, values, problems = Composer().unchecked([*chosen, *overrides])
     if problems:
         raise ConfigError(problems)
     root = recorded["data"].get("root")
-    if "data.root" not in own and isinstance(root, str) and Path(root).expanduser().is_dir():
+    has_root = name in ("mnist", "idx") and "data.root" not in own
+    if has_root and isinstance(root, str) and _is_folder(root):
         values["data"]["root"] = root
+    if name == "idx" and "root" not in values["data"]:
+        raise RequestError(
+            f"Expected the folder of the data that run {evidence.run.name} was trained on. "
+            f"Received: {root}, which is not here. Name it with data.root=FOLDER."
+        )
     if "training.threads" not in own:
         values["training"]["threads"] = recorded["training"].get("threads")
     return values
@@ -74,6 +80,13 @@ def choices_of(evidence: Evidence) -> dict[str, str]:
     tags = evidence.run.tags
     known = {group: tags[group] for group in (*GROUPS, "experiment") if group in tags}
     return {group: option for group, option in known.items() if _OPTION.fullmatch(option)}
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # too long, of an unknown user, with a null byte
+        return False
 
 
 def section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -79,7 +79,8 @@ def overrides_of(
         EvidenceError: the config has keys that no version has.
     """
     groups, values = [], []
-    for section, content in config.items():
+    for name, content in config.items():
+        section = str(name)
         if NOT_THE_RESULT.get(section) is True:
             continue
         if not isinstance(content, Mapping):

@@ -1,12 +1,17 @@
 """What cannot be reproduced is refused in words, before anything is trained."""
 
+import math
+import random
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
+from mnist_exp import lookup
 from mnist_exp.errors import RequestError
-from mnist_exp.evidence import CONFIG, PACKAGES, PREDICTIONS
+from mnist_exp.evidence import CONFIG, DIFF, PACKAGES, PREDICTIONS, Evidence
+from mnist_exp.reproduction import recorded, worktree
 from mnist_exp.reproduction.reproduce import reproduce
 from mnist_exp.tracking.records import ARTIFACTS_TAG, OUTCOME_TAG
 
@@ -113,9 +118,6 @@ def test_a_worktree_of_nothing(project, tmp_path):
 
 
 def test_changes_that_lead_out_of_the_worktree_are_refused(project, checkout, monkeypatch):
-    from mnist_exp.evidence import DIFF
-    from mnist_exp.reproduction import worktree
-
     code = checkout()
     monkeypatch.setattr(worktree, "PACKAGE", code.root / "mnist_exp")
     commit = subprocess.run(
@@ -134,3 +136,35 @@ def test_changes_that_lead_out_of_the_worktree_are_refused(project, checkout, mo
         "--- /dev/null\n+++ b/../../pwned\n@@ -0,0 +1 @@\n+x\n"
     )
     refused("Expected recorded changes that fit", "latest", code_of_then=True, apply_diff=True)
+
+
+STRANGE = (None, True, -1, 10**30, math.nan, "", "x" * 5000, "${a}", "../..", "\0", "\x1b[2J", [[]],
+           {1: 2}, {"_target_": "os.system"}, ["a"] * 99, "idx", "'", "~nobody/x")  # fmt: skip
+
+
+def test_configs_changed_at_random_are_refused_in_words(project):
+    forget_digests(project)
+    run = lookup.find("latest").record
+    file = project.artifact(run, CONFIG)
+    config = yaml.safe_load(file.read_text())
+    places = [(config, key) for key in config]
+    places += [(part, key) for part in config.values() if isinstance(part, dict) for key in part]
+    draw = random.Random(0)
+    refusals = 0
+    for _ in range(60):
+        changed = draw.sample(places, 2)
+        before = [part[key] for part, key in changed]
+        for part, key in changed:
+            part[key] = draw.choice(STRANGE)
+        file.write_text(yaml.safe_dump(config))
+        for (part, key), value in zip(changed, before, strict=True):
+            part[key] = value
+        evidence = Evidence(run, project.store.uri)
+        try:
+            local = recorded.local_values(evidence, ())
+            choices = recorded.choices_of(evidence)
+            worktree.overrides_of(evidence.config, choices, local, Path("nowhere"))
+            recorded.config_of(evidence, local)
+        except RequestError:
+            refusals += 1
+    assert refusals > 30
