@@ -11,7 +11,7 @@ import click
 
 from mnist_exp import job_id, provenance
 from mnist_exp.errors import RequestError
-from mnist_exp.evidence import Evidence
+from mnist_exp.evidence import DIFF, Evidence
 from mnist_exp.lookup import Found, find
 from mnist_exp.reproduction import inputs as depends
 from mnist_exp.reproduction import recorded, worktree
@@ -111,6 +111,11 @@ def _code(evidence: Evidence, *, code_of_then: bool, apply_diff: bool) -> Any:
         click.echo(
             f"The code had these changes besides its commit ({applied}):\n{printable(diff)}",
             err=True,
+        )
+    if apply_diff and DIFF in evidence.altered:
+        raise RequestError(
+            f"Expected the recorded changes of run {evidence.run.name} with --apply-diff. Received: "
+            f"another file in the place of {DIFF}. Restore it, or leave --apply-diff out."
         )
     commit = evidence.run.tags.get(depends.COMMIT_TAG, "none")
     return worktree.checked_out(evidence, commit, apply_diff=apply_diff and bool(diff))

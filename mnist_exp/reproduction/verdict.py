@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mnist_exp.errors import ExperimentError
 from mnist_exp.evidence import PREDICTIONS, Evidence, Predictions, parse_predictions
 from mnist_exp.reproduction.inputs import Input
 from mnist_exp.statistics import mcnemar_test
@@ -86,6 +87,9 @@ def new_result(job_dir: Path, run: RunRecord | None, uri: str) -> Result:
         job_dir: of the run.
         run: as MLflow has it; None where MLflow is out of reach.
         uri: of its store.
+
+    Raises:
+        ExperimentError: MLflow has taken the predictions, and does not give them back.
     """
     weights, metrics = "", dict[Point, float]()
     for entry in journal.read(job_dir):
@@ -98,7 +102,11 @@ def new_result(job_dir: Path, run: RunRecord | None, uri: str) -> Result:
     staged = job_dir / FOLDER / PREDICTIONS
     if staged.is_file():  # MLflow does not have it yet
         return Result(weights, metrics, parse_predictions(staged.read_bytes()))
-    assert run is not None
+    if run is None:
+        raise ExperimentError(
+            f"Expected MLflow to answer at {uri}. The rerun has finished, in {job_dir}, but its "
+            "predictions are in MLflow alone. Give the command again when it answers."
+        )
     return Result(weights, metrics, Evidence(run, uri).predictions)
 
 

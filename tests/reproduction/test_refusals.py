@@ -1,5 +1,6 @@
 """What cannot be reproduced is refused in words, before anything is trained."""
 
+import hashlib
 import math
 import random
 import subprocess
@@ -13,7 +14,7 @@ from mnist_exp.errors import RequestError
 from mnist_exp.evidence import CONFIG, DIFF, PACKAGES, PREDICTIONS, Evidence
 from mnist_exp.reproduction import recorded, worktree
 from mnist_exp.reproduction.reproduce import reproduce
-from mnist_exp.tracking.records import ARTIFACTS_TAG, OUTCOME_TAG
+from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS, OUTCOME_TAG
 
 
 def refused(message: str, *arguments: str, **options: bool) -> None:
@@ -136,6 +137,20 @@ def test_changes_that_lead_out_of_the_worktree_are_refused(project, checkout, mo
         "--- /dev/null\n+++ b/../../pwned\n@@ -0,0 +1 @@\n+x\n"
     )
     refused("Expected recorded changes that fit", "latest", code_of_then=True, apply_diff=True)
+    assert not list(project.folder.parent.glob("**/pwned"))
+
+
+def test_changes_that_are_not_those_recorded_are_not_applied(project):
+    [run] = project.runs()
+    file = project.folder / "mlruns" / "1" / run.run_id / "artifacts" / DIFF
+    file.parent.mkdir(exist_ok=True)
+    digests = project.artifact(run, DIGESTS)
+    lines = [line for line in digests.read_text().splitlines() if DIFF not in line]
+    digests.write_text("\n".join([*lines, f"{'0' * 64}  {DIFF}"]) + "\n")
+    sha256 = hashlib.sha256(digests.read_bytes()).hexdigest()
+    project.store.set_tags(run.run_id, {ARTIFACTS_TAG: sha256})
+    file.write_text("+another change\n")
+    refused("Expected the recorded changes of run", "latest", code_of_then=True, apply_diff=True)
 
 
 STRANGE = (None, True, -1, 10**30, math.nan, "", "x" * 5000, "${a}", "../..", "\0", "\x1b[2J", [[]],
