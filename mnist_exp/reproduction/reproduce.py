@@ -114,8 +114,8 @@ def _code(evidence: Evidence, *, code_of_then: bool, apply_diff: bool) -> Any:
         )
     if apply_diff and DIFF in evidence.altered:
         raise RequestError(
-            f"Expected the recorded changes of run {evidence.run.name} with --apply-diff. Received: "
-            f"another file in the place of {DIFF}. Restore it, or leave --apply-diff out."
+            f"Expected the recorded changes of run {evidence.run.name} with --apply-diff. "
+            f"Received: another file in the place of {DIFF}. Restore it, or leave --apply-diff out."
         )
     commit = evidence.run.tags.get(depends.COMMIT_TAG, "none")
     return worktree.checked_out(evidence, commit, apply_diff=apply_diff and bool(diff))
