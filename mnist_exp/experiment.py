@@ -14,7 +14,7 @@ from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.lookup import find
 from mnist_exp.story import CHECKPOINT, Pruned, Run, Stops
 from mnist_exp.tracking import Recorder, events
-from mnist_exp.tracking.records import FAILURE_TAG
+from mnist_exp.tracking.records import CODE_TAG, FAILURE_TAG
 
 LOG = "log.txt"
 OUTPUTS = "outputs"
@@ -107,7 +107,7 @@ def resume_in(job_dir: Path, *, stops: Stops | None = None) -> Run:
     code = provenance.code()
     recorder = Recorder.resume(job_dir)
     config = from_record(recorder.started.config)
-    if code.sha256 != recorder.started.tags["mnist_exp.code_sha256"]:
+    if code.sha256 != recorder.started.tags[CODE_TAG]:
         console.Reporter().say(
             "The code has changed since this run began: its end may not be what it would have been."
         )

@@ -11,6 +11,7 @@ from mnist_exp import data, machine, provenance
 from mnist_exp.config import Config, to_record
 from mnist_exp.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
 from mnist_exp.tracking import Recorder, location
+from mnist_exp.tracking.records import CODE_TAG
 
 
 def preflight(config: Config) -> None:
@@ -36,7 +37,7 @@ def settled(config: Config) -> Config:
 def code_tags(code: provenance.Code) -> dict[str, str]:
     """Returns the tags that name the code of a run."""
     return {
-        "mnist_exp.code_sha256": code.sha256,
+        CODE_TAG: code.sha256,
         "mnist_exp.git_commit": code.commit or "none",
         "mnist_exp.git_dirty": str(bool(code.diff)).lower(),
     }

@@ -12,12 +12,12 @@ from mnist_exp.config import Config
 from mnist_exp.errors import ExperimentError
 from mnist_exp.evaluation import Evaluation, evaluate
 from mnist_exp.tracking import Recorder, events, journal
+from mnist_exp.tracking.records import DATA_TAG, WEIGHTS_TAG
 
 if TYPE_CHECKING:
     from mnist_exp.training import Fit, Task
 
 CHECKPOINT = Path("checkpoints", "last.npz")
-DATA_TAG = "mnist_exp.data_sha256"
 VALIDATION = "val/accuracy"
 
 Stops = Callable[[Mapping[int, float]], bool]  # epoch -> validation accuracy; whether it is enough
@@ -90,7 +90,7 @@ def tell(
     artifacts.record_plots(recorder, config, fit.history, result, splits)
     artifacts.record_predictions(recorder, result)
     artifacts.record_models(recorder, task.twin, splits.test.images)
-    recorder.tags({"mnist_exp.weights_sha256": artifacts.weights_digest(task.twin)})
+    recorder.tags({WEIGHTS_TAG: artifacts.weights_digest(task.twin)})
     costs = {
         "model/parameters": task.twin.count_params(),
         "time/fit_seconds": fit.seconds,

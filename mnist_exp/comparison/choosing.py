@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from mnist_exp.errors import RequestError, nearest
 from mnist_exp.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.lookup import refreshed_index
-from mnist_exp.story import DATA_TAG
 from mnist_exp.sweeps.membership import SWEEP_TAG
 from mnist_exp.tracking import Index, RunRecord, Store, select
 from mnist_exp.tracking.attempt import first_line
+from mnist_exp.tracking.records import DATA_TAG
 from mnist_exp.wording import printable
 
 EXAMPLES = 3  # runs that are named where many are left out for one reason
@@ -113,7 +113,9 @@ def _without_predictions(choice: Choice) -> dict[str, str]:
         try:
             found = Evidence(run, choice.store.uri).predictions
         except EvidenceError as problem:
-            reasons[run.run_id] = f"without predictions that can be used: {problem}"
+            # Without the name, so that runs with the same trouble are told of together.
+            trouble = str(problem).replace(f" of run {run.name}", "").rstrip(".")
+            reasons[run.run_id] = f"without predictions that can be used: {trouble}"
             continue
         if labels is None:
             labels = found.labels

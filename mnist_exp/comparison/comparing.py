@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from statistics import median
 
 from mnist_exp.comparison.choosing import Choice
-from mnist_exp.comparison.groups import CODE_TAG, Group, group, shown
+from mnist_exp.comparison.groups import Group, group, shown
 from mnist_exp.comparison.significance import Finding, findings
 from mnist_exp.evidence import Predictions
 from mnist_exp.statistics import Summary, summarize
 from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.records import CODE_TAG
 from mnist_exp.tracking.selection import VALIDATION_METRICS
 
 NOTE = (

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mnist_exp.config.record import NOT_THE_RESULT
+from mnist_exp.identity import NOT_THE_RESULT
 from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.records import CODE_TAG
 
 SEED = "seed"
 CODE = "code"
-CODE_TAG = "mnist_exp.code_sha256"
 _DIGEST_CHARACTERS = 8
 
 

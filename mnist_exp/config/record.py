@@ -7,16 +7,7 @@ from typing import Any
 
 from mnist_exp.config.report import Problem, validate
 from mnist_exp.config.schema import Config
-
-# What may differ between two runs of the same experiment.
-NOT_THE_RESULT: dict[str, bool | set[str]] = {
-    "description": True,
-    "tracking": True,
-    "sweep": True,
-    "search": True,
-    "data": {"root", "mirrors", "attempts", "timeout_seconds"},
-    "training": {"threads", "keep_checkpoints"},
-}
+from mnist_exp.identity import NOT_THE_RESULT
 
 # Sections that the first records lack, as they were for runs without them.
 LATER: dict[str, Any] = {

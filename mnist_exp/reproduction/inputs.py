@@ -6,9 +6,8 @@ from typing import Any
 
 from mnist_exp import data, machine, provenance
 from mnist_exp.evidence import Evidence
-from mnist_exp.story import DATA_TAG
+from mnist_exp.tracking.records import CODE_TAG, DATA_TAG
 
-CODE_TAG = "mnist_exp.code_sha256"
 COMMIT_TAG = "mnist_exp.git_commit"
 DIRTY_TAG = "mnist_exp.git_dirty"
 UNKNOWN = "not recorded"

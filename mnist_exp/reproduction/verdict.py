@@ -14,10 +14,10 @@ from mnist_exp.evidence import PREDICTIONS, Evidence, Predictions, parse_predict
 from mnist_exp.reproduction.inputs import Input
 from mnist_exp.statistics import mcnemar_test
 from mnist_exp.tracking import RunRecord, Store, events, journal
+from mnist_exp.tracking.records import WEIGHTS_TAG
 from mnist_exp.tracking.staging import FOLDER
 
 LEVEL = 0.05  # below it, p says that the two differ
-WEIGHTS_TAG = "mnist_exp.weights_sha256"
 RATES = ("time/", "evaluate/")  # what takes its time, and what was measured later
 RATE = "images_per_second"
 

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.config.record import NOT_THE_RESULT
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.evidence import Evidence, EvidenceError
+from mnist_exp.identity import NOT_THE_RESULT
 from mnist_exp.provenance import PACKAGE
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -10,10 +10,11 @@ from mnist_exp.console import duration
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.sweeps import parent
 from mnist_exp.sweeps.launches import Fleet, PlannedJob, planned_folder
-from mnist_exp.sweeps.ledger import CODE_TAG, Ledger
+from mnist_exp.sweeps.ledger import Ledger
 from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.results import DONE, JobResult
 from mnist_exp.tracking import RunRecord, journal
+from mnist_exp.tracking.records import CODE_TAG
 
 
 class Agenda:

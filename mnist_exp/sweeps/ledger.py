@@ -18,7 +18,6 @@ from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.store import unreachable
 
 TOTAL_SECONDS = "time/total_seconds"
-CODE_TAG = "mnist_exp.code_sha256"
 # Keys whose values decide how long a run takes, or their beginnings.
 _COSTLY = (
     "model.",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
-from mnist_exp.config.record import NOT_THE_RESULT
 from mnist_exp.config.report import ConfigError, Problem
+from mnist_exp.identity import NOT_THE_RESULT
 from mnist_exp.sweeps.values import LOG, ends, is_whole, problem, texts, unknown_option, unusable
 
 if TYPE_CHECKING:

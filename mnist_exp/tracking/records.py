@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 JOB_ID_TAG = "mnist_exp.job_id"
+CODE_TAG = "mnist_exp.code_sha256"
+DATA_TAG = "mnist_exp.data_sha256"
+WEIGHTS_TAG = "mnist_exp.weights_sha256"
 OUTCOME_TAG = "mnist_exp.outcome"
 SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what is explored
 ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # of the artifact DIGESTS
