@@ -229,7 +229,7 @@ def table(pairs: Sequence[Pair]) -> Table:
     for title in ("", ""):
         table.add_column(title, no_wrap=True)
     for threads in THREADS:
-        table.add_column(f"{threads} thread{'s' * (threads != '1')}", justify="right", no_wrap=True)
+        table.add_column(words(threads), justify="right", no_wrap=True)
     keys = [key for key in pairs[0].combination if key != THREADS_KEY]
     for key in keys:
         for place, value in enumerate(sorted({pair.combination[key] for pair in pairs})):
@@ -238,6 +238,11 @@ def table(pairs: Sequence[Pair]) -> Table:
     table.add_section()
     table.add_row("all", "", *shares(pairs))
     return table
+
+
+def words(threads: str) -> str:
+    """Returns a number of threads in words."""
+    return "1 thread" if threads == "1" else f"{threads} threads"
 
 
 def shares(pairs: Sequence[Pair]) -> Iterator[str]:
@@ -263,7 +268,7 @@ def remarks(pairs: Sequence[Pair]) -> Iterator[str]:
     ]
     for threads, results in zip(THREADS, by_threads, strict=True):
         different = len({pair.first for pair in results.values()})
-        yield f"{threads} threads: {different} different results of {len(results)} combinations."
+        yield f"With {words(threads)}: {different} different results of {len(results)} combinations."
     both = by_threads[0].keys() & by_threads[1].keys()
     same = sum(by_threads[0][key].first == by_threads[1][key].first for key in both)
     yield f"1 and 2 threads may differ: they gave the same result in {same} of {len(both)}."
