@@ -268,7 +268,7 @@ def remarks(pairs: Sequence[Pair]) -> Iterator[str]:
     ]
     for threads, results in zip(THREADS, by_threads, strict=True):
         different = len({pair.first for pair in results.values()})
-        yield f"With {words(threads)}: {different} different results of {len(results)} combinations."
+        yield f"With {words(threads)}: {different} different results of {len(results)} trainings."
     both = by_threads[0].keys() & by_threads[1].keys()
     same = sum(by_threads[0][key].first == by_threads[1][key].first for key in both)
     yield f"1 and 2 threads may differ: they gave the same result in {same} of {len(both)}."
@@ -277,12 +277,12 @@ def remarks(pairs: Sequence[Pair]) -> Iterator[str]:
 def difference(pair: Pair) -> str:
     """Returns what differs between the two trainings of a combination, in words."""
     first, second = json.loads(pair.first), json.loads(pair.second)
-    words = ["weights"] if first["weights_sha256"] != second["weights_sha256"] else []
+    found = ["weights"] if first["weights_sha256"] != second["weights_sha256"] else []
     for metric, values in first["history"].items():
         epochs = zip(values, second["history"][metric], strict=True)
         different = [epoch for epoch, (a, b) in enumerate(epochs, start=1) if a != b]
-        words += [f"{metric} from epoch {different[0]}" for _ in different[:1]]
-    return ", ".join(words)
+        found += [f"{metric} from epoch {different[0]}" for _ in different[:1]]
+    return ", ".join(found)
 
 
 if __name__ == "__main__":

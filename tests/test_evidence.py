@@ -211,7 +211,7 @@ def test_artifacts_of_a_project_that_was_moved_are_found(record_of, tmp_path):
         ("model", {"_target_": "os.system", "name": "cnn"}, "model._target_"),
         ("training", {"epochs": 10**9}, "training.epochs: Expected a whole number"),
         ("training", {"epochs": 10**30}, "training.epochs: Expected a whole number"),
-        ("model", {"filters": [10**6]}, "model.filters: Expected"),
+        ("model", {"filters": [8, 10**6]}, "model: Expected at most 100,000,000 parameters"),
         ("model", {"filters": [8] * 1000}, "model.filters: Expected"),
         ("optimizer", {"learning_rate": float("inf")}, "optimizer.learning_rate: Expected"),
         ("seed", "0", "seed: Expected a whole number"),

@@ -5,10 +5,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mnist_exp.config.report import Problem, validate
+from mnist_exp.config.report import ConfigError, Problem, validate
 from mnist_exp.config.schema import Config
 from mnist_exp.identity import NOT_THE_RESULT
 
+MOST_PARAMETERS = 100_000_000
 # Sections that the first records lack, as they were for runs without them.
 LATER: dict[str, Any] = {
     "sweep": {"name": None, "job": None, "on_failure": "continue", "retries": 0, "rerun": "none"},
@@ -41,7 +42,8 @@ def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
         local: a config's nested values; the rest, `NOT_THE_RESULT`, is taken from them.
 
     Raises:
-        ConfigError: the record does not fit the schema, as in `from_record`.
+        ConfigError: the record does not fit the schema, as in `from_record`, or its model is so
+            large that it could only be meant to fill the memory.
     """
     values = dict(record)
     for section, keys in NOT_THE_RESULT.items():
@@ -51,7 +53,12 @@ def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
             kept = {key: value for key, value in section_of_record.items() if key not in keys}
             own = {key: value for key, value in local[section].items() if key in keys}
             values[section] = kept | own
-    return from_record(values)
+    config = from_record(values)
+    parameters = config.model.parameters()
+    if parameters > MOST_PARAMETERS:
+        expected = f"at most {MOST_PARAMETERS:,} parameters in a model of a record"
+        raise ConfigError([Problem("model", expected, f"up to {parameters:,}")])
+    return config
 
 
 def flatten(config: Config) -> dict[str, str]:
