@@ -39,6 +39,7 @@ def shell(sealed_environment, monkeypatch):
     return run
 
 
+@pytest.mark.timeout(1800)  # of 30 commands, each with 400 seconds
 def test_every_command_of_the_readme(shell):
     run = [line for line in commands() if line.split()[0] not in SCRIPTS]
     assert len(run) > 10
