@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mnist_exp import augmentation, export, models, plots, provenance
+from mnist_exp import augmentation, export, models, plots, provenance, signals
 from mnist_exp.config import Config
 from mnist_exp.data import Split, Splits
 from mnist_exp.evaluation import Evaluation
@@ -47,13 +47,14 @@ def record_predictions(recorder: Recorder, result: Evaluation) -> None:
     """Keeps every probability on the test images, for paired tests between runs."""
 
     def write(file: Path) -> None:
-        np.savez_compressed(
-            file,
-            allow_pickle=False,
-            probabilities=result.probabilities,
-            predictions=result.predictions,
-            labels=result.labels,
-        )
+        with signals.held():  # NumPy cannot close a ZIP file that is cut off
+            np.savez_compressed(
+                file,
+                allow_pickle=False,
+                probabilities=result.probabilities,
+                predictions=result.predictions,
+                labels=result.labels,
+            )
 
     recorder.artifact(PREDICTIONS, write)
 

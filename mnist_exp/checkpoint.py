@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mnist_exp import signals
 from mnist_exp.errors import ExperimentError
 
 Arrays = list[np.ndarray]
@@ -46,7 +47,8 @@ def save(file: Path, state: State) -> None:
     temporary = file.with_suffix(".tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
+        # A stop in the middle would leave NumPy a ZIP file that it cannot close.
+        with signals.held(), temporary.open("wb") as stream:
             np.savez(stream, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
             stream.flush()
             os.fsync(stream.fileno())

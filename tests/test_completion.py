@@ -63,7 +63,7 @@ def test_folder_of_the_user_is_completed(tmp_path):
 
 
 def test_verbs_runs_and_flags_are_completed():
-    assert ask("mnist-exp re") == ["resume", ""]
+    assert ask("mnist-exp re") == ["reproduce", "resume", ""]
     assert ask("mnist-exp evaluate ")[:3] == ["latest", "best", "@champion"]
     assert "--config-dir" in ask("mnist-exp train --c")
     assert ask("mnist-exp completion z") == ["zsh", ""]
