@@ -1,17 +1,17 @@
 """What a run leaves besides numbers: plots, predictions, models, a summary."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from mnist_exp import augmentation, export, models, plots, provenance, signals
+from mnist_exp import augmentation, export, models, provenance, signals
 from mnist_exp.config import Config
 from mnist_exp.data import Split, Splits
+from mnist_exp.drawing import Drawing, Subject
 from mnist_exp.evaluation import Evaluation
 from mnist_exp.evidence import PREDICTIONS
 from mnist_exp.tracking import Recorder
@@ -21,26 +21,21 @@ ONNX = "export/model.onnx"
 _PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8
 
 
-def record_plots(
-    recorder: Recorder,
+def begin_plots(
     config: Config,
     history: Mapping[str, Sequence[float]],
     result: Evaluation,
     splits: Splits,
-) -> None:
-    """Draws what training and testing gave."""
-    preview = augmentation_preview(config, splits.train)
-    drawings: dict[str, Callable[[], Any]] = {
-        "learning_curves": lambda: plots.learning_curves(history),
-        "confusion_matrix": lambda: plots.confusion_matrix(result.confusion),
-        "misclassified": lambda: plots.misclassified(
-            splits.test.images, result.labels, result.probabilities
-        ),
-        "reliability": lambda: plots.reliability(result.calibration, result.ece),
-        "augmentation_preview": lambda: plots.augmentation_preview(*preview),
-    }
-    for name, draw in drawings.items():
-        recorder.artifact(f"plots/{name}.png", partial(plots.save, draw()))
+) -> Drawing:
+    """Has what training and testing gave drawn, while other things are recorded."""
+    originals, augmented = augmentation_preview(config, splits.train)
+    return Drawing(Subject(history, result, splits.test.images, originals, augmented))
+
+
+def record_plots(recorder: Recorder, drawing: Drawing) -> None:
+    """Records the plots when they have been drawn."""
+    for name, png in drawing.plots().items():
+        recorder.artifact(f"plots/{name}.png", partial(Path.write_bytes, data=png))
 
 
 def record_predictions(recorder: Recorder, result: Evaluation) -> None:
@@ -68,8 +63,9 @@ def record_models(recorder: Recorder, network: keras.Model, images: np.ndarray) 
         images: uint8 [N, 28, 28], for the check.
     """
     classifier = models.classifier(network)
-    recorder.artifact(ONNX, lambda file: export.write_onnx(classifier, file, images))
+    # First, because MLflow takes half a second for it, which the export takes too.
     recorder.model(classifier, requirements=provenance.model_requirements())
+    recorder.artifact(ONNX, lambda file: export.write_onnx(classifier, file, images))
 
 
 def weights_digest(network: keras.Model) -> str:
@@ -100,7 +96,7 @@ def description(
     *,
     tags: Mapping[str, str],
     metrics: Mapping[str, float],
-    epoch: int,
+    network: str,
     splits: Splits,
     overrides: Sequence[str],
 ) -> str:
@@ -110,7 +106,7 @@ def description(
         config: what was run.
         tags: the chosen option of each group.
         metrics: the final ones, and those of the chosen epoch.
-        epoch: the one whose weights were tested.
+        network: what was tested, in words.
         splits: the data.
         overrides: what was typed.
     """
@@ -135,7 +131,7 @@ def description(
     paragraphs = [
         config.description or "",
         test,
-        f"{validation}; weights of epoch {epoch}. {cost}.",
+        f"{validation}; {network}. {cost}.",
         f"Seed {config.seed}; {chosen}.",
         f"`{command}`",
     ]

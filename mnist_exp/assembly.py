@@ -1,6 +1,8 @@
 """A checked config -> the things that it names, on this machine."""
 
-from mnist_exp import augmentation, machine, models, optimizers
+import keras
+
+from mnist_exp import augmentation, machine, models, optimizers, trainable
 from mnist_exp.config import Config
 from mnist_exp.data import Splits
 from mnist_exp.training import Task
@@ -16,12 +18,9 @@ def task(config: Config, splits: Splits) -> Task:
     Returns:
         Models with fresh weights, optimizer, schedule and augmentation, ready for `training.fit`.
     """
-    policy = machine.dtype_policy(config.training.precision)
-    options = {"seed": config.seed, **config.model.options()}
-    network = models.build(config.model.name, dtype_policy=policy, **options)
-    twin = models.build(config.model.name, dtype_policy="float32", **options)
+    twin = network(config)
     return Task(
-        network=network,
+        network=trainable.copy(twin, machine.dtype_policy(config.training.precision)),
         twin=twin,
         predict=models.predictor(twin),
         optimizer=optimizers.OPTIMIZERS[config.optimizer.name](**config.optimizer.options()),
@@ -37,3 +36,8 @@ def task(config: Config, splits: Splits) -> Task:
         label_smoothing=config.training.label_smoothing,
         weight_averaging=config.training.weight_averaging,
     )
+
+
+def network(config: Config) -> keras.Model:
+    """Builds the network of a config, in float32, with fresh weights."""
+    return models.build(config.model.name, seed=config.seed, **config.model.options())

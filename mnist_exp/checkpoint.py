@@ -28,6 +28,16 @@ class State:
     best_epoch: int = 0  # 0 before the first validation
     history: dict[str, list[float]] = field(default_factory=dict)  # metric -> a value an epoch
 
+    def chosen(self, *, best: bool) -> tuple[int, Arrays]:
+        """Returns the epoch whose weights count when training is over, and these weights.
+
+        Args:
+            best: whether it is the best by validation, where there is any, and not the last.
+        """
+        if best and self.best_epoch:
+            return self.best_epoch, self.best_weights
+        return self.epoch, self.evaluation_weights
+
 
 _ARRAYS = ("weights", "optimizer", "evaluation_weights", "best_weights")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mnist_exp import loading
 from mnist_exp.errors import ExperimentError, RequestError, Terminated, nearest
 from mnist_exp.help_pages import COMPLETION_HELP, HELP, TRAIN_HELP
 
@@ -283,6 +284,7 @@ def completion(shell: str) -> None:
 
 def main() -> None:
     """Runs the command line and exits."""
+    loading.ours = True
     gc.set_threshold(COLLECTION_THRESHOLD)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)

@@ -3,18 +3,20 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mnist_exp import console, job_id, origin, provenance, signals, story
+from mnist_exp import console, ensemble, fitting, job_id, origin, provenance, signals, story
 from mnist_exp.config import Config, digest, flatten, from_record, to_record
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
-from mnist_exp.lookup import find
-from mnist_exp.story import CHECKPOINT, Pruned, Run, Stops
+from mnist_exp.fitting import CHECKPOINT, Pruned, Stops
+from mnist_exp.lookup import Found, find
+from mnist_exp.story import Run
 from mnist_exp.tracking import Recorder, events
-from mnist_exp.tracking.records import CODE_TAG, FAILURE_TAG
+from mnist_exp.tracking.records import CODE_TAG, ENSEMBLE_TAG, FAILURE_TAG, JOB_ID_TAG
 
 LOG = "log.txt"
 OUTPUTS = "outputs"
@@ -26,6 +28,7 @@ def run(
     job_dir: Path,
     choices: Mapping[str, str],
     overrides: Sequence[str],
+    name: str | None = None,
     callbacks: Sequence[Any] = (),
     tags: Mapping[str, str] | None = None,
     parent_job_id: str | None = None,
@@ -38,10 +41,11 @@ def run(
         job_dir: the run's own folder, which exists; its name becomes the run's identity.
         choices: config group -> chosen option.
         overrides: what was typed.
+        name: of the run; None makes one.
         callbacks: Keras callbacks, called at epochs.
         tags: more tags for the run, by their full names.
-        parent_job_id: the sweep that the run belongs to.
-        stops: asked after each epoch whether to cut the run off.
+        parent_job_id: the sweep or the ensemble that the run belongs to.
+        stops: asked after each epoch whether to cut the run off; an ensemble never is.
 
     Returns:
         The run, finished or cut off.
@@ -57,14 +61,14 @@ def run(
     recorder = Recorder.start(
         job_dir,
         job_id=identity,
-        run_name=f"{choices['model']}-{job_id.suffix(identity)}",
+        run_name=name or f"{choices['model']}-{job_id.suffix(identity)}",
         uri=config.tracking.uri,
         experiment=config.tracking.experiment,
         config=to_record(config),
         params=flatten(config),
         tags={
             **choices,
-            "mnist_exp.job_id": identity,
+            JOB_ID_TAG: identity,
             "mnist_exp.config_sha256": digest(config),
             **origin.code_tags(code),
             **(tags or {}),
@@ -97,11 +101,19 @@ def resume(selector: str) -> Run:
     return resume_in(_job_folder(selector))
 
 
-def resume_in(job_dir: Path, *, stops: Stops | None = None) -> Run:
+def resume_in(
+    job_dir: Path,
+    *,
+    overrides: Sequence[str] | None = None,
+    callbacks: Sequence[Any] = (),
+    stops: Stops | None = None,
+) -> Run:
     """Continues the run of a job folder; see `resume`.
 
     Args:
         job_dir: with the run's journal.
+        overrides: what was typed; None where Hydra has kept it in the folder.
+        callbacks: Keras callbacks, called at epochs.
         stops: asked after each epoch whether to cut the run off.
     """
     code = provenance.code()
@@ -112,7 +124,8 @@ def resume_in(job_dir: Path, *, stops: Stops | None = None) -> Run:
             "The code has changed since this run began: its end may not be what it would have been."
         )
     recorder.tags(origin.code_tags(code))
-    return _recorded(recorder, config, code, _typed(job_dir), stops=stops)
+    typed = _typed(job_dir) if overrides is None else overrides
+    return _recorded(recorder, config, code, typed, callbacks=callbacks, stops=stops)
 
 
 def _typed(job_dir: Path) -> list[str]:
@@ -125,7 +138,10 @@ def _typed(job_dir: Path) -> list[str]:
 def _job_folder(selector: str) -> Path:
     if Path(selector).is_dir():
         return Path(selector)
-    record = find(selector).record
+    found = find(selector)
+    record = found.record
+    if record.is_member:
+        raise _no_run_of_its_own(found)
     folder = Path(OUTPUTS, record.job_id or "")
     if record.job_id is None or not folder.is_dir():
         raise RequestError(
@@ -134,6 +150,16 @@ def _job_folder(selector: str) -> Path:
             "itself: `mnist-exp resume FOLDER`."
         )
     return folder
+
+
+def _no_run_of_its_own(found: Found) -> RequestError:
+    tags = found.record.tags
+    names = [run.name for run in found.index.tagged(JOB_ID_TAG, tags[ENSEMBLE_TAG])]
+    of = names[0] if names else "RUN"
+    return RequestError(
+        f"Expected a run that is no part of another. Received: {found.record.name}, a member of an "
+        f"ensemble, which goes on with it: `mnist-exp resume {of}`."
+    )
 
 
 def _recorded(
@@ -152,7 +178,8 @@ def _recorded(
         with console.log_file(log):
             try:
                 origin.record(recorder, config, overrides, code)
-                run = story.tell(recorder, config, overrides, callbacks=callbacks, stops=stops)
+                train = _training(recorder, config, overrides, callbacks=callbacks, stops=stops)
+                run = story.tell(recorder, config, overrides, train)
                 outcome = "finished"
             except Pruned as cut:
                 outcome = "pruned"
@@ -169,9 +196,43 @@ def _recorded(
     finally:
         with signals.held("The run's record is being ended; once more stops at once."):
             _end(recorder, outcome)
-    if not config.training.keep_checkpoints:
+    # A member's weights are taken from its checkpoint when all have been trained.
+    if not config.training.keep_checkpoints and ENSEMBLE_TAG not in recorder.started.tags:
         shutil.rmtree((recorder.job_dir / CHECKPOINT).parent, ignore_errors=True)
+        ensemble.drop_checkpoints(recorder.job_dir)
     return replace(run, run_id=recorder.run_id)
+
+
+def _training(
+    recorder: Recorder,
+    config: Config,
+    overrides: Sequence[str],
+    *,
+    callbacks: Sequence[Any],
+    stops: Stops | None,
+) -> story.Train:
+    """Returns what makes the network of a run: one training, or those of the members."""
+    if config.ensemble.members == 1:
+        return partial(fitting.train, recorder, config, callbacks=callbacks, stops=stops)
+    started = recorder.started
+
+    def run_member(member: ensemble.Member) -> Run:
+        if member.begun:
+            folder, typed = member.job_dir, member.overrides
+            return resume_in(folder, overrides=typed, callbacks=callbacks)
+        member.job_dir.mkdir(parents=True, exist_ok=True)
+        return run(
+            member.config,
+            job_dir=member.job_dir,
+            choices={group: option for group, option in started.tags.items() if "." not in group},
+            overrides=member.overrides,
+            name=member.name,
+            callbacks=callbacks,
+            tags={ENSEMBLE_TAG: started.job_id},
+            parent_job_id=started.job_id,
+        )
+
+    return partial(ensemble.train, ensemble.members(recorder, config, overrides), run_member)
 
 
 def _end(recorder: Recorder, outcome: events.Outcome) -> None:

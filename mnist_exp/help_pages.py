@@ -45,16 +45,17 @@ Examples:
 
 Overrides:
   GROUP=OPTION  data, augmentation, model, optimizer, schedule, training,
-                tracking, experiment (a recipe: accurate, fast, seed_baseline),
-                search (of -m: random, tpe, halving), hydra/launcher (of -m:
-                sequential, parallel, ray, slurm)
-  KEY=VALUE     a value; +KEY=VALUE adds a key, ~KEY takes one away
+                tracking, experiment (a recipe: accurate, best, fast,
+                seed_baseline), search (of -m: random, tpe, halving),
+                hydra/launcher (of -m: sequential, parallel, ray, slurm)
+  KEY=VALUE     a value; +KEY=VALUE adds a key, ~KEY takes one away;
+                ensemble.members=5 averages five networks to one model
 
 Hydra flags:
   -m            every combination of the values given with commas; done ones
                 are skipped; --dry-run only shows the plan
   --cfg job     prints the config instead; --info says where it comes from
-  --config-dir  a folder of your own configs, searched first
+  --config-dir  a folder of your own configs, which adds options
   --hydra-help  all the others
 """
 

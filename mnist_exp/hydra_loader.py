@@ -63,7 +63,7 @@ def config_loader(
     """Returns a loader over conf/ and a folder of the user's.
 
     Args:
-        config_dir: a folder searched before conf/, as Hydra's --config-dir.
+        config_dir: a folder searched after conf/, as by Hydra's --config-dir: it adds options.
         config_path: a folder in place of conf/, as Hydra's --config-path.
 
     Returns:

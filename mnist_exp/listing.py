@@ -149,12 +149,19 @@ def _row(run: RunRecord, now: datetime) -> Row:
     return Row(
         name=run.name,
         outcome=run.outcome or run.status.lower(),
-        model=run.tags.get("model") or run.params.get("model.name", ""),
+        model=_model(run),
         validation=_percent(metrics.get("chosen/val_accuracy", metrics.get("val/accuracy"))),
         test=test,
         fit_seconds="" if seconds is None else f"{seconds:.1f}",
         age=_age(now.timestamp() - run.start_time / 1000),
     )
+
+
+def _model(run: RunRecord) -> str:
+    """Returns the model, and of an ensemble how many."""
+    model = run.tags.get("model") or run.params.get("model.name", "")
+    members = run.params.get("ensemble.members", "1")
+    return model if members == "1" else f"{members} x {model}"
 
 
 def _percent(share: float | None) -> str:

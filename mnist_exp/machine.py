@@ -1,17 +1,11 @@
-"""What this machine is and can do: processor, threads, precision, and a quiet TensorFlow."""
+"""What this machine is and can do: processor, precision, and the threads of TensorFlow."""
 
-import contextlib
-import importlib
-import logging
 import os
 import platform
-import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mnist_exp import signals
+from mnist_exp import loading
 from mnist_exp.errors import RequestError
 
 # Processors with one of these compute in bfloat16; others imitate it, slower than float32.
@@ -56,7 +50,7 @@ def start_tensorflow(threads: int | None) -> int:
         RequestError: TensorFlow runs in this process already, with another number.
     """
     wanted = threads or cores()
-    tf = _import_tensorflow()
+    tf = loading.tensorflow()
     threading = tf.config.threading
     current = threading.get_intra_op_parallelism_threads() or None
     if current != wanted:
@@ -95,48 +89,3 @@ def _cpuinfo() -> dict[str, str]:
         return {}
     lines = (line.partition(":") for line in text.split("\n\n", 1)[0].splitlines())
     return {key.strip(): value.strip() for key, _, value in lines}
-
-
-def _import_tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if "tensorflow" in sys.modules:
-        return sys.modules["tensorflow"]
-    # A signal in the middle of an import would look like a broken installation.
-    with signals.held(), _without_native_stderr():
-        tensorflow = importlib.import_module("tensorflow")
-    _quiet_logger()
-    return tensorflow
-
-
-def _quiet_logger() -> None:
-    """Leaves TensorFlow's Python log to errors: it warns of every model that is built anew."""
-    logger = logging.getLogger("tensorflow")
-    logger.setLevel(logging.ERROR)
-    for handler in logger.handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.stream = sys.stderr  # the one that it found while it was loaded is closed
-
-
-@contextlib.contextmanager
-def _without_native_stderr() -> Iterator[None]:
-    """Keeps file descriptor 2 from what TensorFlow prints while it loads, which no setting stops.
-
-    Python's own sys.stderr still reaches its old place. After an error, all is shown.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    python_stderr = sys.stderr
-    with tempfile.TemporaryFile() as hidden, os.fdopen(os.dup(kept), "w", buffering=1) as real:
-        os.dup2(hidden.fileno(), 2)
-        if python_stderr is sys.__stderr__:
-            sys.stderr = real
-        try:
-            yield
-        except BaseException:
-            hidden.seek(0)
-            os.write(kept, hidden.read())
-            raise
-        finally:
-            sys.stderr = python_stderr
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -4,6 +4,7 @@ A network maps float images [batch, 28, 28, 1] in [0, 1] to logits [batch, 10]. 
 one for the world outside: raw uint8 pixels in, probabilities out.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -42,16 +43,18 @@ def cnn(
     *,
     filters: Sequence[int],
     kernel_sizes: Sequence[int],
+    pool_sizes: Sequence[int] | None,
     dense_units: Sequence[int],
     activation: str,
     dropout: float,
     batch_norm: bool,
 ) -> keras.Model:
-    """A classic convolutional network: each convolution, unpadded, is followed by a 2x2 max pool.
+    """A classic convolutional network: each convolution, unpadded, is followed by a max pool.
 
     Args:
         filters: the output channels of each convolution.
         kernel_sizes: the side of each convolution's kernel in pixels, as many as `filters`.
+        pool_sizes: the side of the pool behind each convolution; None for 2 everywhere.
         dense_units: the width of each dense layer before the logits.
         activation: the Keras name of the activation.
         dropout: the share of units dropped before each dense layer and the logits.
@@ -61,9 +64,12 @@ def cnn(
         A model, float [batch, 28, 28, 1] -> logits [batch, 10].
     """
     parts: list[Any] = []
-    for i, (width, size) in enumerate(zip(filters, kernel_sizes, strict=True), start=1):
-        parts += _convolution(f"{i}", width, size, "valid", activation, batch_norm=batch_norm)
-        parts.append(layers.MaxPooling2D(2, name=f"pool_{i}"))
+    pools = pool_sizes or (2,) * len(filters)
+    for i, (width, size, pool) in enumerate(zip(filters, kernel_sizes, pools, strict=True), 1):
+        behind = layers.MaxPooling2D(pool, name=f"pool_{i}")
+        parts += _convolution(
+            f"{i}", width, size, "valid", activation, batch_norm=batch_norm, pool=behind
+        )
     parts.append(layers.Flatten(name="flatten"))
     if dropout:
         parts.append(layers.Dropout(dropout, name="dropout"))
@@ -74,7 +80,7 @@ def cnn(
 def deep_cnn(
     *,
     blocks: Sequence[Sequence[int]],
-    kernel_size: int,
+    kernel_size: int | Sequence[int],
     padding: str,
     dense_units: Sequence[int],
     activation: str,
@@ -86,7 +92,7 @@ def deep_cnn(
     Args:
         blocks: the output channels of each convolution, block by block; a 2x2 max pool stands
             between two blocks.
-        kernel_size: the side of every kernel in pixels.
+        kernel_size: the side of every kernel in pixels, or of those in each block.
         padding: "same" or "valid".
         dense_units: the width of each dense layer before the logits.
         activation: the Keras name of the activation.
@@ -100,13 +106,18 @@ def deep_cnn(
         A model, float [batch, 28, 28, 1] -> logits [batch, 10].
     """
     parts: list[Any] = []
-    for i, widths in enumerate(blocks, start=1):
-        if i > 1:
-            parts.append(layers.MaxPooling2D(2, name=f"pool_{i - 1}"))
+    sizes = [kernel_size] * len(blocks) if isinstance(kernel_size, int) else kernel_size
+    for i, (widths, size) in enumerate(zip(blocks, sizes, strict=True), start=1):
         for j, width in enumerate(widths, start=1):
-            name = f"{i}_{j}"
+            between = i < len(blocks) and j == len(widths)
             parts += _convolution(
-                name, width, kernel_size, padding, activation, batch_norm=batch_norm
+                f"{i}_{j}",
+                width,
+                size,
+                padding,
+                activation,
+                batch_norm=batch_norm,
+                pool=layers.MaxPooling2D(2, name=f"pool_{i}") if between else None,
             )
     parts.append(layers.Flatten(name="flatten"))
     if dropout:
@@ -118,25 +129,19 @@ def deep_cnn(
 MODELS: dict[str, Callable[..., keras.Model]] = {"mlp": mlp, "cnn": cnn, "deep_cnn": deep_cnn}
 
 
-def build(name: str, *, seed: int, dtype_policy: str, **options: Any) -> keras.Model:
+def build(name: str, *, seed: int, **options: Any) -> keras.Model:
     """Builds a registered network with weights drawn from the seed.
 
     Args:
         name: a key of `MODELS`.
         seed: seeds the initial weights.
-        dtype_policy: "float32" or "mixed_bfloat16".
         **options: the keyword arguments of that model's function.
 
     Returns:
         A model, float [batch, 28, 28, 1] -> logits [batch, 10].
     """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype_policy)
     keras.utils.set_random_seed(seed)
-    try:
-        return MODELS[name](**options)
-    finally:
-        keras.config.set_dtype_policy(before)
+    return MODELS[name](**options)
 
 
 def classifier(network: keras.Model) -> keras.Model:
@@ -161,6 +166,28 @@ def network_of(classifier: keras.Model) -> keras.Model:
     return classifier.layers[-2]
 
 
+def ensemble(networks: Sequence[keras.Model]) -> keras.Model:
+    """Makes one network of several, with the mean of their probabilities.
+
+    The logits are its logarithm, taken without the probabilities themselves: in float32 some of a
+    sure network's are zero, which has no logarithm.
+
+    Args:
+        networks: in float32, float [batch, 28, 28, 1] -> logits [batch, 10]; they are renamed,
+            since a model cannot hold two of one name.
+
+    Returns:
+        A model, float [batch, 28, 28, 1] -> logits [batch, 10]. It shares the networks' weights.
+    """
+    image = keras.Input((*IMAGE_SHAPE, 1), name="image")
+    parts = []
+    for i, network in enumerate(networks):
+        network.name = f"member_{i}"
+        parts.append(layers.Activation("log_softmax", name=f"log_softmax_{i}")(network(image)))
+    total = keras.ops.logsumexp(keras.ops.stack(parts), axis=0)
+    return keras.Model(image, total - math.log(len(networks)), name="ensemble")
+
+
 def predictor(network: keras.Model) -> Predict:
     """Traces a network once, for many predictions.
 
@@ -176,7 +203,7 @@ def predictor(network: keras.Model) -> Predict:
         return tf.cast(network(scaled, training=False), tf.float32)
 
     pixels = tf.TensorSpec([None, *IMAGE_SHAPE], tf.uint8)
-    graph = tf.function(logits, input_signature=[pixels])
+    graph = tf.function(logits, input_signature=[pixels], autograph=False)
 
     def predict(images: np.ndarray) -> np.ndarray:
         starts = range(0, len(images), PREDICTION_BATCH)
@@ -187,13 +214,26 @@ def predictor(network: keras.Model) -> Predict:
 
 
 def _convolution(
-    name: str, width: int, size: int, padding: str, activation: str, *, batch_norm: bool
+    name: str,
+    width: int,
+    size: int,
+    padding: str,
+    activation: str,
+    *,
+    batch_norm: bool,
+    pool: keras.Layer | None,
 ) -> Iterator[Any]:
+    """Yields a convolution with what belongs to it.
+
+    Batch norm stands behind the pool: it has a quarter of the pixels to normalise there, and made
+    fewer errors on validation images (docs/recipes.md).
+    """
     convolution = {"padding": padding, "kernel_initializer": "he_normal", "name": f"conv_{name}"}
+    pools = [pool] if pool is not None else []
     if not batch_norm:
-        yield layers.Conv2D(width, size, activation=activation, **convolution)
+        yield from [layers.Conv2D(width, size, activation=activation, **convolution), *pools]
         return
-    yield layers.Conv2D(width, size, use_bias=False, **convolution)
+    yield from [layers.Conv2D(width, size, use_bias=False, **convolution), *pools]
     yield layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"norm_{name}")
     yield layers.Activation(activation, name=f"activation_{name}")
 

@@ -1,35 +1,20 @@
-"""The story of a run: config -> data -> model -> training -> evaluation -> tracking."""
+"""The story of a run: config -> data -> model -> training -> evaluation -> tracking.
 
-import math
+How a network comes about is told by `fitting`, or by `ensemble`; here it is measured and recorded.
+"""
+
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from mnist_exp import console, data, machine
+from mnist_exp import console, data, drawing, loading, machine
 from mnist_exp.config import Config
 from mnist_exp.errors import ExperimentError
 from mnist_exp.evaluation import Evaluation, evaluate
+from mnist_exp.fitting import Trained
 from mnist_exp.tracking import Recorder, events, journal
 from mnist_exp.tracking.records import DATA_TAG, WEIGHTS_TAG
-
-if TYPE_CHECKING:
-    from mnist_exp.training import Fit, Task
-
-CHECKPOINT = Path("checkpoints", "last.npz")
-VALIDATION = "val/accuracy"
-
-Stops = Callable[[Mapping[int, float]], bool]  # epoch -> validation accuracy; whether it is enough
-
-
-class Pruned(Exception):  # noqa: N818 - no error: the run lagged behind others and ends untested
-    """A run that was cut off; `metrics` are those of its last epoch."""
-
-    def __init__(self, metrics: Mapping[str, float]) -> None:
-        """Keeps what was reached."""
-        super().__init__()
-        self.metrics = dict(metrics)
 
 
 @dataclass(frozen=True)
@@ -43,22 +28,17 @@ class Run:
     metrics: dict[str, float]  # the final ones, and those of the chosen epoch
 
 
-def tell(
-    recorder: Recorder,
-    config: Config,
-    overrides: Sequence[str],
-    *,
-    callbacks: Sequence[Any] = (),
-    stops: Stops | None = None,
-) -> Run:
+Train = Callable[[data.Splits, console.Reporter], Trained]
+
+
+def tell(recorder: Recorder, config: Config, overrides: Sequence[str], train: Train) -> Run:
     """Does the work of a run and records it.
 
     Args:
         recorder: of the run, which has begun.
         config: settled.
         overrides: what was typed.
-        callbacks: Keras callbacks, called at epochs.
-        stops: asked after each epoch but the last whether to cut the run off.
+        train: makes the network, when TensorFlow has been started.
 
     Returns:
         The run, whose record still has to be ended.
@@ -70,6 +50,37 @@ def tell(
     began = time.perf_counter()
     reporter = console.Reporter()
     reporter.say(f"{recorder.started.run_name} in {_short(recorder.job_dir)}")
+    drawing.prepare()
+    with loading.tensorflow_beside():
+        splits = _data(recorder, config)
+    machine.start_tensorflow(config.training.threads)
+    from mnist_exp import artifacts
+
+    trained = train(splits, reporter)
+    measured = _measure(recorder, config, trained, splits)
+    costs = {
+        "model/parameters": trained.network.count_params(),
+        "time/fit_seconds": trained.seconds,
+        "time/total_seconds": time.perf_counter() - began + trained.earlier_seconds,
+    }
+    recorder.metrics(costs)
+    metrics = {**trained.reached, **measured, **costs}
+    tags = recorder.started.tags
+    recorder.describe(
+        artifacts.description(
+            config,
+            tags=tags,
+            metrics=metrics,
+            network=trained.words,
+            splits=splits,
+            overrides=overrides,
+        )
+    )
+    return Run(recorder.started.run_name, recorder.run_id, recorder.job_dir, config, metrics)
+
+
+def _data(recorder: Recorder, config: Config) -> data.Splits:
+    """Loads the data and records which they are."""
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
     recorder.dataset(
         name=splits.name,
@@ -79,84 +90,24 @@ def tell(
     )
     _check_same_data(recorder.job_dir, splits.digest)
     recorder.tags({DATA_TAG: splits.digest})
-    machine.start_tensorflow(config.training.threads)
-    from mnist_exp import artifacts, assembly
+    return splits
 
-    task = assembly.task(config, splits)
-    fit = _fit(recorder, reporter, task, config, callbacks=callbacks, stops=stops)
-    result = evaluate(task.predict(splits.test.images), splits.test.labels)
-    measured = test_metrics(result) | _choice(fit)
+
+def _measure(
+    recorder: Recorder, config: Config, trained: Trained, splits: data.Splits
+) -> dict[str, float]:
+    """Tests a network, and records what came of it, and itself."""
+    from mnist_exp import artifacts
+
+    result = evaluate(trained.predict(splits.test.images), splits.test.labels)
+    measured = {**test_metrics(result), **trained.choice}
     recorder.metrics(measured)  # before anything else can fail: the test set is measured once
-    artifacts.record_plots(recorder, config, fit.history, result, splits)
+    drawn = artifacts.begin_plots(config, trained.history, result, splits)
     artifacts.record_predictions(recorder, result)
-    artifacts.record_models(recorder, task.twin, splits.test.images)
-    recorder.tags({WEIGHTS_TAG: artifacts.weights_digest(task.twin)})
-    costs = {
-        "model/parameters": task.twin.count_params(),
-        "time/fit_seconds": fit.seconds,
-        "time/total_seconds": time.perf_counter() - began + fit.earlier_seconds,
-    }
-    recorder.metrics(costs)
-    chosen = {name: values[fit.epoch - 1] for name, values in fit.history.items()}
-    metrics = chosen | measured | costs
-    tags = recorder.started.tags
-    recorder.describe(
-        artifacts.description(
-            config,
-            tags=tags,
-            metrics=metrics,
-            epoch=fit.epoch,
-            splits=splits,
-            overrides=overrides,
-        )
-    )
-    return Run(recorder.started.run_name, recorder.run_id, recorder.job_dir, config, metrics)
-
-
-def _choice(fit: "Fit") -> dict[str, float]:
-    """Returns which epoch's weights were kept, and what they reached on validation."""
-    chosen = {"chosen/epoch": float(fit.epoch)}
-    if "val/accuracy" in fit.history:
-        chosen["chosen/val_accuracy"] = fit.history["val/accuracy"][fit.epoch - 1]
-    return chosen
-
-
-def _fit(
-    recorder: Recorder,
-    reporter: console.Reporter,
-    task: "Task",
-    config: Config,
-    *,
-    callbacks: Sequence[Any],
-    stops: Stops | None,
-) -> "Fit":
-    from mnist_exp import training
-
-    reporter.say(
-        f"{task.twin.count_params():,} parameters, {len(task.train):,} images, "
-        f"{config.training.precision}, {config.training.threads} threads"
-    )
-    recorded = _recorded_epochs(recorder.job_dir)
-
-    def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
-        # An epoch whose checkpoint was lost in a crash runs again, to the same values.
-        if epoch not in recorded:
-            recorder.metrics(metrics, step=epoch)
-            recorded[epoch] = metrics.get(VALIDATION, math.nan)
-        reporter.epoch(epoch, task.epochs, metrics)
-        if stops is not None and epoch < task.epochs and stops(recorded):
-            raise Pruned(metrics)
-
-    with reporter.live():
-        return training.fit(
-            task,
-            checkpoint_file=recorder.job_dir / CHECKPOINT,
-            best_weights=config.training.best_weights,
-            early_stopping_patience=config.training.early_stopping_patience,
-            callbacks=callbacks,
-            on_progress=reporter.progress,
-            on_epoch=on_epoch,
-        )
+    artifacts.record_models(recorder, trained.network, splits.test.images)
+    recorder.tags({WEIGHTS_TAG: artifacts.weights_digest(trained.network)})
+    artifacts.record_plots(recorder, drawn)
+    return measured
 
 
 def test_metrics(result: Evaluation) -> dict[str, float]:
@@ -187,13 +138,3 @@ def _check_same_data(job_dir: Path, digest: str) -> None:
             f"Expected the data that this run began with, SHA-256 {before[0]}. Received: other "
             f"data, {digest}. Put the first back, or start anew with `mnist-exp train`."
         )
-
-
-def _recorded_epochs(job_dir: Path) -> dict[int, float]:
-    """Returns the epochs that the journal has -> their validation accuracy."""
-    entries = (entry.event for entry in journal.read(job_dir))
-    return {
-        e.step: e.values.get(VALIDATION, math.nan)
-        for e in entries
-        if isinstance(e, events.Metrics) and e.step is not None
-    }

@@ -22,7 +22,7 @@ from mnist_exp.augmentation import Augmentation
 from mnist_exp.checkpoint import State
 from mnist_exp.data import Split
 from mnist_exp.evaluation import evaluate
-from mnist_exp.models import Predict
+from mnist_exp.models import CLASSES, Predict
 from mnist_exp.optimizers import Schedule
 
 CHUNK_SECONDS = 1.0
@@ -134,9 +134,8 @@ def fit(
         checkpoint.save(checkpoint_file, state)
         keras_calls.on_epoch_end(state.epoch - 1, _keras_names(metrics))
     keras_calls.on_train_end()
-    use_best = best_weights and state.best_epoch > 0
-    task.twin.set_weights(state.best_weights if use_best else state.evaluation_weights)
-    epoch = state.best_epoch if use_best else state.epoch
+    epoch, weights = state.chosen(best=best_weights)
+    task.twin.set_weights(weights)
     return Fit(state.history, state.seconds, earlier_seconds, epoch)
 
 
@@ -179,16 +178,20 @@ def _graph(task: Task) -> RunSteps:
     def run_steps(
         order: tf.Tensor, before: tf.Tensor, first: tf.Tensor, last: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        losses = tf.TensorArray(tf.float32, size=last - first)
-        rights = tf.TensorArray(tf.int32, size=last - first)
-        for number in tf.range(first, last):
+        def body(
+            number: tf.Tensor, losses: tf.TensorArray, rights: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
             chosen = order[number * batch_size : (number + 1) * batch_size]
             loss, right = step(chosen, before + number)
-            losses = losses.write(number - first, loss)
-            rights = rights.write(number - first, right)
+            at = number - first
+            return number + 1, losses.write(at, loss), rights.write(at, right)
+
+        sums = [tf.TensorArray(dtype, size=last - first) for dtype in (tf.float32, tf.int32)]
+        _, losses, rights = tf.while_loop(lambda number, *_: number < last, body, (first, *sums))
         return losses.stack(), rights.stack()
 
-    graph: RunSteps = tf.function(run_steps)
+    # AutoGraph would take half a second to rewrite a loop that is written as a graph already.
+    graph: RunSteps = tf.function(run_steps, autograph=False)
     return graph
 
 
@@ -271,11 +274,11 @@ def _is_better(metrics: Metrics, state: State) -> bool:
 
 def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float) -> tf.Tensor:
     """Cross-entropy of each image, float32 [batch], against labels smoothed over all classes."""
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     if not smoothing:
-        return losses
-    uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)
-    return (1 - smoothing) * losses + smoothing * uniform
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    others = smoothing / CLASSES
+    targets = tf.one_hot(labels, CLASSES, on_value=1 - smoothing + others, off_value=others)
+    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
 def _order(seed: int, epoch: int, images: int) -> np.ndarray:

@@ -1,16 +1,20 @@
-"""Measures the commands that users wait for: seconds and peak memory, each in a fresh process.
+"""Measures recipes and peers, or what the name of a subject says, each run in a fresh process.
 
-A line over its limit is marked; the exit code stays 0, because a busy machine is no defect.
+A line over its limit is marked; the exit code stays 0, because a busy machine is no defect. A
+recipe or peer whose run fails makes it 1.
 """
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import benchmark_frontier
+import benchmark_tracking
 from measuring import MNIST_EXP, Line, progress, record, run, table
 from rich.console import Console
 
@@ -53,6 +57,9 @@ COMMANDS = (
 def main() -> None:
     """Measures, prints the table, and writes the JSON file if one is asked for."""
     options = parse()
+    width = None if sys.stdout.isatty() else PIPED_COLUMNS
+    if options.what is None:
+        sys.exit(benchmark_frontier.show(options, width))
     with tempfile.TemporaryDirectory(prefix="mnist-exp-benchmark-") as folder:
         if options.what == "sweeps":
             import benchmark_sweeps
@@ -70,7 +77,6 @@ def main() -> None:
                 *measure_start_up(Path(folder), max(options.runs, START_UP_RUNS)),
                 *measure_training(Path(folder), options.runs),
             ]
-    width = None if sys.stdout.isatty() else PIPED_COLUMNS
     Console(highlight=False, width=width).print(table(lines, caption))
     if options.json is not None:
         options.json.write_text(json.dumps(record(lines), indent=2) + "\n", encoding="utf-8")
@@ -79,7 +85,12 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Returns the options of the command line."""
     parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__)
-    subjects = parser.add_subparsers(dest="what", metavar="[sweeps|records]")
+    subjects = parser.add_subparsers(dest="what", metavar="[commands|sweeps|records]")
+    commands = subjects.add_parser(
+        "commands",
+        help="what users wait for: seconds and memory of single commands (about 3 minutes)",
+        description="Commands that answer at once, and a training as a whole.",
+    )
     records = subjects.add_parser(
         "records",
         help="compare, runs and reproduce --check-only among many runs (about 5 minutes)",
@@ -87,25 +98,33 @@ def parse() -> argparse.Namespace:
     )
     sweeps = subjects.add_parser(
         "sweeps",
-        help="grids, searches and what a sweep skips, instead (about 25 minutes on 2 cores)",
+        help="grids, searches and what a sweep skips (about 25 minutes on 2 cores)",
         description="Grids against a shell loop, searches against one another, and what a sweep "
-        "skips, instead of what users wait for.",
+        "skips.",
     )
     sweeps.add_argument("--repeats", type=int, default=5, metavar="R", help="of each search (5)")
     sweeps.add_argument("--quick", action="store_true", help="estimates the loop from a part of it")
     sweeps.add_argument(
         "--only", choices=("grid", "search", "ledger"), help="one of the three comparisons"
     )
-    for command, runs in ((parser, 3), (sweeps, 1), (records, 3)):
+    benchmark_frontier.add_options(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="writes every value to FILE")
+    for command, runs in ((commands, 3), (sweeps, 1), (records, 3)):
         command.add_argument(
             "--runs", type=int, default=runs, metavar="N", help=f"how often ({runs})"
         )
         command.add_argument("--json", type=Path, metavar="FILE", help="writes every value to FILE")
     options = parser.parse_args()
-    for name in ("runs", "repeats"):
+    for name in ("seeds", "runs", "repeats"):
         if getattr(options, name, 1) < 1:
             value = getattr(options, name)
             parser.error(f"Expected --{name} of at least 1. Received: {value}.")
+    if getattr(options, "minutes", 1) <= 0:
+        parser.error(f"Expected --minutes > 0. Received: {options.minutes:g}.")
+    for name in ("json", "picture"):
+        file = getattr(options, name, None)
+        if file is not None and not file.absolute().parent.is_dir():
+            parser.error(f"Expected --{name} in a folder that exists. Received: {file}.")
     return options
 
 
@@ -137,31 +156,35 @@ def measure_start_up(folder: Path, runs: int) -> list[Line]:
 
 
 def measure_training(folder: Path, runs: int) -> list[Line]:
-    """Measures `experiment=fast` as a whole, in turn with the import that every training pays.
+    """Measures `experiment=fast` as a whole, in turn with its import and its fit alone.
 
     Args:
         folder: where it runs; a short run goes before, unmeasured, to make the store.
         runs: how many trainings.
 
     Returns:
-        Lines of seconds, and one of memory.
+        Lines of seconds, one of memory, and what the record costs the fit.
     """
     run((MNIST_EXP, "train", "data=digits", "training=smoke"), folder)
-    imports, trainings, fits = [], [], []
+    imports, trainings, fits, unrecorded = [], [], [], []
     for number in range(runs):
         imports.append(run(IMPORT_TENSORFLOW, folder).seconds)
         trainings.append(run(TRAIN_FAST, folder))
         fits.append(fit_seconds(folder))
+        unrecorded.append(benchmark_tracking.fit_seconds(TRAIN_FAST[2:]))
         progress(f"experiment=fast, {number + 1} of {runs}: {trainings[-1].seconds:.1f} s")
     whole = [sample.seconds for sample in trainings]
     parts = zip(whole, imports, fits, strict=True)
     beyond = [total - import_ - fit for total, import_, fit in parts]
+    cost = statistics.median(fits) / statistics.median(unrecorded)
     name = " ".join(("mnist-exp", *TRAIN_FAST[1:]))
     return [
         Line(name, "s", whole),
         Line("  of which import tensorflow", "s", imports),
         Line("  of which fit", "s", fits),
-        Line("  beyond both", "s", beyond, BEYOND_SECONDS),
+        Line("  the same fit without a record", "s", unrecorded),
+        Line("  fit with the record, in times of it", "x", [cost], benchmark_tracking.LIMIT),
+        Line("  beyond import and fit", "s", beyond, BEYOND_SECONDS),
         Line("  peak memory", "MB", [s.peak_mb for s in trainings], PEAK_MB),
     ]
 

@@ -28,6 +28,8 @@ class Sample:
 
     seconds: float
     peak_mb: float  # of the command and all its processes together; 10^6 bytes
+    exit_code: int
+    output: str  # stdout and stderr as they came
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def run(
     exit_code: int = 0,
     environment: Mapping[str, str] | None = None,
 ) -> Sample:
-    """Runs a command in a fresh process to its end.
+    """Runs a command in a fresh process to its end, and gives up where it ends in another way.
 
     Args:
         command: a program and its arguments.
@@ -73,6 +75,25 @@ def run(
 
     Returns:
         Its wall time, from start to end, and its peak memory as the kernel counted it.
+    """
+    sample = attempt(command, folder, environment=environment)
+    if sample.exit_code != exit_code:
+        sys.exit(
+            f"Expected exit code {exit_code} of {' '.join(command)}. "
+            f"Received: {sample.exit_code}.\n{sample.output}"
+        )
+    return sample
+
+
+def attempt(
+    command: Sequence[str], folder: Path, *, environment: Mapping[str, str] | None = None
+) -> Sample:
+    """Runs a command in a fresh process to its end, however it ends.
+
+    Args:
+        command: a program and its arguments.
+        folder: where it runs.
+        environment: variables on top of this process's.
     """
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
@@ -92,14 +113,10 @@ def run(
             ended.set()
             seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != exit_code:
-            output.seek(0)
-            sys.exit(
-                f"Expected exit code {exit_code} of {' '.join(command)}. "
-                f"Received: {process.returncode}.\n{output.read().decode(errors='replace')}"
-            )
+        output.seek(0)
+        text = output.read().decode(errors="replace")
     largest = usage.ru_maxrss * BYTES_PER_MAXRSS
-    return Sample(seconds, max(largest, watched.result()) / 1e6)
+    return Sample(seconds, max(largest, watched.result()) / 1e6, process.returncode, text)
 
 
 def variables(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -25,6 +25,8 @@ ERRORS = {
     "component_without_its_keys": ["model.name=mlp"],
     "wrong_type": ["training.epochs=2.5", "training.best_weights=1", "model.filters=[a,2]"],
     "out_of_range": ["optimizer.learning_rate=-1", "model.dropout=1", "seed=-1"],
+    "ensemble": ["ensemble.members=0", "data.split_seed=-1"],
+    "seeds_of_members": ["ensemble.members=5", "seed=2147483647"],
     "not_a_number": ["optimizer.learning_rate=nan"],
     "unknown_name": ["training.precision=float23", "model.activation=rellu"],
     "rule_between_keys": ["data.validation_images=0"],

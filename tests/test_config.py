@@ -1,5 +1,7 @@
 """Configs that compose, what they turn into, and where Hydra's state stays as it was."""
 
+import hashlib
+import json
 import pickle
 import subprocess
 import sys
@@ -40,12 +42,12 @@ def test_folder_holds_the_promised_options():
     promised = {
         "data": {"mnist", "digits", "idx"},
         "augmentation": {"none", "shift", "affine", "elastic"},
-        "model": {"mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn"},
+        "model": {"mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn", "accurate_cnn", "tiny"},
         "optimizer": {"sgd", "adam", "adam_fast", "adamw"},
         "schedule": {"constant", "cosine", "one_cycle"},
         "training": {"default", "smoke"},
         "tracking": {"local", "server"},
-        "experiment": {"seed_baseline", "fast", "accurate"},
+        "experiment": {"seed_baseline", "fast", "accurate", "accurate_long", "best", "tiny"},
     }
     for group, options in promised.items():
         assert options <= set(OPTIONS[group])
@@ -175,20 +177,46 @@ def test_digest_tells_experiments_apart(composer, override):
     assert changed != config.digest(composer.compose([]).config)
 
 
+def test_digest_is_that_of_before_there_were_later_keys(composer):
+    checked = composer.compose(["data=digits"]).config
+    older = config.to_record(checked)
+    for key in ("description", "tracking", "sweep", "search", "ensemble"):
+        del older[key]
+    del older["data"]["split_seed"], older["model"]["pool_sizes"]
+    for key in ("threads", "keep_checkpoints"):
+        del older["training"][key]
+    text = json.dumps(older, sort_keys=True, separators=(",", ":"))
+    assert config.digest(checked) == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("override", ["ensemble.members=2", "data.split_seed=0"])
+def test_later_keys_make_another_experiment_where_they_are_set(composer, override):
+    changed = config.digest(composer.compose([override]).config)
+    assert changed != config.digest(composer.compose([]).config)
+
+
+def test_the_members_of_an_ensemble_have_seeds(composer):
+    last = 2**31 // 5 - 1
+    assert composer.compose(["ensemble.members=5", f"seed={last}"]).config.seed == last
+    for seed in (last + 1, 2**31 - 1):
+        with pytest.raises(config.ConfigError, match=f"seed: Expected at most {last:,} where ens"):
+            composer.compose(["ensemble.members=5", f"seed={seed}"])
+
+
 def test_whole_number_and_its_float_are_one_experiment(composer):
     one = composer.compose(["model.dropout=0"]).config
     other = composer.compose(["model.dropout=0.0"]).config
     assert config.digest(one) == config.digest(other)
 
 
-def test_folder_of_the_user_comes_first(tmp_path):
+def test_a_folder_of_the_user_adds_options(tmp_path):
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "tiny.yaml").write_text(
+    (tmp_path / "model" / "small.yaml").write_text(
         "name: mlp\nhidden_units: [4]\nactivation: relu\ndropout: 0\n"
     )
-    composed = config.compose(["model=tiny"], config_dir=str(tmp_path))
+    composed = config.compose(["model=small"], config_dir=str(tmp_path))
     assert composed.config.model.options()["hidden_units"] == (4,)
-    assert composed.choices["model"] == "tiny"
+    assert composed.choices["model"] == "small"
 
 
 def test_broken_file_of_the_user_is_named(tmp_path):

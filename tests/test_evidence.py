@@ -250,3 +250,21 @@ def test_a_record_of_before_there_were_sweeps_is_read():
     old = to_record(config)
     del old["sweep"], old["search"]
     assert from_record(old) == config
+
+
+def test_a_record_of_before_there_were_ensembles_is_read_and_run():
+    local = to_record(compose(["data=digits"]).config)
+    config = compose(["data=digits", "training.epochs=3"]).config
+    old = to_record(config)
+    del old["ensemble"], old["data"]["split_seed"]
+    assert from_record(old) == config
+    found = rebuilt(old, local)
+    assert (found.ensemble.members, found.data.split_seed, found.training.epochs) == (1, None, 3)
+
+
+def test_the_members_of_a_record_count_for_the_size_of_its_model():
+    local = to_record(compose([]).config)
+    wide = local["model"] | {"dense_units": [1000]}
+    assert rebuilt(local | {"model": wide}, local).ensemble.members == 1
+    with pytest.raises(ConfigError, match="at most 100,000,000 parameters in a model of a record"):
+        rebuilt(local | {"model": wide, "ensemble": {"members": 100}}, local)

@@ -7,12 +7,12 @@ import pytest
 from mnist_exp import models
 from mnist_exp.config import compose
 
-OPTIONS = ["mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn"]
+OPTIONS = ["mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn", "accurate_cnn", "tiny"]
 
 
-def built(option: str, *, seed: int = 0, dtype_policy: str = "float32") -> keras.Model:
+def built(option: str, *, seed: int = 0) -> keras.Model:
     model = compose([f"model={option}"]).config.model
-    return models.build(model.name, seed=seed, dtype_policy=dtype_policy, **model.options())
+    return models.build(model.name, seed=seed, **model.options())
 
 
 def images(count: int) -> np.ndarray:
@@ -45,18 +45,6 @@ def test_the_seed_alone_decides_the_weights(option):
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_mixed_precision_keeps_float32_weights_that_fit_the_twin(option):
-    network, twin = built(option, dtype_policy="mixed_bfloat16"), built(option)
-    assert {weight.dtype for weight in network.get_weights()} == {np.dtype(np.float32)}
-    twin.set_weights(network.get_weights())
-    pixels = images(50)
-    exact, rough = models.predictor(twin)(pixels), models.predictor(network)(pixels)
-    # bfloat16 keeps 8 bits: close, and not the same.
-    assert 0 < np.abs(exact - rough).max() < 0.1 * np.abs(exact).max()
-    assert keras.config.dtype_policy().name == "float32"
-
-
-@pytest.mark.parametrize("option", OPTIONS)
 def test_the_classifier_is_of_built_in_layers(option, tmp_path):
     network = built(option)
     classifier = models.classifier(network)
@@ -74,3 +62,64 @@ def test_the_classifier_is_of_built_in_layers(option, tmp_path):
 
 def test_the_tutorials_network():
     assert built("seed_mlp").count_params() == 784 * 50 + 50 + 50 * 50 + 50 + 50 * 10 + 10
+
+
+def test_an_ensemble_has_the_mean_probability_of_its_networks():
+    networks = [built("seed_mlp", seed=seed) for seed in range(3)]
+    pixels = images(1003)
+    each = [models.predictor(network)(pixels) for network in networks]
+    network = models.ensemble(networks)
+    assert network.count_params() == 3 * networks[0].count_params()
+    logits = models.predictor(network)(pixels)
+    mean = np.mean([keras.ops.softmax(one) for one in each], axis=0)
+    np.testing.assert_allclose(np.exp(logits), mean, rtol=1e-4, atol=1e-7)
+
+
+def test_an_ensemble_of_networks_that_are_sure_has_finite_logits():
+    networks = []
+    for seed, digit in enumerate((3, 3, 5)):
+        network = built("seed_mlp", seed=seed)
+        *others, bias = network.get_weights()
+        bias[digit] = 1000  # the probability of every other digit is 0 in float32
+        network.set_weights([*others, bias])
+        networks.append(network)
+    logits = models.predictor(models.ensemble(networks))(images(5))
+    assert np.isfinite(logits).all()
+    np.testing.assert_allclose(np.exp(logits[:, [3, 5]]), [[2 / 3, 1 / 3]] * 5, rtol=1e-5)
+
+
+def test_an_ensemble_is_of_built_in_parts(tmp_path):
+    classifier = models.classifier(models.ensemble([built("cnn"), built("cnn", seed=1)]))
+    file = tmp_path / "model.keras"
+    classifier.save(file)
+    loaded = keras.saving.load_model(file, safe_mode=True)
+    pixels = images(5)
+    np.testing.assert_array_equal(loaded(pixels).numpy(), classifier(pixels).numpy())
+    logits = models.predictor(models.network_of(loaded))(pixels)
+    np.testing.assert_allclose(np.exp(logits), loaded(pixels).numpy(), rtol=1e-4)
+
+
+def test_the_tiny_one_is_tiny():
+    assert built("tiny").count_params() < 10_000
+
+
+def test_a_pool_stands_before_batch_norm():
+    names = [layer.name for layer in built("fast_cnn").layers]
+    assert names[:4] == ["conv_1", "pool_1", "norm_1", "activation_1"]
+
+
+@pytest.mark.parametrize(
+    ("pools", "side"), [("null", 5), ("[2,2]", 5), ("[3,2]", 3), ("[1,2]", 12)]
+)
+def test_the_pools_behind_each_convolution(pools, side):
+    model = compose(["model=cnn", f"model.pool_sizes={pools}"]).config.model
+    network = models.build(model.name, seed=0, **model.options())
+    assert network.get_layer("pool_2").output.shape[1:3] == (side, side)
+
+
+@pytest.mark.parametrize(("sizes", "side"), [("3", 11), ("[5,3]", 10)])
+def test_kernels_of_each_block(sizes, side):
+    overrides = ["model=deep_cnn", "model.blocks=[[4],[4]]", f"model.kernel_size={sizes}"]
+    model = compose(overrides).config.model
+    network = models.build(model.name, seed=0, **model.options())
+    assert network.get_layer("conv_2_1").output.shape[1:3] == (side, side)

@@ -128,5 +128,6 @@ def test_the_benchmark_explains_itself():
         capture_output=True,
         text=True,
     )
-    assert "--runs N" in done.stdout
-    assert "sweeps" in done.stdout
+    assert "--seeds N" in done.stdout
+    for subject in ("commands", "sweeps", "records"):
+        assert subject in done.stdout

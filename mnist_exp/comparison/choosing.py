@@ -14,6 +14,7 @@ from mnist_exp.tracking.records import DATA_TAG
 from mnist_exp.wording import printable
 
 EXAMPLES = 3  # runs that are named where many are left out for one reason
+_MEMBER = "trained for an ensemble: compared where named"
 
 
 @dataclass
@@ -49,6 +50,7 @@ def choose(selectors: Sequence[str], sweep: str | None) -> Choice:
         choice.runs += _of_sweep(sweep, index)
     elif not selectors:
         choice.runs += index.runs()
+        _drop(choice, {run.run_id: _MEMBER for run in choice.runs if run.is_member})
     choice.runs = list({run.run_id: run for run in choice.runs}.values())
     _drop(choice, {run.run_id: _unfinished(run) for run in choice.runs})
     _drop(choice, _on_other_data(choice.runs, first=bool(selectors)))

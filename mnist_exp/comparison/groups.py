@@ -1,13 +1,14 @@
 """From runs to configs: the seeds of each together, and the keys in which they differ."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mnist_exp.identity import NOT_THE_RESULT
+from mnist_exp.identity import NOT_THE_RESULT, completed_params
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.records import CODE_TAG
 
 SEED = "seed"
+SPLIT = "data.split_seed"
 CODE = "code"
 _DIGEST_CHARACTERS = 8
 
@@ -41,31 +42,53 @@ def seed_of(run: RunRecord) -> int:
 def group(runs: Iterable[RunRecord]) -> list[Group]:
     """Puts runs that differ in nothing but the seed together, in the order of their first.
 
-    Of the same config, seed and code, the run that comes first counts: a repetition measures
+    Of the same config, seeds and code, the run that comes first counts: a repetition measures
     nothing new.
     """
     found: dict[frozenset[tuple[str, str]], list[RunRecord]] = {}
     for run in runs:
         found.setdefault(frozenset(_settings(run).items()), []).append(run)
     return [
-        _group(same, settings) for alike in found.values() for same, settings in _by_code(alike)
+        _group(same, {**_settings(same[0]), **split, **code})
+        for alike in found.values()
+        for on_one_split, split in _apart(alike, SPLIT, _split)
+        for same, code in _apart(on_one_split, CODE, _code)
     ]
 
 
-def _by_code(alike: Sequence[RunRecord]) -> Iterator[tuple[list[RunRecord], dict[str, str]]]:
-    """Yields runs with their settings, apart by code where the same seed was run by several.
+def _apart(
+    alike: Sequence[RunRecord], key: str, value_of: Callable[[RunRecord], str]
+) -> Iterator[tuple[list[RunRecord], dict[str, str]]]:
+    """Yields runs, apart by a value where the same seed was run with several.
 
-    Other seeds of other versions of the code stay together: most versions change no result.
+    Other seeds with other values stay together: most versions of the code change no result, and
+    which images are held out is drawn by chance as all else is.
+
+    Args:
+        alike: the runs.
+        key: that the value has in a table.
+        value_of: a run.
+
+    Yields:
+        Some of the runs, and key -> value if they are apart.
     """
-    codes: dict[str, list[RunRecord]] = {}
+    values: dict[str, list[RunRecord]] = {}
     for run in alike:
-        codes.setdefault(run.tags.get(CODE_TAG, ""), []).append(run)
-    pairs = {(seed_of(run), run.tags.get(CODE_TAG, "")) for run in alike}
+        values.setdefault(value_of(run), []).append(run)
+    pairs = {(seed_of(run), value_of(run)) for run in alike}
     if len(pairs) == len({seed for seed, _ in pairs}):
-        yield list(alike), _settings(alike[0])
+        yield list(alike), {}
         return
-    for code, runs in codes.items():
-        yield runs, _settings(runs[0]) | {CODE: code[:_DIGEST_CHARACTERS]}
+    for value, runs in values.items():
+        yield runs, {key: value}
+
+
+def _split(run: RunRecord) -> str:
+    return completed_params(run.params)[SPLIT]
+
+
+def _code(run: RunRecord) -> str:
+    return run.tags.get(CODE_TAG, "")[:_DIGEST_CHARACTERS]
 
 
 def _group(runs: Sequence[RunRecord], settings: Mapping[str, str]) -> Group:
@@ -109,7 +132,8 @@ def _differ_within(groups: Sequence[Group], section: str, key: str) -> bool:
 
 
 def _settings(run: RunRecord) -> dict[str, str]:
-    return {key: value for key, value in run.params.items() if key != SEED and _determines(key)}
+    params = completed_params(run.params)
+    return {key: params[key] for key in params if key not in (SEED, SPLIT) and _determines(key)}
 
 
 def _determines(key: str) -> bool:

@@ -7,14 +7,9 @@ from typing import Any
 
 from mnist_exp.config.report import ConfigError, Problem, validate
 from mnist_exp.config.schema import Config
-from mnist_exp.identity import NOT_THE_RESULT
+from mnist_exp.identity import NOT_THE_RESULT, completed, essential
 
 MOST_PARAMETERS = 100_000_000
-# Sections that the first records lack, as they were for runs without them.
-LATER: dict[str, Any] = {
-    "sweep": {"name": None, "job": None, "on_failure": "continue", "retries": 0, "rerun": "none"},
-    "search": None,
-}
 # Dotted key of an older version -> what a user does instead now.
 REPLACED: dict[str, str] = {}
 
@@ -25,13 +20,13 @@ def to_record(config: Config) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Config:
-    """Returns the config that `to_record` recorded.
+    """Returns the config that `to_record` recorded, now or before there were the newest keys.
 
     Raises:
         ConfigError: the record does not fit the schema; of a key that was replaced since, it says
             by what.
     """
-    return validate({**LATER, **record}, list(_replaced(record)))
+    return validate(completed(record), list(_replaced(record)))
 
 
 def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
@@ -54,7 +49,7 @@ def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
             own = {key: value for key, value in local[section].items() if key in keys}
             values[section] = kept | own
     config = from_record(values)
-    parameters = config.model.parameters()
+    parameters = config.model.parameters() * config.ensemble.members
     if parameters > MOST_PARAMETERS:
         expected = f"at most {MOST_PARAMETERS:,} parameters in a model of a record"
         raise ConfigError([Problem("model", expected, f"up to {parameters:,}")])
@@ -70,9 +65,10 @@ def digest(config: Config) -> str:
     """Returns the SHA-256, as 64 hex digits, of what determines the experiment.
 
     Where data lie, how they are fetched, where the run is tracked, the sweep it belongs to, its
-    description, the number of threads and what becomes of checkpoints are left out.
+    description, the number of threads and what becomes of checkpoints are left out; so is each key
+    that is newer than the first records, where it is at the value that they imply.
     """
-    record = config.model_dump(mode="json", exclude=NOT_THE_RESULT)
+    record = essential(config.model_dump(mode="json", exclude=NOT_THE_RESULT))
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from mnist_exp.config.schema import Component, Config
+from mnist_exp.config.schema import MEMBERS, SEEDS, Component, Config
 from mnist_exp.config.wording import describe, nearest_key, show
 from mnist_exp.errors import RequestError, nearest
 
@@ -73,7 +73,12 @@ def validate(values: Mapping[str, Any], known: Iterable[Problem] = ()) -> Config
 
 
 def _between_sections(values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yields what is wrong between `data` and `training`, also where other sections are wrong."""
+    """Yields what is wrong between sections, also where others are wrong."""
+    yield from _without_validation(values)
+    yield from _too_many_seeds(values)
+
+
+def _without_validation(values: Mapping[str, Any]) -> Iterator[Problem]:
     if _select(values, "data.validation_images") != 0:
         return
     for key, off in (("best_weights", False), ("early_stopping_patience", None)):
@@ -85,6 +90,22 @@ def _between_sections(values: Mapping[str, Any]) -> Iterator[Problem]:
                 show(value),
                 f"Set training.{key}={show(off)}, or hold out images with data.validation_images.",
             )
+
+
+def _too_many_seeds(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yields a problem where the members of an ensemble would have seeds that are none."""
+    seed, members = values.get("seed"), _select(values, "ensemble.members")
+    if not isinstance(seed, int) or not isinstance(members, int) or not 1 < members <= MEMBERS:
+        return
+    highest = SEEDS // members - 1
+    if highest < seed < SEEDS:
+        yield Problem(
+            "seed",
+            f"at most {highest:,} where ensemble.members is {members}, for each member has a seed "
+            f"of its own, from seed * {members} on",
+            str(seed),
+            "Use a smaller seed.",
+        )
 
 
 def schema_keys() -> dict[str, list[str]]:

@@ -15,10 +15,14 @@ IMAGE_PIXELS = 28  # the side of an image
 CLASSES = 10
 MNIST_TRAINING_IMAGES = 60_000
 DIGITS_TRAINING_IMAGES = 1_442
+SEEDS = 2**31
+MEMBERS = 100
 
 # Limits are above what anybody needs here: a config may come from somebody else's record.
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Amount = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
+Members = Annotated[int, Field(ge=1, le=MEMBERS)]
 Width = Annotated[int, Field(ge=1)]
 Kernel = Annotated[int, Field(ge=1, le=IMAGE_PIXELS)]
 Threads = Annotated[int, Field(ge=1, le=4096)]
@@ -74,6 +78,7 @@ class MnistData(Component):
     root: Annotated[Text | None, BeforeValidator(lambda root: root or None)]  # "": as unset
     validation_images: Amount
     train_images: Count | None
+    split_seed: Seed | None
     mirrors: tuple[Text, ...]
     attempts: Count
     timeout_seconds: Positive
@@ -90,6 +95,7 @@ class DigitsData(Component):
     name: Literal["digits"]
     validation_images: Amount
     train_images: Count | None
+    split_seed: Seed | None
 
     @model_validator(mode="after")
     def _fits_in_training_images(self) -> Self:
@@ -104,6 +110,7 @@ class IdxData(Component):
     root: Text
     validation_images: Amount
     train_images: Count | None
+    split_seed: Seed | None
 
 
 class NoAugmentation(Component):
@@ -160,6 +167,7 @@ class Cnn(Component):
     name: Literal["cnn"]
     filters: SomeWidths
     kernel_sizes: Kernels
+    pool_sizes: Kernels | None
     dense_units: Widths
     activation: Activation
     dropout: BelowOne
@@ -167,15 +175,18 @@ class Cnn(Component):
 
     @model_validator(mode="after")
     def _fits_the_image(self) -> Self:
-        if len(self.kernel_sizes) != len(self.filters):
-            raise broken_rule(
-                "model.kernel_sizes",
-                f"as many as model.filters, which has {len(self.filters)}",
-                str(list(self.kernel_sizes)),
-            )
+        pool_sizes = self.pool_sizes or (2,) * len(self.filters)
+        for key, sizes in (("kernel_sizes", self.kernel_sizes), ("pool_sizes", pool_sizes)):
+            if len(sizes) != len(self.filters):
+                raise broken_rule(
+                    f"model.{key}",
+                    f"as many as model.filters, which has {len(self.filters)}",
+                    str(list(sizes)),
+                )
         side = IMAGE_PIXELS
-        for number, kernel_size in enumerate(self.kernel_sizes, start=1):
-            side = (side - kernel_size + 1) // 2
+        pairs = zip(self.kernel_sizes, pool_sizes, strict=True)
+        for number, (kernel_size, pool_size) in enumerate(pairs, start=1):
+            side = (side - kernel_size + 1) // pool_size
             if side < 1:
                 raise too_deep("model.filters", f"{len(self.filters)} convolutions", number)
         return self
@@ -191,7 +202,7 @@ class DeepCnn(Component):
 
     name: Literal["deep_cnn"]
     blocks: Annotated[tuple[SomeWidths, ...], Field(min_length=1, max_length=32)]
-    kernel_size: Kernel
+    kernel_size: Kernel | Kernels
     padding: Literal["same", "valid"]
     dense_units: Widths
     activation: Activation
@@ -200,22 +211,35 @@ class DeepCnn(Component):
 
     @model_validator(mode="after")
     def _fits_the_image(self) -> Self:
+        sizes = self._kernel_sizes()
+        if len(sizes) != len(self.blocks):
+            raise broken_rule(
+                "model.kernel_size",
+                f"one, or as many as model.blocks, which has {len(self.blocks)}",
+                str(list(sizes)),
+            )
         side = IMAGE_PIXELS
-        lost_pixels = self.kernel_size - 1 if self.padding == "valid" else 0
-        for number, block in enumerate(self.blocks, start=1):
+        for number, (block, size) in enumerate(zip(self.blocks, sizes, strict=True), start=1):
             if number > 1:
                 side //= 2
-            side -= lost_pixels * len(block)
+            if self.padding == "valid":
+                side -= (size - 1) * len(block)
             if side < 1:
                 raise too_deep("model.blocks", f"{len(self.blocks)} blocks", number)
         return self
 
     def parameters(self) -> int:
         """Returns how many weights the model has at most, without batch norm's."""
-        filters = [width for block in self.blocks for width in block]
-        convolutions = _convolutions(filters, [self.kernel_size] * len(filters))
+        pairs = zip(self.blocks, self._kernel_sizes(), strict=True)
+        filters, sizes = zip(*((w, size) for block, size in pairs for w in block), strict=True)
+        convolutions = _convolutions(filters, sizes)
         pixels = (IMAGE_PIXELS // 2 ** (len(self.blocks) - 1)) ** 2
         return convolutions + _dense(pixels * filters[-1], self.dense_units)
+
+    def _kernel_sizes(self) -> tuple[int, ...]:
+        """Returns the side of the kernels of each block."""
+        size = self.kernel_size
+        return (size,) * len(self.blocks) if isinstance(size, int) else size
 
 
 def _dense(inputs: int, units: Sequence[int]) -> int:
@@ -307,6 +331,12 @@ class Training(Section):
     keep_checkpoints: bool
 
 
+class Ensemble(Section):
+    """How many networks, each with a seed of its own, are trained for one model."""
+
+    members: Members
+
+
 class Tracking(Section):
     """Where MLflow lives."""
 
@@ -355,7 +385,7 @@ Search = Annotated[Sampling | Halving, Field(discriminator="name")]
 class Config(Section):
     """One experiment, whole and checked."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    seed: Seed
     description: str | None
     data: Data
     augmentation: Augmentation
@@ -363,6 +393,7 @@ class Config(Section):
     optimizer: Optimizer
     schedule: Schedule
     training: Training
+    ensemble: Ensemble
     tracking: Tracking
     sweep: Sweep
     search: Search | None

@@ -21,15 +21,23 @@ DATASETS: dict[str, Callable[..., Official]] = {
 
 
 def load(
-    name: str, *, seed: int, validation_images: int, train_images: int | None, **options: Any
+    name: str,
+    *,
+    seed: int,
+    validation_images: int,
+    train_images: int | None,
+    split_seed: int | None = None,
+    **options: Any,
 ) -> Splits:
     """Loads a data set and takes the validation images out of its training images.
 
     Args:
         name: A key of `DATASETS`.
-        seed: Chooses the validation images, and the training images if not all are used.
+        seed: Of the run.
         validation_images: How many training images to hold out; 0 for none.
         train_images: How many of the others to train on; None for all.
+        split_seed: Chooses the validation images, and the training images if not all are used, so
+            that runs of several seeds can share them; None leaves it to `seed`.
         **options: The data set's own: see `mnist.load`, `digits.load` and `idx.load`.
 
     Returns:
@@ -52,7 +60,10 @@ def load(
     require_folder(options.get("root"))
     official = DATASETS[name](**options)
     train, validation = divide(
-        official.train, seed=seed, validation_images=validation_images, train_images=train_images
+        official.train,
+        seed=seed if split_seed is None else split_seed,
+        validation_images=validation_images,
+        train_images=train_images,
     )
     return Splits(
         train, validation, official.test, name, digest=digest(official), source=official.source

@@ -1,4 +1,4 @@
-"""Images with their labels, and how the training images are divided by the seed.
+"""Images with their labels, and how the training images are divided by a seed.
 
 The test images are never divided, drawn from or mixed with anything here.
 """

@@ -5,7 +5,7 @@ engines draw everything twice.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -41,8 +41,8 @@ def style(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, file: Path | BinaryIO) -> None:
     """Writes a figure as a PNG file. The same figure gives the same bytes."""
     canvas: Any = FigureCanvasAgg(figure)  # matplotlib has no type hints for it
     # The lowest compression halves the time of writing and costs some kilobytes.
-    canvas.print_png(path, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+    canvas.print_png(file, metadata={"Software": None}, pil_kwargs={"compress_level": 1})

@@ -100,7 +100,7 @@ def data_input(evidence: Evidence, section: Mapping[str, Any]) -> Input:
     return Input(f"data {found.name}", _short(recorded), _short(found.digest), same)
 
 
-_DIVISION = {"name", "validation_images", "train_images"}
+_DIVISION = {"name", "validation_images", "train_images", "split_seed"}
 
 
 def _equal(name: str, recorded: Any, present: Any, *, decides: bool = False) -> Input:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mnist_exp.errors import RequestError
+from mnist_exp.identity import completed_params
 from mnist_exp.sweeps import records
 from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
 from mnist_exp.sweeps.records import JOB_PARAM, VALIDATION
@@ -27,6 +28,7 @@ _COSTLY = (
     "training.epochs",
     "training.batch_size",
     "training.precision",
+    "ensemble.",
 )
 _ORPHAN_SECONDS = 20.0
 _POLL_SECONDS = 0.5
@@ -137,4 +139,5 @@ class Ledger:
 
 def _costs(params: dict[str, str]) -> Costs:
     """Returns the params that decide how long a run takes."""
-    return tuple(sorted((key, params[key]) for key in params if key.startswith(_COSTLY)))
+    whole = completed_params(params)
+    return tuple(sorted((key, whole[key]) for key in whole if key.startswith(_COSTLY)))

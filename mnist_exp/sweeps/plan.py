@@ -162,7 +162,8 @@ class Plan:
     def _data_digest(self, config: Config) -> str:
         """Returns the digest of a job's data, which are read, and fetched if need be, once."""
         options = config.data.options()
-        place = tuple((k, v) for k, v in options.items() if not k.endswith("_images"))
+        division = ("_images", "split_seed")
+        place = tuple((k, v) for k, v in options.items() if not k.endswith(division))
         if (config.data.name, place) not in self._data:
             splits = data.load(config.data.name, seed=config.seed, **options)
             self._data[config.data.name, place] = splits.digest

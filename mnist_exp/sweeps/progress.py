@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from mnist_exp import ensemble
 from mnist_exp.console import duration
 from mnist_exp.errors import ExperimentError
 from mnist_exp.sweeps import records
@@ -114,7 +115,7 @@ class Progress:
         except ExperimentError:
             return  # the job itself says why its journal cannot be read
         if result is None:
-            self._running[number] = _state(entries)
+            self._running[number] = _state(job_dir, entries)
         elif result.end_time >= self._since:  # not the end of a run that goes on now
             self._running.pop(number, None)
             final = result.outcome in DONE or (result.outcome == "failed" and not self._retries)
@@ -165,8 +166,19 @@ class Progress:
         return table
 
 
-def _state(entries: Sequence[events.Event]) -> str:
-    """Returns how far a job is, from its journal."""
+def _state(job_dir: Path, entries: Sequence[events.Event]) -> str:
+    """Returns how far a job is, from its journal, or from that of the member that it is at."""
+    member = ensemble.latest(job_dir)
+    if member is None:
+        return _epoch(entries)
+    try:
+        own = [entry.event for entry in journal.read(member)]
+    except ExperimentError:
+        own = []
+    return f"member {int(member.name) + 1}, {_epoch(own)}"
+
+
+def _epoch(entries: Sequence[events.Event]) -> str:
     last: Mapping[str, float] = {}
     epoch = 0
     for event in entries:

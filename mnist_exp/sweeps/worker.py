@@ -3,7 +3,6 @@
 Whatever happens to the job is in its journal and in the result; nothing of it stays for the next.
 """
 
-import gc
 import os
 import signal
 import sys
@@ -11,9 +10,8 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from mnist_exp import console, experiment
+from mnist_exp import console, experiment, loading, memory
 from mnist_exp.config import Config
 from mnist_exp.errors import ExperimentError, Terminated, reason_of
 from mnist_exp.sweeps import records
@@ -53,6 +51,7 @@ def work(
     if membership.process is not None and membership.process != os.getppid():
         return None  # the sweep died while this worker started
     follow(membership.process)
+    loading.ours = True
     if config.sweep.job is None:
         raise AssertionError(overrides)
     assignment = membership.assignments[config.sweep.job]
@@ -77,7 +76,7 @@ def work(
         sys.stderr.flush()
         os._exit(_SIGTERM_EXIT)
     finally:
-        _forget()
+        memory.forget()
     try:
         result = records.from_journal(job_dir)
     except ExperimentError as problem:  # the journal cannot be read
@@ -107,28 +106,6 @@ def _run(
         parent_job_id=membership.parent_job_id,
         stops=stops,
     )
-
-
-def _forget() -> None:
-    """Drops what Keras keeps of a model, so that fifty jobs need no more memory than one."""
-    keras: Any = sys.modules.get("keras")
-    if keras is not None:
-        keras.backend.clear_session()
-        _forget_gradients()
-    gc.collect()
-
-
-def _forget_gradients() -> None:
-    """Drops the traced trainings, images included, that TensorFlow keeps for ever.
-
-    A custom gradient in a graph, such as Keras' optimizers have, is registered for the life of the
-    process, and holds on to its graph.
-    """
-    from tensorflow.python.framework import ops
-
-    registry = ops.gradient_registry._registry  # noqa: SLF001 - there is no other way
-    for name in [name for name in registry if name.startswith("CustomGradient-")]:
-        del registry[name]
 
 
 def follow(process: int | None) -> None:

@@ -8,6 +8,7 @@ DATA_TAG = "mnist_exp.data_sha256"
 WEIGHTS_TAG = "mnist_exp.weights_sha256"
 OUTCOME_TAG = "mnist_exp.outcome"
 SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what is explored
+ENSEMBLE_TAG = "mnist_exp.ensemble"  # of a member: the job id of the run that it is a part of
 ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # of the artifact DIGESTS
 DIGESTS = "sha256sums.txt"  # every other artifact of a run, as `sha256sum` writes it
 FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line
@@ -37,6 +38,11 @@ class RunRecord:
     def is_sweep(self) -> bool:
         """Whether this is the parent of a sweep's runs, which trained nothing itself."""
         return SPACE_TAG in self.tags
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this was trained as a part of an ensemble, which has a run of its own."""
+        return ENSEMBLE_TAG in self.tags
 
     @property
     def outcome(self) -> str | None:

@@ -1,6 +1,7 @@
 """From what a user types for a run to the run: an id, the start of one, a name, or a word.
 
-`best` looks at validation accuracy alone, never at the test set.
+`best` looks at validation accuracy alone, never at the test set. `latest` and `best` pass over the
+members of ensembles, which are parts of another run; a member is meant by its name or id.
 """
 
 import math
@@ -33,10 +34,10 @@ def select(selector: str, runs: Sequence[RunRecord], store: Store) -> RunRecord:
             f"{store.experiment!r} of {store.uri}, which has none. Make one with "
             "`mnist-exp train`."
         )
-    if selector == "latest":
-        return runs[0]
+    if selector == "latest":  # members alone are left where an ensemble was deleted
+        return next((run for run in runs if not run.is_member), runs[0])
     if selector == "best":
-        return _best(runs)
+        return _best([run for run in runs if not run.is_member])
     if selector == f"@{CHAMPION}":
         return _champion(runs, store)
     return _named(selector, runs)

@@ -1,35 +1,19 @@
-"""The process that sends journals to MLflow, so that no import or call of MLflow's slows training.
+"""Journals sent to MLflow by the process beside this one, so that nothing of MLflow's slows it."""
 
-It has an interpreter lock of its own, and its imports use a core that idles while TensorFlow
-loads. One process serves every run of its parent, and ends with it, however that ends. Requests are
-lines of JSON on its stdin; it answers on its stdout, and only to a request to close.
-"""
-
-import atexit
-import contextlib
-import json
-import os
-import queue
-import subprocess
-import sys
 import threading
-from collections import defaultdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import NamedTuple
 
+from mnist_exp import aside
+from mnist_exp.aside import Aside
 from mnist_exp.tracking import connection
 from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.replay import run_id_of
 from mnist_exp.tracking.sender import Sender
 
-# The parent's own import path, and nothing of the working folder.
-_CODE = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from mnist_exp.tracking import sending; sending.serve()"
-)
-_STORE_VARIABLES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_", "HTTP", "http")
-_EXIT_SECONDS = 2.0
-_POLL_SECONDS = 0.5
+# Of the process beside: job folder -> its sender.
+_senders: dict[str, Sender] = {}
+_lock = threading.Lock()
 
 
 class RemoteSender:
@@ -42,7 +26,7 @@ class RemoteSender:
             job_dir: The job folder, with its journal.
         """
         self._job_dir = job_dir.absolute()
-        self._process = _Process.current()
+        self._aside = Aside.current()
         self._run_id: str | None = None
         self.problem = ""
         self.refused: list[str] = []
@@ -56,7 +40,7 @@ class RemoteSender:
 
     def notify(self) -> None:
         """Says that the journal has grown."""
-        self._request({})
+        self._living().submit(notify, str(self._job_dir))
 
     def close(self, timeout_seconds: float) -> bool:
         """Waits while events arrive at MLflow, and gives up when none do.
@@ -67,125 +51,48 @@ class RemoteSender:
         Returns:
             Whether MLflow has everything.
         """
-        self._request({"timeout_seconds": timeout_seconds})
-        answer = self._process.answer(str(self._job_dir))
-        if answer is None:
-            self.problem = self.problem or "the process that sends to MLflow ended"
+        try:
+            answer = self._living().submit(close, str(self._job_dir), timeout_seconds).result()
+        except RuntimeError as error:
+            self.problem = str(error)
             return False
-        self._run_id = answer["run_id"]
-        self.problem, self.refused = answer["problem"], answer["refused"]
-        return bool(answer["sent"])
+        self._run_id, self.problem, self.refused = answer.run_id, answer.problem, answer.refused
+        return bool(answer.sent)
 
-    def _request(self, request: dict[str, Any]) -> None:
-        line = json.dumps({"job_dir": str(self._job_dir), **request}) + "\n"
-        try:
-            self._process.send(line)
-        except OSError:  # it died; another can go on where it stopped
-            self._process = _Process.current()
-            with contextlib.suppress(OSError):
-                self._process.send(line)
+    def _living(self) -> Aside:
+        """Returns the process that began to send; where that died, another goes on."""
+        if self._aside.gone:
+            self._aside = Aside.current()
+        return self._aside
 
 
-class _Process:
-    """The parent's end."""
+class Closed(NamedTuple):
+    """What became of a journal's sending."""
 
-    _running: "_Process | None" = None
-    _lock = threading.Lock()
-
-    def __init__(self) -> None:
-        self._owner = os.getpid()
-        self._environment = _environment()
-        self._popen = subprocess.Popen(  # noqa: S603 - this interpreter, this code
-            [sys.executable, "-P", "-c", _CODE, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for the run; what it leaves must still be sent
-        )
-        self._answers: dict[str, queue.Queue[dict[str, Any]]] = defaultdict(queue.Queue)
-        threading.Thread(target=self._listen, name="mlflow-answers", daemon=True).start()
-        atexit.register(self._end)
-
-    @classmethod
-    def current(cls) -> "_Process":
-        """Returns the process, started anew where it died or the environment changed."""
-        with cls._lock:
-            running = cls._running
-            if running is None or not running.serves():
-                running = cls._running = cls()
-            return running
-
-    def serves(self) -> bool:
-        alive = self._owner == os.getpid() and self._popen.poll() is None
-        return alive and self._environment == _environment()
-
-    def send(self, line: str) -> None:
-        assert self._popen.stdin is not None
-        with self._lock:
-            self._popen.stdin.write(line)
-            self._popen.stdin.flush()
-
-    def answer(self, job_dir: str) -> dict[str, Any] | None:
-        """Waits for the answer to a request to close; None when the process died."""
-        while True:
-            dead = self._popen.poll() is not None
-            with contextlib.suppress(queue.Empty):
-                return self._answers[job_dir].get(timeout=_POLL_SECONDS)
-            if dead:
-                return None
-
-    def _listen(self) -> None:
-        assert self._popen.stdout is not None
-        for line in self._popen.stdout:
-            answer = json.loads(line)
-            self._answers[answer["job_dir"]].put(answer)
-
-    def _end(self) -> None:
-        if self._owner != os.getpid():
-            return
-        assert self._popen.stdin is not None
-        with contextlib.suppress(OSError):
-            self._popen.stdin.close()
-        try:
-            self._popen.wait(_EXIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
+    sent: bool
+    run_id: str | None
+    problem: str
+    refused: list[str]
 
 
-def serve() -> None:
-    """Sends the journals that stdin names until stdin ends; the process's own end."""
-    # Whatever a library prints must not be taken for an answer.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    with Attempt():  # should it fail, each sending will say why
-        connection.load()
-    senders: dict[str, Sender] = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        name = request["job_dir"]
-        if name not in senders:
-            senders[name] = Sender(Path(name))
-        if "timeout_seconds" in request:
-            closing = senders.pop(name), request["timeout_seconds"], name, answers
-            threading.Thread(target=_close, args=closing, daemon=True).start()
-        else:
-            senders[name].notify()
-    os._exit(0)  # whatever is unsent stays in the journals; a call that hangs must not hold it up
+def notify(job_dir: str) -> None:
+    """In the process beside: sends what the journal has now, and the first time begins to."""
+    _sender(job_dir).notify()
 
 
-def _close(sender: Sender, timeout_seconds: float, job_dir: str, answers: TextIO) -> None:
+def close(job_dir: str, timeout_seconds: float) -> Closed:
+    """In the process beside: sends the rest; see `RemoteSender.close`."""
+    sender = _sender(job_dir)
     sent = sender.close(timeout_seconds)
-    answer = {
-        "job_dir": job_dir,
-        "sent": sent,
-        "run_id": sender.run_id,
-        "problem": sender.problem,
-        "refused": sender.refused,
-    }
-    answers.write(json.dumps(answer) + "\n")
+    with _lock:
+        del _senders[job_dir]
+    return Closed(sent, sender.run_id, sender.problem, sender.refused)
 
 
-def _environment() -> dict[str, str]:
-    """Returns the variables that say how to reach a store; libraries set others when they load."""
-    return {name: value for name, value in os.environ.items() if name.startswith(_STORE_VARIABLES)}
+def _sender(job_dir: str) -> Sender:
+    with aside.importing, Attempt():  # should it fail, each sending will say why
+        connection.load()
+    with _lock:
+        if job_dir not in _senders:
+            _senders[job_dir] = Sender(Path(job_dir))
+        return _senders[job_dir]

@@ -127,7 +127,16 @@ class Store:
 
     def log_dataset(self, run_id: str, dataset: Dataset) -> None:
         """Names the data of the run; the same data again does nothing."""
-        self.client.log_inputs(run_id, datasets=[dataset_input(dataset)])
+        from mlflow.exceptions import MlflowException
+
+        inputs = [dataset_input(dataset)]
+        try:
+            self.client.log_inputs(run_id, datasets=inputs)
+        except MlflowException as problem:
+            if problem.error_code != "BAD_REQUEST":
+                raise
+            # Another run named the same new data at this moment; now they are known.
+            self.client.log_inputs(run_id, datasets=inputs)
 
     def log_artifact(self, run_id: str, file: Path, path: str) -> None:
         """Uploads a file.

@@ -52,6 +52,15 @@ def test_everything_that_finished_is_compared(project):
     assert choice.left_out == ["Left out: d, failed.", "Left out: c, pruned."]
 
 
+def test_members_of_an_ensemble_are_compared_where_they_are_named(project):
+    project("a")
+    member = project("a-0", seed=1, mnist_exp__ensemble="a")
+    choice = choose([], None)
+    assert [run.name for run in choice.runs] == ["a"]
+    assert choice.left_out == ["Left out: a-0, trained for an ensemble: compared where named."]
+    assert member in {run.run_id for run in choose(["a-0", "a"], None).runs}
+
+
 def test_named_runs_that_cannot_be_compared_are_told_and_the_rest_is_shown(project, capsys):
     project("a")
     project("theirs", **{JOB_ID_TAG.replace(".", "__"): "x"})

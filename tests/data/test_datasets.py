@@ -54,6 +54,17 @@ def test_every_split_has_the_form_that_it_states(name):
         assert split.images.flags.c_contiguous
 
 
+def test_runs_of_several_seeds_can_hold_out_the_same_images():
+    own = {"validation_images": 200, "train_images": 700}
+    first, second = (data.load("digits", seed=s, split_seed=7, **own) for s in (0, 1))
+    plain, other = (data.load("digits", seed=seed, **own) for seed in (7, 0))
+    for name in ("train", "validation"):
+        shared = getattr(first, name).images
+        assert np.array_equal(shared, getattr(second, name).images)
+        assert np.array_equal(shared, getattr(plain, name).images)
+        assert not np.array_equal(shared, getattr(other, name).images)
+
+
 def test_digits_lie_in_the_middle_as_in_mnist(name):
     images = load(name).test.images.astype(np.int64)
     ink = images.sum()

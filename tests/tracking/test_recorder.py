@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking import Recorder, events, journal
 from mnist_exp.tracking.markers import pending
 from mnist_exp.tracking.records import DIGESTS
 from mnist_exp.tracking.replay import Replay
@@ -148,6 +148,37 @@ def test_only_what_was_journalled_is_sent(store, start_run, capfd, written_again
     assert paths == ["log.txt", DIGESTS] if written_again else [DIGESTS]
     assert ("was altered" in capfd.readouterr().err) is not written_again
     assert (recorder.job_dir / "artifacts").exists() is not written_again
+
+
+def test_an_epoch_is_one_batch(store, sealed_environment, monkeypatch):
+    start = events.Start(
+        time=1,
+        job_id="job-1",
+        run_name="cnn-1",
+        experiment="mnist",
+        uri=store.uri,
+        params={},
+        tags={},
+        description="",
+        parent_job_id=None,
+        parent_run_id=None,
+        config={},
+    )
+    writer = journal.Journal.create(sealed_environment, start, journal.hold(sealed_environment))
+    replay = Replay.of(sealed_environment)
+    replay.advance()
+    requests = []
+    monkeypatch.setattr(
+        replay._store.client, "log_batch", lambda run_id, **sent: requests.append(sent)
+    )
+    for epoch in (1, 2, 3):
+        values = {"train/loss": 1.0, "train/accuracy": 0.5, "val/accuracy": 0.5}
+        writer.append(events.Metrics(epoch, values, epoch))
+        replay.advance()
+    replay.close()
+    writer.close()
+    assert [list(request) for request in requests] == [["metrics"]] * 3
+    assert [len(request["metrics"]) for request in requests] == [3] * 3
 
 
 def test_a_value_that_mlflow_refuses_keeps_nothing_else_back(store, start_run):

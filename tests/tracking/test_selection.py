@@ -34,6 +34,14 @@ def test_best_means_the_weights_that_were_kept():
     assert select("best", [kept, *RUNS], STORE) is kept
 
 
+def test_members_of_an_ensemble_are_meant_by_name_alone():
+    member = run("e5", "cnn-5-0", val_accuracy=1.0)
+    member.tags["mnist_exp.ensemble"] = "an-id"
+    for selector, expected in {"latest": "d4aa", "best": "c2bb", "cnn-5-0": "e5"}.items():
+        assert select(selector, [member, *RUNS], STORE).run_id == expected
+    assert select("latest", [member], STORE) is member
+
+
 @pytest.mark.parametrize(
     ("selector", "expected"),
     [

@@ -178,6 +178,32 @@ def test_points_keep_time_and_step_and_arrive_once(store, run_id):
     assert store.recorded_steps(run_id, keys) == {("val/accuracy", p.step) for p in points}
 
 
+def test_runs_that_name_the_same_new_data_at_once(store):
+    """As an ensemble and its first member do."""
+    runs = [store.create_run(start_event(job_id=f"job-{number}")) for number in range(2)]
+    together = threading.Barrier(len(runs))
+    problems = []
+
+    def log(run_id):
+        own = Store(store.uri, store.experiment)
+        for number in range(20):
+            dataset = Dataset(1, "mnist", f"{number:064x}"[::-1], "/data/mnist", {"train": 5})
+            together.wait()
+            try:
+                own.log_dataset(run_id, dataset)
+            except Exception as problem:  # noqa: BLE001 - whatever it is
+                problems.append(problem)
+
+    threads = [threading.Thread(target=log, args=[run_id]) for run_id in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    for run_id in runs:
+        assert len(store.client.get_run(run_id).inputs.dataset_inputs) == 20
+
+
 def test_the_dataset_is_logged_once_as_the_ui_shows_it(store, run_id):
     dataset = Dataset(1, "mnist", "0123456789abcdef" * 4, "/data/mnist", {"train": 5, "test": 2})
     for _ in range(2):

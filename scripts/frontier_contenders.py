@@ -1,0 +1,150 @@
+"""Who takes part in the frontier: every recipe of conf/experiment, and scripts/peers.
+
+What is fixed before any run is settled here: the commands, the precision, and the multiplications
+and additions that an image costs.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from frontier_results import Result
+from measuring import MNIST_EXP
+from peers import keras_example, keras_tutorial
+
+from mnist_exp import assembly, data, machine
+from mnist_exp.config import compose
+
+SCRIPTS = Path(__file__).resolve().parent
+RECIPES = SCRIPTS.parent / "conf" / "experiment"
+PEERS = SCRIPTS / "peers"
+QUICK_IMAGES = 6000
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One that takes part, before its first run."""
+
+    result: Result  # without runs
+    command: tuple[str, ...]  # with {seed} where the number goes
+
+    def arguments(self, seed: int) -> tuple[str, ...]:
+        """Returns the command of a run."""
+        return tuple(part.replace("{seed}", str(seed)) for part in self.command)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all of them share."""
+
+    folder: Path
+    dataset: str  # an option of conf/data
+    quick: bool
+    torch_python: str
+
+    @property
+    def images(self) -> Path:
+        """Returns the file that the peers read."""
+        return self.folder / "images.npz"
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """Returns what is set in every recipe."""
+        chosen = () if self.dataset == "mnist" else (f"data={self.dataset}",)
+        if not self.quick:
+            return chosen
+        fewer = (f"data.train_images={QUICK_IMAGES}",) if self.dataset == "mnist" else ()
+        return (*chosen, "training.epochs=1", *fewer)
+
+
+def recipes() -> list[str]:
+    """Returns the names of the recipes."""
+    return sorted(file.stem for file in RECIPES.glob("*.yaml"))
+
+
+def ours(name: str, overrides: Sequence[str], setting: Setting) -> Contender:
+    """Returns a recipe, or any other config.
+
+    Args:
+        name: as `--only` has it.
+        overrides: of `mnist-exp train`.
+        setting: what all share.
+
+    Raises:
+        ConfigError: it does not compose.
+    """
+    config = compose((*overrides, *setting.overrides)).config
+    result = Result(
+        name=name,
+        title=" ".join(overrides),
+        ours=True,
+        precision=machine.resolve_precision(config.training.precision),
+        multiply_adds=multiply_adds(assembly.network(config)),
+    )
+    return Contender(result, (MNIST_EXP, "train", *overrides, *setting.overrides, "seed={seed}"))
+
+
+def keras_peer(name: str, title: str, network: keras.Model, setting: Setting) -> Contender:
+    """Returns a script of scripts/peers that needs Keras.
+
+    Args:
+        name: of the script.
+        title: as the table calls it.
+        network: that it trains.
+        setting: what all share.
+    """
+    result = Result(
+        name, title, ours=False, precision="float32", multiply_adds=multiply_adds(network)
+    )
+    script = (sys.executable, str(PEERS / f"{name}.py"), "--images", str(setting.images))
+    epochs = ("--epochs", "1") if setting.quick else ()
+    return Contender(result, (*script, *epochs, "--seed", "{seed}"))
+
+
+def keras_peers(setting: Setting) -> list[Contender]:
+    """Returns the two peers in plain Keras."""
+    return [
+        keras_peer("keras_example", "Keras's convnet example", keras_example.network(), setting),
+        keras_peer(
+            "keras_tutorial", "the tutorial's net, Keras", keras_tutorial.network(), setting
+        ),
+    ]
+
+
+def multiply_adds(network: keras.Model) -> int:
+    """Counts the multiplications with an addition that one image costs on its way forward.
+
+    Of convolutions and dense layers: each number of a kernel is used once at each place of the
+    output. What batch norm, activations and pools do is left out; so is augmentation.
+
+    Args:
+        network: a sequential one.
+    """
+    total = 0
+    for layer in network.layers:
+        places = math.prod(layer.output.shape[1:-1])
+        total += sum(places * math.prod(w.shape) for w in layer.weights if len(w.shape) > 1)
+    return total
+
+
+def write_images(setting: Setting) -> None:
+    """Writes the images for the peers, as keras.datasets has them.
+
+    In a quick check they are as many as a recipe trains on and holds out.
+    """
+    config = compose(setting.overrides).config
+    options = config.data.options() | {"validation_images": 0}
+    if options["train_images"] is not None:
+        options["train_images"] += config.data.validation_images
+    splits = data.load(config.data.name, seed=config.seed, **options)
+    np.savez(
+        setting.images,
+        x_train=splits.train.images,
+        y_train=splits.train.labels,
+        x_test=splits.test.images,
+        y_test=splits.test.labels,
+    )

@@ -1,0 +1,51 @@
+"""A sweep whose jobs are ensembles: their members are no jobs, and a killed job resumes."""
+
+import os
+import signal
+import time
+
+from mnist_exp.sweeps import progress
+from mnist_exp.tracking import journal
+
+ENSEMBLES = ["data=digits", "training=smoke", "model=mlp", "training.epochs=25",
+             "ensemble.members=2"]  # fmt: skip
+
+
+def at_member(folder, number):
+    """Waits until a job is at a member; returns its folder."""
+    for _ in range(6000):
+        for file in folder.path.glob(f"outputs/*/members/{number}/journal.jsonl"):
+            if '"step": 5' in file.read_text():
+                return file.parents[2]
+        time.sleep(0.02)
+    raise AssertionError(number)
+
+
+def test_ensembles_as_jobs(folder, new_folder):
+    process = folder.start("train", "-m", *ENSEMBLES, "seed=0,1", "sweep.retries=1")
+    job_dir = at_member(folder, 1)
+    entries = [entry.event for entry in journal.read(job_dir)]
+    assert progress._state(job_dir, entries).startswith("member 2, epoch ")
+    os.kill(folder.worker_of(job_dir), signal.SIGKILL)
+    ended = folder.end(process, 0)
+    assert "2 of 2" in ended.stderr
+    found = folder.runs()
+    jobs = sorted((run for run in found if not run.is_member), key=lambda run: run.params["seed"])
+    members = [run for run in found if run.is_member]
+    assert [(run.params["seed"], run.outcome) for run in jobs] == [
+        ("0", "finished"),
+        ("1", "finished"),
+    ]
+    assert {run.params["seed"] for run in members} == {"0", "1", "2", "3"}
+    assert len(members) == 4
+    parent = folder.parent()
+    assert parent.metrics["sweep/jobs"] == 2
+    assert {run.tags["mlflow.parentRunId"] for run in jobs} == {parent.run_id}
+    assert {run.tags["mlflow.parentRunId"] for run in members} == {run.run_id for run in jobs}
+    assert {run.params["sweep.job"] for run in members} == {"null"}
+    again = folder.train("-m", *ENSEMBLES, "seed=0,1", "sweep.retries=1")
+    assert "all 2 jobs are done" in again.stderr
+    alone = new_folder("alone")
+    alone.train(*ENSEMBLES)
+    (reference,) = (run for run in alone.runs() if not run.is_member)
+    assert folder.results(jobs[0]) == alone.results(reference)

@@ -1,0 +1,73 @@
+"""The process beside a run answers; neither its death nor its parent's leaves anybody waiting."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mnist_exp.aside import Aside
+
+PARENT = """
+import time
+from mnist_exp.aside import Aside
+import os
+print(Aside.current().submit(os.getpid).result(), flush=True)
+time.sleep(600)
+"""
+
+
+def test_it_answers_and_tells_errors():
+    process = Aside.current()
+    assert process.submit(abs, -3).result() == 3
+    assert process.submit(print, "not an answer").result() is None
+    with pytest.raises(RuntimeError, match="ValueError: invalid literal"):
+        process.submit(int, "three").result()
+
+
+def test_requests_do_not_wait_for_each_other():
+    process = Aside.current()
+    slow = process.submit(time.sleep, 60)
+    assert process.submit(os.getpid).result() != os.getpid()
+    assert not slow.done()
+
+
+def test_its_death_is_told_and_another_takes_its_place():
+    process = Aside.current()
+    assert Aside.current() is process
+    slow = process.submit(time.sleep, 60)
+    os.kill(process.submit(os.getpid).result(), signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="ended"):
+        slow.result()
+    with pytest.raises(RuntimeError, match="ended"):
+        process.submit(abs, -3).result()
+    assert process.gone
+    assert Aside.current().submit(abs, -3).result() == 3
+
+
+def test_another_environment_has_another_process(monkeypatch):
+    process = Aside.current()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
+    assert Aside.current() is not process
+    assert process.submit(abs, -3).result() == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_it_ends_with_its_parent(number):
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as parent:
+        process = int(parent.stdout.readline())
+        parent.send_signal(number)
+        parent.wait()
+    for _ in range(100):
+        if not Path("/proc", str(process)).exists():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{process} lives on")

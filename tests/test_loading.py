@@ -1,0 +1,42 @@
+"""TensorFlow loads beside other work, and in commands without what only wraps other libraries."""
+
+import subprocess
+import sys
+
+import pytest
+
+LOAD = """
+import sys
+from mnist_exp import data, loading
+loading.ours = {ours}
+with loading.tensorflow_beside():
+    splits = data.load("digits", seed=0, validation_images=200, train_images=None)
+assert len(splits.validation.images) == 200
+import keras
+print(keras.Sequential([keras.layers.Dense(2)])(splits.test.images[:3]).shape)
+print("matplotlib" in sys.modules)  # scikit-learn, which has the digits, imports pandas
+import pandas, sklearn.base, matplotlib.pyplot
+"""
+
+
+@pytest.mark.parametrize(("ours", "loaded"), [(True, "False"), (False, "True")])
+def test_only_a_command_leaves_out_what_keras_wraps(ours, loaded):
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD.format(ours=ours)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["(3, 28, 2)", loaded]
+    assert done.stderr == ""
+
+
+def test_an_error_beside_the_import_is_told():
+    code = """
+from mnist_exp import loading
+try:
+    with loading.tensorflow_beside():
+        raise RuntimeError("no data")
+except RuntimeError as error:
+    import sys
+    print(error, "tensorflow" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "no data True\n"
