@@ -21,7 +21,7 @@ from rich.console import Console
 IMPORT_TENSORFLOW = (sys.executable, "-c", "import tensorflow")
 TRAIN_FAST = (MNIST_EXP, "train", "experiment=fast")
 START_UP_SECONDS = 0.5
-BEYOND_SECONDS = 6.0
+BEYOND_SECONDS = 3.0
 PEAK_MB = 1500.0
 CAPTION = "Peak memory is that of all processes of the command together."
 PIPED_COLUMNS = 120

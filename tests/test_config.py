@@ -42,12 +42,12 @@ def test_folder_holds_the_promised_options():
     promised = {
         "data": {"mnist", "digits", "idx"},
         "augmentation": {"none", "shift", "affine", "elastic"},
-        "model": {"mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn", "accurate_cnn", "tiny"},
+        "model": {"mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn", "tiny"},
         "optimizer": {"sgd", "adam", "adam_fast", "adamw"},
         "schedule": {"constant", "cosine", "one_cycle"},
         "training": {"default", "smoke"},
         "tracking": {"local", "server"},
-        "experiment": {"seed_baseline", "fast", "accurate", "accurate_long", "best", "tiny"},
+        "experiment": {"seed_baseline", "fast", "accurate", "best", "tiny"},
     }
     for group, options in promised.items():
         assert options <= set(OPTIONS[group])

@@ -7,7 +7,7 @@ import pytest
 from mnist_exp import models
 from mnist_exp.config import compose
 
-OPTIONS = ["mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn", "accurate_cnn", "tiny"]
+OPTIONS = ["mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn", "tiny"]
 
 
 def built(option: str, *, seed: int = 0) -> keras.Model:
