@@ -20,6 +20,7 @@ PALE = "#9ec5e0"
 SECONDS = (0.1, 0.2, 0.5, *(m * 10**e for e in range(5) for m in (1, 2, 5)))
 ERRORS = tuple(m * 10.0**e for e in range(-5, 1) for m in (1, 2, 3, 5))
 RADIUS = 6  # of a point, in pixels
+ROOM = 1.7  # below the largest error and above the least, as a factor
 GOOD = 0.99  # from which on a recipe is worth a title
 NEAR = 10  # points, from where a label needs no line to its point
 Horizontal = Literal["left", "center", "right"]
@@ -78,10 +79,8 @@ def title(frontier: Frontier) -> str:
         return "Test accuracy against seconds of fit"
     best = max(ours, key=lambda result: result.accuracy.mean)
     first = next((result for result in ours if result.accuracy.mean >= GOOD), ours[0])
-    return (
-        f"{100 * first.accuracy.mean:.2f} % in {duration(first)}, "
-        f"{100 * best.accuracy.mean:.2f} % in {duration(best)}"
-    )
+    found = [f"{100 * r.accuracy.mean:.2f} % in {duration(r)}" for r in (first, best)]
+    return ", ".join(dict.fromkeys(found))
 
 
 def subtitle(frontier: Frontier) -> str:
@@ -101,8 +100,9 @@ def duration(result: Result) -> str:
 def scales(axes: Axes, ranking: list[Result]) -> None:
     """Sets both scales, with room around the points, and labels of round numbers."""
     seconds = [result.median("fit_seconds") for result in ranking]
-    ends = [1 - end for result in ranking for end in result.accuracy[2:]]
-    least, most = max(min(ends), ERRORS[0]) / 1.25, max(ends) * 1.25
+    errors = [1 - result.accuracy.mean for result in ranking]
+    # Intervals of two or three seeds may reach far; they are cut off where they would hide the rest.
+    least, most = max(min(errors), ERRORS[0]) / ROOM, min(max(errors) * ROOM, 1)
     axes.set(xscale="log", yscale="log")
     axes.set(xlim=(min(seconds) / 2, max(seconds) * 2.5), ylim=(most, least))  # better is higher
     style(axes)
