@@ -101,7 +101,7 @@ def scales(axes: Axes, ranking: list[Result]) -> None:
     """Sets both scales, with room around the points, and labels of round numbers."""
     seconds = [result.median("fit_seconds") for result in ranking]
     errors = [1 - result.accuracy.mean for result in ranking]
-    # Intervals of two or three seeds may reach far; they are cut off where they would hide the rest.
+    # Intervals of two or three seeds reach far; they are cut off where they would hide the rest.
     least, most = max(min(errors), ERRORS[0]) / ROOM, min(max(errors) * ROOM, 1)
     axes.set(xscale="log", yscale="log")
     axes.set(xlim=(min(seconds) / 2, max(seconds) * 2.5), ylim=(most, least))  # better is higher
