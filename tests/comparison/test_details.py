@@ -159,7 +159,11 @@ def test_differences_hold_every_key_with_the_value_of_each_config(compared, curv
         record("2", **{"model.name": "mlp", "training.threads": "2"}),
     ]
     found = details(compared(runs, {"1": predicted({}), "2": predicted({})}), curves)
-    assert found.differences == {"model.name": ["cnn", "mlp"], "model.dropout": ["0.25", None]}
+    assert found.differences == {
+        "model.name": ["cnn", "mlp"],
+        "model.dropout": ["0.25", None],
+        "model.pool_sizes": ["null", None],  # as records were before there was this key
+    }
 
 
 def test_details_are_of_the_first_configs(compared, curves):
