@@ -14,13 +14,12 @@ import keras
 import numpy as np
 from frontier_results import Result
 from measuring import MNIST_EXP
-from peers import keras_example, keras_tutorial
+from peers import keras_fit
 
 from mnist_exp import assembly, data, machine
 from mnist_exp.config import compose
 
 SCRIPTS = Path(__file__).resolve().parent
-RECIPES = SCRIPTS.parent / "conf" / "experiment"
 PEERS = SCRIPTS / "peers"
 QUICK_IMAGES = 6000
 
@@ -61,11 +60,6 @@ class Setting:
         return (*chosen, "training.epochs=1", *fewer)
 
 
-def recipes() -> list[str]:
-    """Returns the names of the recipes."""
-    return sorted(file.stem for file in RECIPES.glob("*.yaml"))
-
-
 def ours(name: str, overrides: Sequence[str], setting: Setting) -> Contender:
     """Returns a recipe, or any other config.
 
@@ -88,19 +82,19 @@ def ours(name: str, overrides: Sequence[str], setting: Setting) -> Contender:
     return Contender(result, (MNIST_EXP, "train", *overrides, *setting.overrides, "seed={seed}"))
 
 
-def keras_peer(name: str, title: str, network: keras.Model, setting: Setting) -> Contender:
-    """Returns a script of scripts/peers that needs Keras.
+def keras_peer(name: str, title: str, setting: Setting) -> Contender:
+    """Returns a peer in plain Keras.
 
     Args:
-        name: of the script.
+        name: as `--only` has it, and scripts/peers/keras_fit.py.
         title: as the table calls it.
-        network: that it trains.
         setting: what all share.
     """
+    network = keras_fit.PEERS[name].network()
     result = Result(
         name, title, ours=False, precision="float32", multiply_adds=multiply_adds(network)
     )
-    script = (sys.executable, str(PEERS / f"{name}.py"), "--images", str(setting.images))
+    script = (sys.executable, str(PEERS / "keras_fit.py"), name, "--images", str(setting.images))
     epochs = ("--epochs", "1") if setting.quick else ()
     return Contender(result, (*script, *epochs, "--seed", "{seed}"))
 
@@ -108,10 +102,8 @@ def keras_peer(name: str, title: str, network: keras.Model, setting: Setting) ->
 def keras_peers(setting: Setting) -> list[Contender]:
     """Returns the two peers in plain Keras."""
     return [
-        keras_peer("keras_example", "Keras's convnet example", keras_example.network(), setting),
-        keras_peer(
-            "keras_tutorial", "the tutorial's net, Keras", keras_tutorial.network(), setting
-        ),
+        keras_peer("keras_example", "Keras's convnet example", setting),
+        keras_peer("keras_tutorial", "the tutorial's net, Keras", setting),
     ]
 
 
