@@ -8,15 +8,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mnist_exp import augmentation, export, models, provenance, signals
+from mnist_exp import augmentation, models, provenance, signals
 from mnist_exp.config import Config
 from mnist_exp.data import Split, Splits
 from mnist_exp.drawing import Drawing, Subject
 from mnist_exp.evaluation import Evaluation
-from mnist_exp.evidence import PREDICTIONS
+from mnist_exp.evidence import ONNX, PREDICTIONS
+from mnist_exp.export.onnx import write_onnx
 from mnist_exp.tracking import Recorder
-
-ONNX = "export/model.onnx"
 
 _PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8
 
@@ -54,18 +53,21 @@ def record_predictions(recorder: Recorder, result: Evaluation) -> None:
     recorder.artifact(PREDICTIONS, write)
 
 
-def record_models(recorder: Recorder, network: keras.Model, images: np.ndarray) -> None:
+def record_models(
+    recorder: Recorder, network: keras.Model, images: np.ndarray, *, threshold: float | None
+) -> None:
     """Logs the model, raw pixels in and probabilities out, and its checked ONNX twin.
 
     Args:
         recorder: the run.
         network: in float32, images to logits.
         images: uint8 [N, 28, 28], for the check.
+        threshold: the least confidence of an answer, for the ONNX file; None where unknown.
     """
     classifier = models.classifier(network)
     # First, because MLflow takes half a second for it, which the export takes too.
     recorder.model(classifier, requirements=provenance.model_requirements())
-    recorder.artifact(ONNX, lambda file: export.write_onnx(classifier, file, images))
+    recorder.artifact(ONNX, lambda file: write_onnx(classifier, file, images, threshold=threshold))
 
 
 def weights_digest(network: keras.Model) -> str:

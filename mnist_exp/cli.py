@@ -18,6 +18,7 @@ import click
 
 from mnist_exp import loading
 from mnist_exp.errors import ExperimentError, RequestError, Terminated, nearest
+from mnist_exp.export.formats import FORMATS
 from mnist_exp.help_pages import COMPLETION_HELP, HELP, TRAIN_HELP
 
 if TYPE_CHECKING:
@@ -148,14 +149,22 @@ def resume(run: str) -> None:
 
 @cli.command()
 @click.argument("run", type=RunArgument())
-@click.option("--data", metavar="NAME", help="mnist, digits or idx; the run's own by default.")
+@click.option(
+    "--data",
+    metavar="NAME",
+    help="mnist, digits, idx, mnist_c or drawings; the run's own data by default.",
+)
 @click.argument("overrides", nargs=-1)
 def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
-    """Measures a run's model again, or on other data.
+    """Measures a run's model again: on other data, on corrupted images, or on drawings.
 
     RUN is a run id or its unique start, a run name, latest, best or @champion. The result is
     recorded in the run under evaluate/NAME/, beside what was measured before. OVERRIDES set keys
     of that data: evaluate best --data idx data.root=FOLDER.
+
+    --data mnist_c takes the run's own test images, corrupted in 15 ways at 3 strengths each.
+    --data drawings takes the images in drawings/0 to drawings/9, which `demo` files; the run's ONNX
+    model reads them as `predict` does.
     """
     from mnist_exp import reevaluation
 
@@ -192,6 +201,32 @@ def compare(
     from mnist_exp.comparison.compare import compare
 
     ctx.exit(compare(runs, sweep, form=form or "table", html=html))
+
+
+@cli.command()
+@click.argument("run", type=RunArgument())
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE ...")
+@click.option("--json", "as_json", is_flag=True, help="Everything that was found, as JSON.")
+@click.option(
+    "--show",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Writes a picture (PNG) of what was found.",
+)
+@click.pass_context
+def predict(
+    ctx: click.Context, run: str, images: tuple[str, ...], *, as_json: bool, show: Path | None
+) -> None:
+    """Reads the digits in photos and drawings.
+
+    RUN is a run id or its unique start, a run name, latest, best or @champion. IMAGE is a PNG,
+    JPEG, WebP or BMP file, a folder of them, or - for standard input. Dark on light or light on
+    dark, several digits or one, of any size: each is found, and read in reading order; `?` stands
+    for one that the model is not sure of. Exit code 2: an image was refused; the others are read.
+    """
+    from mnist_exp.prediction import predict
+
+    ctx.exit(predict(run, images, as_json=as_json, picture=show))
 
 
 @cli.command()
@@ -236,6 +271,58 @@ def reproduce(
 
 
 @cli.command()
+@click.argument("run", type=RunArgument())
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    required=True,
+    help="See above.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    required=True,
+    help="A new file; for a folder, a new or empty one.",
+)
+def export(run: str, form: str, out: Path) -> None:
+    """Writes a run's model for use elsewhere, checked against the Keras model.
+
+    It takes raw pixels, uint8 [N, 28, 28], and gives ten probabilities for each image. It is
+    written only if it finds the same digits as the Keras model on 1,000 test images, with
+    probabilities within 0.0001.
+
+    onnx is a file for ONNX Runtime; savedmodel a folder for TensorFlow; litert a folder for LiteRT
+    (TensorFlow Lite) with a float32 and an int8 model, and how accurate both are: it needs
+    pip install 'mnist-exp[litert]'.
+
+    RUN is a run id or its unique start, a run name, latest, best or @champion.
+    """
+    from mnist_exp.export.export import export
+
+    export(run, form, out)
+
+
+@cli.command()
+@click.argument("run", type=RunArgument())
+@click.option("--force", is_flag=True, help="Promotes one that is worse, or not comparable, too.")
+def promote(run: str, *, force: bool) -> None:
+    """Makes a run's model the champion in MLflow's registry, unless it is worse.
+
+    The model becomes a version of the registered model `mnist` with the alias `champion`. An exact
+    McNemar test of the recorded test predictions compares it with today's champion. Exit code 1:
+    it is measurably worse, and nothing is changed. 2: the two cannot be compared. --force
+    overrides both, which the version's tags tell.
+
+    RUN is a run id or its unique start, a run name, latest, best or @champion.
+    """
+    from mnist_exp import promotion
+
+    promotion.show(promotion.promote(run, force=force))
+
+
+@cli.command()
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs."
 )
@@ -263,6 +350,34 @@ def ui(host: str, port: int) -> None:
 
     index = lookup.refreshed_index()[0]
     ui.serve(index.uri, index.experiment, host, port)
+
+
+@cli.command()
+@click.argument("run", type=RunArgument(), default="best")
+@click.option(
+    "--beside", type=RunArgument(), metavar="RUN", help="A second run that reads the same drawing."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=7860,
+    show_default=True,
+    help="The port to listen on.",
+)
+def demo(run: str, beside: str | None, host: str, port: int) -> None:
+    """Opens a drawing pad in the browser, until Ctrl-C.
+
+    RUN reads what is drawn there, or the images that are opened: best by default, or a run id or
+    its unique start, a run name, latest or @champion. Drawings can be filed with their true digits
+    in drawings/; evaluate RUN --data drawings measures a run on them.
+
+    It needs pip install 'mnist-exp[demo]', and no network. With --host 0.0.0.0 anybody on the
+    network can draw, and file.
+    """
+    from mnist_exp.demo import verb
+
+    verb.demo(run, beside, host, port)
 
 
 @cli.command()

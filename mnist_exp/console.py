@@ -4,19 +4,23 @@ Progress goes to stderr and to the run's log; only the table goes to stdout.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn, track
 from rich.table import Table
+
+from mnist_exp.wording import percent
 
 if TYPE_CHECKING:
     from mnist_exp import training
+    from mnist_exp.robustness import Robustness
 
 logger = logging.getLogger("mnist_exp")
+Item = TypeVar("Item")
 
 
 class Reporter:
@@ -110,6 +114,41 @@ def _results(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
                 f"{metrics['time/total_seconds']:.1f} s in all"
             ),
         )
+
+
+def show_robustness(title: str, found: "Robustness", where: str) -> None:
+    """Prints the accuracy on corrupted test images to stdout: a row a corruption, all in percent.
+
+    Args:
+        title: the run's name, and what was corrupted.
+        found: what was measured.
+        where: where to find more.
+    """
+    strengths = [f"strength {i}" for i, _ in enumerate(found.by_strength, start=1)]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column, name in enumerate(["accuracy, %", *strengths, "mean"]):
+        table.add_column(name, justify="right" if column else "left", no_wrap=True)
+    for one in found.corruptions:
+        table.add_row(one.name, *map(percent, [*one.accuracies, one.accuracy]))
+    table.add_row("mean", *map(percent, [*found.by_strength, found.accuracy]), style="bold")
+    mean, clean = found, found.clean
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(title, style="bold")
+    console.print(table)
+    for label, accuracy, low, high in (
+        ("corrupted", mean.accuracy, mean.accuracy_low, mean.accuracy_high),
+        ("clean", clean.accuracy, clean.accuracy_low, clean.accuracy_high),
+    ):
+        console.print(f"{label:<9}  {accuracy:.2%}  (95 % interval {low:.2%} to {high:.2%})")
+    console.print(where)
+
+
+def watched(items: Sequence[Item], description: str) -> Iterable[Item]:
+    """Yields items; on a terminal, a live line on stderr shows how many are left."""
+    console = Console(stderr=True)
+    return track(
+        items, description, console=console, transient=True, disable=not console.is_terminal
+    )
 
 
 @contextmanager

@@ -30,10 +30,12 @@ SYSTEM = "environment/system.json"
 FILES = "source/sha256sums.txt"
 DIFF = "source/diff.patch"
 PREDICTIONS = "predictions/test.npz"
+ONNX = "export/model.onnx"
 
 _TEXT_BYTES = 16 * 2**20
 _CONFIG_BYTES = 2**18
 _PREDICTIONS_BYTES = 2**28
+_ONNX_BYTES = 2**30
 _MOST_IMAGES = 1_000_000
 _CLASSES = 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -102,6 +104,15 @@ class Evidence:
         except ValueError as problem:
             expected = "arrays of digits, as NumPy saves them"
             raise self._unfit(PREDICTIONS, expected, first_line(problem)) from problem
+
+    @cached_property
+    def onnx(self) -> bytes:
+        """The ONNX model as bytes; it is data, and runs nothing but arithmetic.
+
+        Raises:
+            EvidenceError: it is missing or altered.
+        """
+        return self._content(ONNX, _ONNX_BYTES)
 
     def overrides(self) -> list[str]:
         """Returns the overrides that were typed, if they are known."""

@@ -9,9 +9,13 @@ Usage: mnist-exp VERB [ARGUMENTS]
 Verbs:
   train [OVERRIDES]     one run; with -m a sweep
   resume RUN            continues a run that was cut off, in the same MLflow run
-  evaluate RUN          measures a run's model again, or on other data
+  evaluate RUN          measures it again; --data NAME: other images, corrupted
   compare [RUN ...]     a table with intervals and paired tests; --html FILE
   reproduce RUN         runs it again: identical, not distinguishable, different
+  predict RUN IMAGE ..  reads the digits in photos and drawings
+  demo [RUN]            a drawing pad in the browser
+  export RUN            the model, checked, for ONNX Runtime, LiteRT, TensorFlow
+  promote RUN           registers its model as champion, unless it is worse
   runs                  the newest runs, one line each
   ui                    the MLflow UI on the right store
   sync                  sends what an outage left behind to MLflow
@@ -20,14 +24,11 @@ Verbs:
   RUN is a run id or its unique start, a run name, latest, best (by validation
   accuracy) or @champion. `mnist-exp VERB --help` tells more of a verb.
 
-Options:
-  --version             the version of mnist-exp
-  -h, --help            this page
+Options:  --version  -h, --help
 
 Exit codes:  0 done  1 it ran and failed  2 the request was wrong
              3, 4 verdicts of reproduce  130 Ctrl-C  143 SIGTERM
-MNIST_EXP_DEBUG=1 shows the traceback of an error. Runs are kept where
-MLFLOW_TRACKING_URI says, else in mlflow.db of this folder.
+Runs are kept where MLFLOW_TRACKING_URI says, else in mlflow.db of this folder.
 """
 
 TRAIN_HELP = """\

@@ -1,67 +1,213 @@
-"""Measures a run's logged model again, on its own test images or on others.
+"""Measures a run's logged model again: on its own test images, on others, or on corrupted ones.
 
-What it finds is recorded beside what the run measured, under `evaluate/<data>/`, never over it.
+What it finds is recorded beside what the run measured, under `evaluate/<name>/`, never over it.
 """
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mnist_exp import console, data, machine
-from mnist_exp.config import compose, from_record
-from mnist_exp.errors import RequestError
-from mnist_exp.evaluation import Evaluation
+from mnist_exp.config import Config, compose, from_record
+from mnist_exp.errors import ExperimentError, RequestError, nearest
 from mnist_exp.evaluation import evaluate as measure
 from mnist_exp.evidence import Evidence
-from mnist_exp.lookup import find
+from mnist_exp.lookup import Found, find
 from mnist_exp.story import test_metrics
 from mnist_exp.tracking import Point, events
+from mnist_exp.tracking.attempt import Attempt, first_line
 from mnist_exp.tracking.logged_model import keras_file, model_path
+from mnist_exp.tracking.records import DATA_TAG
+
+if TYPE_CHECKING:
+    from mnist_exp.models import Predict
+
+CORRUPTED = "mnist_c"
+DRAWN = "drawings"
+_PICTURE = f"evaluate/{CORRUPTED}/robustness.png"
 
 
-def evaluate(selector: str, data_name: str | None, overrides: Sequence[str] = ()) -> Evaluation:
-    """Measures a run's model and records the result in the run.
+@dataclass(frozen=True)
+class Subject:
+    """A run whose model is measured again."""
+
+    found: Found
+    config: Config  # as it was recorded
+
+    def predictor(self) -> "Predict":
+        """Loads the model: uint8 [N, 28, 28] -> logits float32 [N, 10].
+
+        Raises:
+            RequestError: the run has none.
+        """
+        machine.start_tensorflow(self.config.training.threads)
+        import keras
+
+        from mnist_exp import models
+
+        folder = model_path(self.found.store, self.found.record.run_id)
+        classifier = keras.saving.load_model(keras_file(folder))
+        return models.predictor(models.network_of(classifier))
+
+    def record(self, name: str, metrics: Mapping[str, float]) -> None:
+        """Adds metrics to the run, under `evaluate/<name>/`."""
+        run_id = self.found.record.run_id
+        points = [
+            Point(f"evaluate/{name}/{key}", value, events.now(), 0)
+            for key, value in metrics.items()
+        ]
+        self.found.store.log_metrics(run_id, points)
+        self.found.index.update([run_id])
+
+    def attach(self, path: str, write: Callable[[Path], object]) -> None:
+        """Adds an artifact to the run, beside those whose digests it recorded at its end.
+
+        Args:
+            path: where it goes, with slashes.
+            write: is called with the file to write.
+
+        Raises:
+            ExperimentError: it could not be written or sent.
+        """
+        with tempfile.TemporaryDirectory() as folder, Attempt() as attempt:
+            file = Path(folder, Path(path).name)
+            write(file)
+            self.found.store.log_artifact(self.found.record.run_id, file, path)
+        if attempt.problem is not None:
+            raise ExperimentError(
+                f"Expected to add the artifact {path} to run {self.found.record.name}. Received: "
+                f"{first_line(attempt.problem)}. The metrics are recorded; give the command again "
+                "for the artifact."
+            ) from attempt.problem
+
+
+def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> None:
+    """Measures a run's model, records the result in the run and prints it.
 
     Args:
         selector: what names the run.
-        data_name: an option of the group `data`; None takes the run's own data.
+        name: an option of the group `data`, or a key of `MEASURES`; None takes the run's own data.
         overrides: Hydra overrides of that data's keys, such as `data.root=FOLDER`.
 
-    Returns:
-        What was measured.
-
     Raises:
-        RequestError: there is no such run, it has no model, or the data are not to be had.
+        RequestError: there is no such run or name, it has no model, or the data are not to be had.
         ExperimentError: the data or the model are broken.
     """
-    found = find(selector)
-    record, store = found.record, found.store
-    recorded = from_record(Evidence(record, store.uri).config)
-    if overrides and data_name is None:
+    names = [*data.DATASETS, *MEASURES]
+    if name is not None and name not in names:
+        raise RequestError(
+            f"Expected --data to be one of {', '.join(names)}. Received: {name}."
+            f"{nearest(name, names)}"
+        )
+    if overrides and name is None:
         raise RequestError(
             f"Expected --data NAME before overrides of its keys. Received: {' '.join(overrides)}. "
             "Name the data, such as --data idx."
         )
-    config = compose([f"data={data_name}", *overrides]).config if data_name else recorded
-    options = config.data.options() | {"validation_images": 0, "train_images": None}
-    splits = data.load(config.data.name, seed=recorded.seed, **options)
-    machine.start_tensorflow(recorded.training.threads)
-    import keras
+    found = find(selector)
+    recorded = from_record(Evidence(found.record, found.store.uri).config)
+    subject = Subject(found, recorded)
+    if name is not None and name in MEASURES:
+        MEASURES[name](subject, overrides)
+    else:
+        _test(subject, compose([f"data={name}", *overrides]).config if name else recorded)
 
-    from mnist_exp import models
 
-    classifier = keras.saving.load_model(keras_file(model_path(store, record.run_id)))
-    predict = models.predictor(models.network_of(classifier))
-    result = measure(predict(splits.test.images), splits.test.labels)
-    metrics = test_metrics(result)
-    name = config.data.name
-    points = [
-        Point(key.replace("test/", f"evaluate/{name}/"), value, events.now(), 0)
-        for key, value in metrics.items()
-    ]
-    store.log_metrics(record.run_id, points)
-    found.index.update([record.run_id])
+def _test(subject: Subject, config: Config) -> None:
+    """Measures what a run measures at its end, on the test images of a config."""
+    splits, name = _load(config, subject.config.seed), config.data.name
+    predict = subject.predictor()
+    metrics = test_metrics(measure(predict(splits.test.images), splits.test.labels))
+    subject.record(name, {key.removeprefix("test/"): value for key, value in metrics.items()})
+    record = subject.found.record
     console.show_result(
         f"{record.name} on {len(splits.test):,} test images of {name}",
         metrics,
         f"recorded as evaluate/{name}/* in run {record.run_id}",
     )
-    return result
+
+
+def _corrupted(subject: Subject, overrides: Sequence[str]) -> None:
+    """Measures a model on the run's own test images, corrupted in many ways."""
+    splits = _own_data(subject, overrides)
+    predict = subject.predictor()
+    from mnist_exp import robustness
+
+    images, labels = splits.test.images, splits.test.labels
+    watched = partial(console.watched, description="corrupted sets")
+    found = robustness.measure(predict, images, labels, watched=watched)
+    subject.record(CORRUPTED, robustness.metrics(found))
+    record = subject.found.record
+    console.show_robustness(
+        f"{record.name} on {len(labels):,} test images of {splits.name}, corrupted in "
+        f"{len(found.corruptions)} ways",
+        found,
+        f"recorded as evaluate/{CORRUPTED}/* in run {record.run_id}\n"
+        f"drawn in its artifact {_PICTURE}",
+    )
+    from mnist_exp import plots
+    from mnist_exp.plots.robustness import robustness as picture
+
+    subject.attach(_PICTURE, partial(plots.save, picture(found)))
+
+
+def _drawn(subject: Subject, overrides: Sequence[str]) -> None:
+    """Measures the ONNX model on drawings that were filed, from the image file on."""
+    from mnist_exp import drawings, legibility
+    from mnist_exp.inference import Model, Recognizer
+
+    folder = drawings.folder_of(overrides)
+    labelled = drawings.require(folder)
+    record = subject.found.record
+    recognizer = Recognizer(Model(Evidence(record, subject.found.store.uri).onnx))
+    watched = partial(console.watched, description="drawings")
+    found = legibility.measure(recognizer, labelled, watched=watched)
+    subject.record(DRAWN, found.metrics())
+    legibility.show(
+        f"{record.name} on the drawings in {folder}, {len(labelled):,} in all",
+        found,
+        f"recorded as evaluate/{DRAWN}/* in run {record.run_id}",
+    )
+
+
+Measure = Callable[[Subject, Sequence[str]], None]
+# What --data takes besides data sets: name -> what measures, records and prints.
+MEASURES: dict[str, Measure] = {CORRUPTED: _corrupted, DRAWN: _drawn}
+
+
+def _load(config: Config, seed: int) -> data.Splits:
+    options = config.data.options() | {"validation_images": 0, "train_images": None}
+    return data.load(config.data.name, seed=seed, **options)
+
+
+def _own_data(subject: Subject, overrides: Sequence[str]) -> data.Splits:
+    """Loads the data that a run was tested on.
+
+    Args:
+        subject: the run.
+        overrides: of `data.root`, where the data lie elsewhere now.
+
+    Raises:
+        RequestError: an override is of another key, or these are other data.
+    """
+    config, record = subject.config, subject.found.record
+    for text in overrides:
+        if text.partition("=")[0] != "data.root":
+            raise RequestError(
+                f"Expected no override but data.root=FOLDER with --data {CORRUPTED}, which takes "
+                f"the run's own test images. Received: {text}. Leave it out."
+            )
+    if overrides:
+        chosen = compose([f"data={config.data.name}", *overrides]).config.data
+        config = config.model_copy(update={"data": chosen})
+    splits = _load(config, config.seed)
+    recorded = record.tags.get(DATA_TAG, splits.digest)
+    if splits.digest != recorded:
+        raise RequestError(
+            f"Expected the data of run {record.name}, SHA-256 {recorded}. Received: other data, "
+            f"{splits.digest}. Name the folder of its data with data.root=FOLDER."
+        )
+    return splits

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_exp import console, data, drawing, loading, machine
+from mnist_exp import console, data, drawing, loading, machine, selective
 from mnist_exp.config import Config
 from mnist_exp.errors import ExperimentError
 from mnist_exp.evaluation import Evaluation, evaluate
@@ -100,14 +100,28 @@ def _measure(
     from mnist_exp import artifacts
 
     result = evaluate(trained.predict(splits.test.images), splits.test.labels)
-    measured = {**test_metrics(result), **trained.choice}
+    selection = _selection(trained, splits.validation)
+    measured = {**test_metrics(result), **trained.choice, **selection}
     recorder.metrics(measured)  # before anything else can fail: the test set is measured once
     drawn = artifacts.begin_plots(config, trained.history, result, splits)
     artifacts.record_predictions(recorder, result)
-    artifacts.record_models(recorder, trained.network, splits.test.images)
+    artifacts.record_models(
+        recorder,
+        trained.network,
+        splits.test.images,
+        threshold=selection.get(selective.THRESHOLD),
+    )
     recorder.tags({WEIGHTS_TAG: artifacts.weights_digest(trained.network)})
     artifacts.record_plots(recorder, drawn)
     return measured
+
+
+def _selection(trained: Trained, validation: data.Split) -> dict[str, float]:
+    """Returns what is recorded of when the network should answer; nothing without images."""
+    if not len(validation):
+        return {}
+    result = evaluate(trained.predict(validation.images), validation.labels)
+    return selective.select(result.probabilities, result.labels).metrics()
 
 
 def test_metrics(result: Evaluation) -> dict[str, float]:

@@ -35,7 +35,7 @@ def test_the_wheel_holds_the_package_and_every_config(wheel):
         path.relative_to(REPOSITORY).as_posix()
         for folder in ("mnist_exp", "hydra_plugins")
         for path in (REPOSITORY / folder).rglob("*")
-        if path.suffix in (".html", ".py", ".typed")
+        if path.suffix in (".css", ".html", ".js", ".py", ".typed")
     }
     configs = {
         f"mnist_exp/{path.relative_to(REPOSITORY).as_posix()}"

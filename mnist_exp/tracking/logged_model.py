@@ -14,6 +14,7 @@ from mnist_exp.tracking.store import Store
 
 _DATA = "data"
 _KERAS_FILE = "model.keras"
+_DESCRIPTION_FILE = "MLmodel"
 
 
 def save_model(model: Any, folder: Path) -> None:
@@ -68,32 +69,61 @@ def send_model(store: Store, run_id: str, folder: Path, event: Model) -> str:
 def model_id(store: Store, run_id: str) -> str | None:
     """Returns the id of the run's logged model, the newest if there are more; None without one."""
     outputs = store.client.get_run(run_id).outputs
-    models = [store.client.get_logged_model(o.model_id) for o in outputs.model_outputs or []]
-    ready = [model for model in models if str(model.status) == "READY"]
+    models = [_get(store.client, output.model_id) for output in outputs.model_outputs or []]
+    ready = [model for model in models if model is not None and str(model.status) == "READY"]
     return max(ready, key=lambda m: m.creation_timestamp).model_id if ready else None
+
+
+def logged_model(store: Store, run_id: str) -> Any:
+    """Returns the run's logged model as MLflow describes it.
+
+    Raises:
+        RequestError: The run has no model, or its files are gone.
+    """
+    found = model_id(store, run_id)
+    if found is None:
+        raise RequestError(
+            f"Expected a run with a logged model. Received: {run_id}, which has none: only runs "
+            "that finished have one, until it is deleted. Choose another with `mnist-exp runs`."
+        )
+    model = store.client.get_logged_model(found)
+    files = store.client.list_logged_model_artifacts(found)
+    if not any(file.path == _DESCRIPTION_FILE for file in files):
+        raise RequestError(
+            f"Expected the files of a run's logged model in {model.artifact_location}. Received: "
+            f"no {_DESCRIPTION_FILE} there. Restore them; if the project has moved, keep the old "
+            "path as a link."
+        )
+    return model
 
 
 def model_path(store: Store, run_id: str) -> Path:
     """Returns the folder of the run's model in MLflow's format; a remote one is downloaded.
 
     Raises:
-        RequestError: The run has no model.
+        RequestError: The run has no model, or its files are gone.
     """
-    found = model_id(store, run_id)
-    if found is None:
-        raise RequestError(
-            f"Expected a run with a logged model. Received: {run_id}, which has none: only runs "
-            "that finished have one. Choose another with `mnist-exp runs`."
-        )
     from mlflow.artifacts import download_artifacts
 
-    location = store.client.get_logged_model(found).artifact_location
+    location = logged_model(store, run_id).artifact_location
     return Path(download_artifacts(artifact_uri=location, tracking_uri=store.uri))
 
 
 def keras_file(folder: Path) -> Path:
     """Returns the `.keras` file inside a model folder."""
     return folder / _DATA / _KERAS_FILE
+
+
+def _get(client: Any, model_id: str) -> Any:
+    """Returns a logged model; None when it was deleted."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_logged_model(model_id)
+    except MlflowException as problem:
+        if problem.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
 
 
 def _find(client: Any, run: Any, name: str) -> Any:
@@ -117,7 +147,7 @@ def _complete(folder: Path, event: Model, logged: Any, run_id: str) -> None:
     from mlflow.types.schema import Schema, TensorSpec
     from mlflow.utils.environment import _process_pip_requirements, _PythonEnv
 
-    (folder / "MLmodel").unlink(missing_ok=True)  # of a try that was cut off
+    (folder / _DESCRIPTION_FILE).unlink(missing_ok=True)  # of a try that was cut off
     model = Description(
         artifact_path=logged.artifact_location,
         run_id=run_id,
@@ -144,4 +174,4 @@ def _complete(folder: Path, event: Model, logged: Any, run_id: str) -> None:
     (folder / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
     (folder / "conda.yaml").write_text(yaml.safe_dump(conda), encoding="utf-8")
     _PythonEnv.current().to_yaml(str(folder / "python_env.yaml"))
-    model.save(str(folder / "MLmodel"))
+    model.save(str(folder / _DESCRIPTION_FILE))

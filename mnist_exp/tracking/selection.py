@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 from mnist_exp.errors import RequestError, nearest
+from mnist_exp.tracking import registry
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL, Store
 
@@ -64,18 +65,19 @@ def _validation(run: RunRecord) -> float:
 
 
 def _champion(runs: Sequence[RunRecord], store: Store) -> RunRecord:
-    run_id = store.champion_run_id()
-    if run_id is None:
+    champion = registry.champion(store)
+    if champion is None:
         raise RequestError(
             f"Expected a champion of the registered model {REGISTERED_MODEL!r}. Received: none. "
-            "Register a run's model by that name in the MLflow UI, and give it the alias."
+            "`mnist-exp promote RUN` makes one."
         )
     for run in runs:
-        if run.run_id == run_id:
+        if run.run_id == champion.run_id:
             return run
     raise RequestError(
         f"Expected the champion in the experiment {store.experiment!r}. Received: the run "
-        f"{run_id}, which is deleted or in another one. Give the alias to another in the MLflow UI."
+        f"{champion.run_id}, which is deleted or in another one. `mnist-exp promote RUN` makes "
+        "another."
     )
 
 

@@ -1,7 +1,7 @@
 """Runs in MLflow: every call that writes or reads them, in plain values.
 
-With `connection`, `logged_model` and `view` the only importer of mlflow, which is loaded at the
-first call.
+With `connection`, `logged_model`, `registry` and `view` the only importer of mlflow, which is
+loaded at the first call.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -166,8 +166,15 @@ class Store:
         return min(found, key=lambda run: run.deleted) if found else None
 
     def get(self, run_id: str) -> RunRecord | None:
-        """Returns a run; None when MLflow has none by that id."""
-        return next(self._search(f"attributes.run_id = '{run_id}'", "all"), None)
+        """Returns a run of any experiment, a deleted one too; None when MLflow has none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _record(self.client.get_run(run_id))
+        except MlflowException as problem:
+            if problem.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
 
     def search(self, filter_string: str = "", *, deleted: bool = False) -> Iterator[RunRecord]:
         """Yields the runs of the experiment, newest first.
@@ -189,18 +196,6 @@ class Store:
 
         location = self.client.get_run(run_id).info.artifact_uri
         return Path(download_artifacts(artifact_uri=f"{location}/{path}", tracking_uri=self.uri))
-
-    def champion_run_id(self) -> str | None:
-        """Returns the run of the registered model's champion; None when there is none."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            version = self.client.get_model_version_by_alias(REGISTERED_MODEL, CHAMPION)
-        except MlflowException as problem:
-            if problem.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
-        return None if version.run_id is None else str(version.run_id)
 
     def _experiment_id(self, *, create: bool) -> str | None:
         return connection.experiment_id(self.client, self.uri, self.experiment, create=create)

@@ -98,7 +98,7 @@ def test_the_champion_is_the_registered_one(store):
     start = Start(now(), "job-1", "cnn", "mnist", store.uri, {}, {}, "", None, None, {})
     run_id = store.create_run(start)
     runs = list(store.search())
-    with pytest.raises(RequestError, match="give it the alias"):
+    with pytest.raises(RequestError, match="mnist-exp promote RUN"):
         select("@champion", runs, store)
     store.client.create_registered_model("mnist")
     version = store.client.create_model_version("mnist", "/somewhere", run_id=run_id)

@@ -256,15 +256,6 @@ def test_a_deleted_experiment_is_named(store, run_id):
         store.create_run(start_event(job_id="job-2"))
 
 
-def test_the_champion_is_found_by_its_alias(store, run_id):
-    assert store.champion_run_id() is None
-    store.client.create_registered_model("mnist")
-    assert store.champion_run_id() is None
-    version = store.client.create_model_version("mnist", "/somewhere", run_id=run_id)
-    store.client.set_registered_model_alias("mnist", "champion", version.version)
-    assert store.champion_run_id() == run_id
-
-
 def test_writers_at_once_all_get_through(store):
     def write(number: int) -> None:
         own = Store(store.uri, "mnist")

@@ -1,0 +1,138 @@
+"""Serves a page on an address of this machine, until Ctrl-C or SIGTERM.
+
+Nothing is fetched from elsewhere, by the server or by the page. What is sent here is limited.
+"""
+
+import ipaddress
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mnist_exp.errors import RequestError
+
+if TYPE_CHECKING:
+    import gradio as gr
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MOST_BODY_BYTES = 24 * 2**20  # of a request: an image file of 16 MiB in base64, and some
+_MOST_UPLOAD_BYTES = 1  # none: the page sends images with its questions, and nothing is stored
+# A browser refuses whatever the page should ask from another machine. Gradio compiles templates.
+_POLICY = (
+    "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; frame-ancestors 'self'"
+)
+SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Returns a socket that is bound.
+
+    Raises:
+        RequestError: the address is not to be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        raise RequestError(
+            f"Expected an address to listen on. Received: {host}:{port}, {reason}. "
+            f"Another program may use it; try `mnist-exp demo --port {port + 1}`."
+        ) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Tells whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Tells Gradio, before it is imported, to report nothing, and to leave no files behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(SETTINGS | {"GRADIO_TEMP_DIR": folder})
+        yield
+
+
+def serve(page: "gr.Blocks", look: dict[str, object], listener: socket.socket, host: str) -> None:
+    """Serves a page in the foreground; Ctrl-C and SIGTERM end it as they end any command.
+
+    Args:
+        page: what to serve.
+        look: its theme and style.
+        listener: where.
+        host: as the user named it.
+    """
+    import uvicorn
+
+    config = uvicorn.Config(
+        application(page, look, host),
+        log_level="critical",
+        lifespan="on",
+        timeout_graceful_shutdown=1,  # a page that is open holds a connection
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def application(page: "gr.Blocks", look: dict[str, object], host: str) -> "ASGIApp":
+    """Returns the page as an application for a server; see `serve`."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard)
+    if is_loopback(host) and ":" not in host:  # a site may have a name of its own for 127.0.0.1
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", host])
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        server_name=host,
+        footer_links=[],
+        run_history=False,
+        max_file_size=_MOST_UPLOAD_BYTES,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        **look,
+    )
+    return app
+
+
+class Guard:
+    """Refuses what is too large before it is read, and keeps the page from asking elsewhere."""
+
+    def __init__(self, app: "ASGIApp") -> None:
+        """Wraps an application."""
+        self._app = app
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answers a request."""
+        from starlette.datastructures import Headers, MutableHeaders
+        from starlette.responses import PlainTextResponse
+
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers:
+            refusal = PlainTextResponse("Expected a Content-Length.", 411)
+        elif not length.isdecimal() or int(length) > MOST_BODY_BYTES:
+            refusal = PlainTextResponse(f"Expected at most {MOST_BODY_BYTES} bytes.", 413)
+        else:
+            refusal = None
+
+        async def answer(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Content-Security-Policy"] = _POLICY
+            await send(message)
+
+        await (refusal or self._app)(scope, receive, answer)

@@ -1,0 +1,128 @@
+"""The bytes of an image file -> grey values of a bearable size.
+
+Files come from anybody: the format and the number of pixels are read from the header, and what is
+too large is refused before a pixel is decoded.
+"""
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mnist_exp.errors import RequestError, reason_of
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+MOST_BYTES = 64 * 2**20
+MOST_PIXELS = 50_000_000  # of a phone's largest usual photo
+FEWEST_PIXELS_A_SIDE = 8
+WORKING_SIDE = 1024  # pixels; what is larger is reduced, since a digit needs a hundred
+
+# They are refused in words of our own.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def decode(content: bytes, name: str) -> NDArray[np.float32]:
+    """Decodes an image.
+
+    Args:
+        content: of a PNG, JPEG, WebP or BMP file, in any colour mode, transparent or not.
+        name: of the image, for messages.
+
+    Returns:
+        float32 [H, W], 0 black to 1 white, upright, its longer side at most 1,024 pixels. Of a
+        drawing on a transparent ground, what is drawn is black on white.
+
+    Raises:
+        RequestError: it is none, too large, too small, animated, or broken.
+    """
+    if not content:
+        raise _refused(name, "an image", "an empty file")
+    if len(content) > MOST_BYTES:
+        raise _refused(
+            name, f"at most {MOST_BYTES // 2**20} MiB", f"{len(content) / 2**20:.0f} MiB"
+        )
+    image = _opened(content, name)
+    try:
+        image.draft("L", (WORKING_SIDE, WORKING_SIDE))  # of a JPEG: decodes what is needed
+        return grey(image)
+    except Exception as problem:  # a decoder may raise anything on a broken file
+        raise _broken(name, problem) from problem
+
+
+def grey(image: Image.Image) -> NDArray[np.float32]:
+    """Returns the grey values of an opened image; see `decode`."""
+    factor = -(-max(image.size) // WORKING_SIDE)
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith(("I", "F")):
+        values = np.asarray(_reduced(upright.convert("F"), factor))
+        return np.clip(values / _full_scale(image.mode, values), 0, 1).astype(np.float32)
+    if upright.has_transparency_data:
+        return _on_paper(_reduced(upright.convert("RGBA"), factor))
+    return _scaled(_reduced(upright.convert("L"), factor))
+
+
+def _opened(content: bytes, name: str) -> Image.Image:
+    """Reads the header, and refuses what should not be decoded."""
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        width, height = image.size
+        frames = getattr(image, "n_frames", 1)
+    except Image.DecompressionBombError as problem:
+        raise _refused(name, f"at most {MOST_PIXELS:,} pixels", "many times more") from problem
+    except UnidentifiedImageError as problem:
+        start = content[:16].hex(" ")
+        received = f"a file that is none of them; it begins with {start}"
+        raise _refused(name, "a PNG, JPEG, WebP or BMP image", received) from problem
+    except Exception as problem:  # as above
+        raise _broken(name, problem) from problem
+    if width * height > MOST_PIXELS:
+        raise _refused(name, f"at most {MOST_PIXELS:,} pixels", f"{width:,} x {height:,}")
+    if min(width, height) < FEWEST_PIXELS_A_SIDE:
+        raise _refused(
+            name, f"at least {FEWEST_PIXELS_A_SIDE} pixels a side", f"{width} x {height}"
+        )
+    if frames > 1 and image.format in {"PNG", "WEBP"}:  # a JPEG may hold a second view
+        raise _refused(name, "one picture", f"an animation of {frames} frames")
+    return image
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    return image if factor <= 1 else image.reduce(factor)
+
+
+def _full_scale(mode: str, values: NDArray[np.float32]) -> float:
+    """Returns what white is in an image of 16 or more bits, or of floating point."""
+    if mode == "F":
+        return max(float(values.max()), 1.0)
+    return 65535.0
+
+
+def _on_paper(image: Image.Image) -> NDArray[np.float32]:
+    """Puts a transparent image on a ground from which it stands out."""
+    red, green, blue, alpha = image.split()
+    cover = _scaled(alpha)
+    light = _scaled(Image.merge("RGB", (red, green, blue)).convert("L"))
+    opaque = light[cover > 0.5]  # noqa: PLR2004 - more there than not
+    if not len(opaque):
+        return np.ones_like(cover)
+    low, paper, high = np.percentile(opaque, (2, 50, 98))
+    if high - low < 0.2:  # noqa: PLR2004 - of one colour: what is drawn is where it is opaque
+        return (1 - cover).astype(np.float32)
+    return (light * cover + np.float32(paper) * (1 - cover)).astype(np.float32)
+
+
+def _scaled(image: Image.Image) -> NDArray[np.float32]:
+    return np.asarray(image, np.float32) / np.float32(255)
+
+
+def _refused(name: str, expected: str, received: str) -> RequestError:
+    return RequestError(
+        f"{name}: Expected {expected}. Received: {received}. Give a photo or a drawing as PNG, "
+        f"JPEG, WebP or BMP, of at most {MOST_PIXELS // 1_000_000} million pixels."
+    )
+
+
+def _broken(name: str, problem: Exception) -> RequestError:
+    return _refused(name, "a whole image file", f"a broken one ({reason_of(problem)})")

@@ -1,0 +1,79 @@
+"""An image -> the digits in it, each with its place, its probabilities and whether they suffice."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_exp.inference.ink import find_ink
+from mnist_exp.inference.model import Model
+from mnist_exp.inference.normalization import normalize
+from mnist_exp.inference.segmentation import Box, Segment, segment
+
+MOST_DIGITS = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Digit:
+    """One digit that was found."""
+
+    box: Box  # where it is, in pixels of the image as it was decoded
+    pixels: NDArray[np.uint8]  # uint8 [28, 28], ink bright: what the model saw
+    probabilities: NDArray[np.float32]  # float32 [10]
+    sure: bool  # whether the greatest probability reaches the model's threshold
+
+    @property
+    def value(self) -> int:
+        """The most probable digit, 0-9."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def confidence(self) -> float:
+        """The probability of `value`."""
+        return float(self.probabilities.max())
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What an image says."""
+
+    digits: tuple[Digit, ...]  # in reading order; empty: nothing is drawn
+
+    @property
+    def text(self) -> str:
+        """The digits as text, `?` for one that is unsure."""
+        return "".join(str(digit.value) if digit.sure else "?" for digit in self.digits)
+
+
+class Recognizer:
+    """Reads images with one model."""
+
+    def __init__(self, model: Model) -> None:
+        """Remembers the model."""
+        self.model = model
+
+    def read(self, grey: NDArray[np.float32]) -> Reading:
+        """Finds and recognises the digits of an image.
+
+        Args:
+            grey: float32 [H, W], 0 black to 1 white, as `decode` returns it.
+        """
+        segments = find(grey)
+        images = np.stack([normalize(found.ink) for found in segments]) if segments else _NONE
+        return Reading(
+            tuple(
+                Digit(found.box, pixels, row, bool(row.max() >= self.model.threshold))
+                for found, pixels, row in zip(
+                    segments, images, self.model.probabilities(images), strict=True
+                )
+            )
+        )
+
+
+_NONE = np.empty((0, 28, 28), np.uint8)
+
+
+def find(grey: NDArray[np.float32]) -> list[Segment]:
+    """Returns the ink of each digit of an image, in reading order; see `Recognizer.read`."""
+    ink = find_ink(grey)
+    return [] if ink is None else segment(ink)[:MOST_DIGITS]

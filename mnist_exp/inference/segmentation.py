@@ -1,0 +1,158 @@
+"""Ink -> the digits in it, in reading order: strokes that belong together become one.
+
+Digits that touch each other are not taken apart.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_INK = 0.5
+_SPECK_SIDE = 0.15  # of the tallest stroke: what is smaller in both directions is dirt
+_SPECK_AREA = 0.02  # of the largest stroke
+_NEAR = 0.05  # of the taller one's height: strokes with so small a gap belong together
+_BELOW = 0.25  # the same for strokes one above the other
+_OVERLAP = 0.5  # of the narrower one's width: so much makes strokes lie one above the other
+_WHOLE = 0.75  # of the tallest: two strokes of such height are two digits, however near
+_SAME_LINE = 0.5  # of the lower one's height
+_MOST_STROKES = 1000
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where something lies in an image, in pixels; `right` and `bottom` are just outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """One digit: its box, and its ink alone."""
+
+    box: Box
+    ink: NDArray[np.float32]  # float32 [box.height, box.width], 0 ground to 1 ink
+
+
+def segment(ink: NDArray[np.float32]) -> list[Segment]:
+    """Finds the digits.
+
+    Args:
+        ink: float32 [H, W], 0 ground to 1 ink.
+
+    Returns:
+        Each digit, line by line and from left to right; empty where there is only dirt.
+    """
+    mask = (ink > _INK).view(np.uint8)
+    labels: NDArray[np.int32]  # [H, W]: 0 ground, then the strokes
+    stats: NDArray[np.int32]  # [1 + strokes, 5]: left, top, width, height, area
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    boxes = [Box(x, y, x + width, y + height) for x, y, width, height, _ in stats[1:].tolist()]
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    strokes = _without_specks(boxes, areas)
+    groups = _grouped({number: boxes[number] for number in strokes})
+    segments = [_cut(ink, labels, members, boxes) for members in groups]
+    return _in_reading_order(segments)
+
+
+def _without_specks(boxes: list[Box], areas: NDArray[np.int32]) -> list[int]:
+    """Returns the numbers of the strokes that are worth reading."""
+    if not boxes:
+        return []
+    tallest = max(max(box.width, box.height) for box in boxes)
+    kept = [
+        number
+        for number, box in enumerate(boxes)
+        if max(box.width, box.height) > _SPECK_SIDE * tallest
+        and areas[number] > _SPECK_AREA * areas.max()
+    ]
+    return sorted(kept, key=lambda number: -areas[number])[:_MOST_STROKES]
+
+
+def _grouped(strokes: dict[int, Box]) -> list[list[int]]:
+    """Puts the strokes together that make one digit; largest first, each joins the nearest."""
+    if not strokes:
+        return []
+    tallest = max(box.height for box in strokes.values())
+    groups: list[tuple[Box, list[int]]] = []
+    for number, box in sorted(strokes.items(), key=lambda item: -item[1].height):
+        near = [group for group in groups if _belong(group[0], box, tallest)]
+        if near:
+            closest = min(near, key=lambda group: _gap(group[0], box))
+            groups.remove(closest)
+            groups.append((_union(closest[0], box), [*closest[1], number]))
+        else:
+            groups.append((box, [number]))
+    return [members for _, members in groups]
+
+
+def _belong(digit: Box, stroke: Box, tallest: int) -> bool:
+    """Tells whether a stroke is part of a digit."""
+    height = max(digit.height, stroke.height)
+    gap = _gap(digit, stroke)
+    shared = min(digit.right, stroke.right) - max(digit.left, stroke.left)
+    one_above = shared >= _OVERLAP * min(digit.width, stroke.width)
+    if min(digit.height, stroke.height) > _WHOLE * tallest:
+        return gap == 0 and one_above
+    return gap <= (_BELOW if one_above else _NEAR) * height
+
+
+def _gap(one: Box, other: Box) -> float:
+    """Returns the distance of two boxes in pixels; 0 where they meet."""
+    across = max(one.left, other.left) - min(one.right, other.right)
+    down = max(one.top, other.top) - min(one.bottom, other.bottom)
+    return float(np.hypot(max(across, 0), max(down, 0)))
+
+
+def _union(one: Box, other: Box) -> Box:
+    return Box(
+        min(one.left, other.left),
+        min(one.top, other.top),
+        max(one.right, other.right),
+        max(one.bottom, other.bottom),
+    )
+
+
+def _cut(
+    ink: NDArray[np.float32], labels: NDArray[np.int32], members: list[int], boxes: list[Box]
+) -> Segment:
+    """Takes a digit out of the image, with its soft edges and without its neighbours."""
+    box = boxes[members[0]]
+    for number in members[1:]:
+        box = _union(box, boxes[number])
+    window = np.s_[box.top : box.bottom, box.left : box.right]
+    own = np.isin(labels[window], np.array(members) + 1)
+    around = cv2.dilate(own.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
+    kept = own | (around & (labels[window] == 0))
+    return Segment(box, np.where(kept, ink[window], 0).astype(np.float32))
+
+
+def _in_reading_order(segments: list[Segment]) -> list[Segment]:
+    """Sorts digits by line and from left to right; who shares half a height shares a line."""
+    lines: list[list[Segment]] = []
+    for found in sorted(segments, key=lambda s: s.box.top + s.box.bottom):
+        line = lines[-1] if lines else []
+        if any(_side_by_side(found.box, other.box) for other in line):
+            line.append(found)
+        else:
+            lines.append([found])
+    return [found for line in lines for found in sorted(line, key=lambda s: s.box.left)]
+
+
+def _side_by_side(one: Box, other: Box) -> bool:
+    shared = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return shared > _SAME_LINE * min(one.height, other.height)

@@ -1,0 +1,176 @@
+"""`mnist-exp predict`: image files -> the digits in them, by the ONNX model of a run."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from mnist_exp.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.evidence import Evidence
+from mnist_exp.inference import Digit, Model, Reading, Recognizer, decode
+from mnist_exp.inference.decoding import MOST_BYTES
+from mnist_exp.lookup import find
+from mnist_exp.tracking import RunRecord
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+STANDARD_INPUT = "-"
+REFUSED = 2
+_ALTERNATIVES = 2
+
+
+class Answer(NamedTuple):
+    """What an image says."""
+
+    name: str  # of the image
+    grey: Any  # float32 [H, W], 0 black to 1 white
+    reading: Reading
+
+
+def recognizer_of(selector: str) -> tuple[Recognizer, RunRecord]:
+    """Returns what reads images with a run's model, and the run.
+
+    Args:
+        selector: what names the run.
+
+    Raises:
+        RequestError: there is no such run, or it has no ONNX model, or an altered one.
+        ExperimentError: the model cannot be loaded.
+    """
+    found = find(selector)
+    return Recognizer(Model(Evidence(found.record, found.store.uri).onnx)), found.record
+
+
+def predict(
+    selector: str, images: Sequence[str], *, as_json: bool = False, picture: Path | None = None
+) -> int:
+    """Reads images and prints what they say, as a table or as JSON.
+
+    Args:
+        selector: what names the run.
+        images: files, folders, or `-` for standard input.
+        as_json: whether to print everything that is known.
+        picture: where a picture of what was found goes; None for none.
+
+    Returns:
+        The exit code: 2 if an image was refused, of which stderr tells; the others are read.
+
+    Raises:
+        RequestError: there is no such run or file, or nothing to read.
+        ExperimentError: the model or the picture failed.
+    """
+    names = [name for image in images for name in _files(image)]
+    recognizer, run = recognizer_of(selector)
+    answers: list[Answer] = []
+    for name in names:
+        try:
+            grey = decode(_content(name), name)
+        except RequestError as problem:
+            click.echo(str(problem), err=True)
+            continue
+        answers.append(Answer(name, grey, recognizer.read(grey)))
+    if as_json:
+        click.echo(json.dumps([_as_json(answer) for answer in answers], indent=2))
+    elif answers:
+        _print_table(answers)
+    if picture is not None and answers:
+        _draw(answers, run, picture)
+    return REFUSED if len(answers) < len(names) else 0
+
+
+def _files(image: str) -> Iterator[str]:
+    """Yields the image files that an argument means."""
+    path = Path(image)
+    if image == STANDARD_INPUT or path.is_file():
+        yield image
+    elif path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        if not found:
+            raise RequestError(
+                f"Expected a folder with images ({', '.join(SUFFIXES)}). Received: {image}, which "
+                "has none. Folders inside it are not looked into; name them."
+            )
+        yield from map(str, found)
+    else:
+        raise RequestError(
+            f"Expected an image file, a folder, or - for standard input. Received: {image}, "
+            "which does not exist or is neither. Check the path."
+        )
+
+
+def _content(name: str) -> bytes:
+    """Reads an image, and no more of it than is allowed and one byte."""
+    try:
+        if name == STANDARD_INPUT:
+            return sys.stdin.buffer.read(MOST_BYTES + 1)
+        with Path(name).open("rb") as stream:
+            return stream.read(MOST_BYTES + 1)
+    except OSError as problem:
+        raise RequestError(
+            f"{name}: Expected a file that can be read. Received: {reason_of(problem)}. Check its "
+            "permissions."
+        ) from problem
+
+
+def _as_json(answer: Answer) -> dict[str, Any]:
+    height, width = answer.grey.shape
+    return {
+        "image": answer.name,
+        "text": answer.reading.text,
+        "size": [width, height],  # the boxes are in these pixels
+        "digits": [
+            {
+                "digit": digit.value,
+                "confidence": digit.confidence,
+                "sure": digit.sure,
+                "probabilities": digit.probabilities.tolist(),
+                "box": [digit.box.left, digit.box.top, digit.box.right, digit.box.bottom],
+            }
+            for digit in answer.reading.digits
+        ],
+    }
+
+
+def _print_table(answers: Sequence[Answer]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("image", "reads", "least confidence", ""):
+        table.add_column(title, overflow="fold")
+    for name, _, reading in answers:
+        table.add_row(name, reading.text or "-", _least_confidence(reading), remarks(reading))
+    Console(highlight=False, markup=False).print(table)
+
+
+def _least_confidence(reading: Reading) -> str:
+    return f"{min(d.confidence for d in reading.digits):.1%}" if reading.digits else ""
+
+
+def remarks(reading: Reading) -> str:
+    """Returns what has to be said in words: that nothing is drawn, or what is unsure."""
+    if not reading.digits:
+        return "nothing drawn"
+    unsure = [unsure_words(digit) for digit in reading.digits if not digit.sure]
+    return "; ".join(unsure)
+
+
+def unsure_words(digit: Digit) -> str:
+    """Returns the likeliest answers of a digit that is not sure, such as "unsure: 4 or 9"."""
+    order = digit.probabilities.argsort()[::-1][:_ALTERNATIVES]
+    return "unsure: " + " or ".join(f"{i} ({digit.probabilities[i]:.0%})" for i in order)
+
+
+def _draw(answers: Sequence[Answer], run: RunRecord, picture: Path) -> None:
+    from mnist_exp.plots.frame import save
+    from mnist_exp.plots.readings import readings
+
+    try:
+        save(readings([(a.name, a.grey, a.reading) for a in answers], run.name), picture)
+    except OSError as problem:
+        raise ExperimentError(
+            f"Expected to write {picture}. Received: {reason_of(problem)}. Name another place."
+        ) from problem
+    click.echo(f"What was found is in {picture}.", err=True)

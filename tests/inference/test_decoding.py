@@ -1,0 +1,144 @@
+"""Image files as people have them, and as they break: grey values or one clear refusal."""
+
+import struct
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+from drawn import STROKES, draw, encoded
+from PIL import Image
+
+from mnist_exp.errors import RequestError
+from mnist_exp.inference import decode
+from mnist_exp.inference.decoding import WORKING_SIDE
+
+SEVEN = draw(STROKES[7])
+EXPECTED = SEVEN.astype(np.float32) / 255
+
+
+def colour(alpha=255):
+    return np.dstack([SEVEN, SEVEN, SEVEN, np.full_like(SEVEN, alpha)])
+
+
+def close(grey, tolerance=0.02):
+    return np.abs(grey - EXPECTED).mean() < tolerance
+
+
+@pytest.mark.parametrize(
+    ("form", "mode"),
+    [
+        ("PNG", "1"),
+        ("PNG", "L"),
+        ("PNG", "LA"),
+        ("PNG", "P"),
+        ("PNG", "RGB"),
+        ("PNG", "RGBA"),
+        ("PNG", "I;16"),
+        ("JPEG", "L"),
+        ("JPEG", "RGB"),
+        ("JPEG", "CMYK"),
+        ("WEBP", "RGB"),
+        ("WEBP", "RGBA"),
+        ("BMP", "L"),
+        ("BMP", "1"),
+        ("BMP", "RGB"),
+    ],
+)
+def test_every_form_and_colour_mode(form, mode):
+    if mode == "I;16":
+        image = Image.fromarray(SEVEN.astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(SEVEN).convert(mode)
+    grey = decode(encoded(image, form), "x")
+    assert grey.dtype == np.float32
+    assert grey.shape == SEVEN.shape
+    assert close(grey)
+
+
+def test_a_drawing_on_a_transparent_ground():
+    ink = 255 - SEVEN
+    for value in (0, 255):  # black strokes, and white ones
+        pad = np.dstack([np.full_like(SEVEN, value)] * 3 + [ink])
+        assert close(decode(encoded(pad), "x"))
+
+
+def test_a_paper_on_a_transparent_ground():
+    sheet = colour()
+    sheet[:20, :, 3] = 0
+    assert close(decode(encoded(sheet), "x"))
+
+
+def test_a_wholly_transparent_image_is_blank():
+    assert (decode(encoded(colour(alpha=0)), "x") == 1).all()
+
+
+def test_a_photo_is_turned_upright():
+    image = Image.fromarray(SEVEN)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise when shown
+    turned = encoded(image.rotate(90, expand=True), "JPEG", exif=exif)
+    assert close(decode(turned, "x"))
+
+
+def test_large_images_are_reduced():
+    image = Image.fromarray(SEVEN).resize((5000, 3000))
+    for form in ("PNG", "JPEG"):
+        assert max(decode(encoded(image, form), "x").shape) <= WORKING_SIDE
+
+
+def animation(form):
+    frames = [Image.fromarray(SEVEN), Image.fromarray(255 - SEVEN)]
+    return encoded(frames[0], form, save_all=True, append_images=frames[1:])
+
+
+def bomb(width, height):
+    """Returns a PNG file that claims to be large."""
+
+    def chunk(name, data):
+        checksum = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = zlib.compress(bytes(10_000_000), 9)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "received"),
+    [
+        (b"", "an empty file"),
+        (b"I am not an image at all", "none of them"),
+        (encoded(SEVEN)[:200], "a broken one"),
+        (encoded(SEVEN, "JPEG")[:100], "a broken one"),
+        (encoded(SEVEN, "GIF"), "none of them"),
+        (encoded(np.zeros((1, 1), np.uint8)), "1 x 1"),
+        (encoded(np.zeros((7, 300), np.uint8)), "300 x 7"),
+        (animation("PNG"), "an animation of 2 frames"),
+        (animation("WEBP"), "an animation of 2 frames"),
+        (bomb(20_000, 20_000), "many times more"),
+        (bomb(10_000, 6_000), "10,000 x 6,000"),
+        (bytes(64 * 2**20 + 1), "64 MiB"),
+    ],
+    ids=lambda value: None if isinstance(value, bytes) else value,
+)
+def test_what_is_no_image_is_refused(content, received):
+    with pytest.raises(RequestError) as refusal:
+        decode(content, "photo.png")
+    text = str(refusal.value)
+    assert text.startswith("photo.png: Expected ")
+    assert received in text
+    assert "\n" not in text
+    assert len(text) < 500
+
+
+def test_a_bomb_costs_no_memory():
+    content = bomb(20_000, 20_000)
+    tracemalloc.start()
+    with pytest.raises(RequestError):
+        decode(content, "x")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000

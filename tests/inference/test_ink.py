@@ -1,0 +1,53 @@
+"""Ink is found on any ground: its colour, its light, its noise."""
+
+import numpy as np
+import pytest
+from drawn import STROKES, draw
+
+from mnist_exp.inference.ink import find_ink
+
+CLEAN = draw(STROKES[2]).astype(np.float32) / 255
+INK = 1 - CLEAN
+Y, X = np.mgrid[0:1:280j, 0:1:280j].astype(np.float32)
+LAMP = 0.35 + 0.6 * np.exp(-((X - 0.9) ** 2 + (Y - 0.1) ** 2) / 0.5)
+SHADOW = (0.5 + 0.4 / (1 + np.exp(np.clip((0.9 - X - Y) * 100, -50, 50)))).astype(np.float32)
+
+
+def noise(deviation):
+    return np.random.default_rng(0).normal(0, deviation, CLEAN.shape).astype(np.float32)
+
+
+GROUNDS = {
+    "black on white": CLEAN,
+    "white on black": 1 - CLEAN,
+    "grey on light grey": 0.8 - 0.3 * INK,
+    "light grey on grey": 0.4 + 0.3 * INK,
+    "pencil": 0.9 - 0.15 * INK,
+    "lamp": LAMP * (1 - 0.8 * INK),
+    "shadow": SHADOW * (1 - 0.8 * INK),
+    "noise": 0.8 - 0.6 * INK + noise(0.05),
+    "photo": LAMP * (1 - 0.7 * INK) + noise(0.03),
+    "chalk": 0.2 + 0.6 * INK + noise(0.03),
+}
+BLANK = {
+    "white": np.ones((50, 80)),
+    "black": np.zeros((50, 80)),
+    "lamp": LAMP,
+    "noise": 0.8 + noise(0.05),
+    "dim noise": 0.2 + noise(0.02),
+}
+
+
+@pytest.mark.parametrize("ground", GROUNDS)
+def test_ink_is_found(ground):
+    found = find_ink(np.clip(GROUNDS[ground], 0, 1).astype(np.float32))
+    assert found is not None
+    assert found.dtype == np.float32
+    wrong = (found > 0.5) != (INK > 0.5)
+    assert wrong.sum() < 0.05 * (INK > 0.5).sum()
+
+
+@pytest.mark.parametrize("ground", BLANK)
+def test_nothing_is_drawn_there(ground):
+    found = find_ink(np.clip(BLANK[ground], 0, 1).astype(np.float32))
+    assert found is None or not (found > 0.5).any()

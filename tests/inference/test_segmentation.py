@@ -1,0 +1,61 @@
+"""Which strokes make a digit, and in which order digits are read."""
+
+import numpy as np
+from drawn import DETACHED_FIVE, STROKES, draw, line_of
+
+from mnist_exp.inference.segmentation import segment
+
+
+def ink_of(image):
+    return (1 - image / np.float32(255)).astype(np.float32)
+
+
+def test_digits_in_a_line_are_found_from_left_to_right():
+    found = segment(ink_of(line_of([7, 1, 4, 2])))
+    lefts = [part.box.left for part in found]
+    assert len(found) == 4
+    assert lefts == sorted(lefts)
+
+
+def test_lines_are_read_one_after_the_other():
+    upper, lower = line_of([7, 1]), line_of([2, 4])
+    found = segment(ink_of(np.concatenate([upper, lower])))
+    middle = len(upper)
+    assert [part.box.top > middle for part in found] == [False, False, True, True]
+
+
+def test_a_line_that_climbs_is_one_line():
+    parts = [np.roll(line_of([d]), -12 * i, axis=0) for i, d in enumerate([2, 7, 4, 1])]
+    found = segment(ink_of(np.concatenate(parts, axis=1)))
+    lefts = [part.box.left for part in found]
+    assert len(found) == 4
+    assert lefts == sorted(lefts)
+
+
+def test_strokes_that_do_not_touch_make_one_digit():
+    [five] = segment(ink_of(draw(DETACHED_FIVE, pen=8)))
+    assert five.box.height > 150
+    assert five.ink.shape == (five.box.height, five.box.width)
+
+
+def test_dirt_is_no_digit():
+    image = draw(STROKES[2]).copy()
+    rng = np.random.default_rng(0)
+    for x, y in rng.integers(0, 270, (30, 2)):
+        image[y : y + 3, x : x + 3] = 0
+    assert len(segment(ink_of(image))) == 1
+
+
+def test_a_digit_has_its_own_ink_alone():
+    image = draw(STROKES[4], at=(30, 60)).copy()
+    image[60:220, 215:225] = 0  # a 1 beside it, within reach of a box around both
+    for part in segment(ink_of(image)):
+        assert (part.ink > 0.5).any()
+        assert part.ink.max() <= 1
+        rows, columns = np.nonzero(part.ink > 0.5)
+        assert np.ptp(rows) + 1 == part.box.height
+        assert np.ptp(columns) + 1 == part.box.width
+
+
+def test_no_ink_no_digits():
+    assert segment(np.zeros((50, 50), np.float32)) == []

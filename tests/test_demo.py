@@ -1,0 +1,540 @@
+"""The drawing pad: the real server on a port of its own, and a real browser that draws on it."""
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+COMMAND = [sys.executable, "-m", "mnist_exp"]
+PEOPLE, DRAWINGS_EACH = 20, 10
+NOBODY = "no other"
+# The ten digits as a person writes them, in parts of the side of a square.
+DIGITS = {
+    0: [[(0.5, 0), (0.2, 0.2), (0.15, 0.6), (0.4, 1), (0.7, 0.85), (0.8, 0.4), (0.5, 0)]],
+    1: [[(0.35, 0.15), (0.55, 0), (0.52, 1)]],
+    2: [[(0.15, 0.25), (0.4, 0), (0.75, 0.2), (0.6, 0.6), (0.15, 1), (0.85, 0.95)]],
+    3: [[(0.2, 0.1), (0.6, 0), (0.75, 0.25), (0.4, 0.45), (0.8, 0.7), (0.55, 1), (0.15, 0.9)]],
+    4: [[(0.35, 0), (0.15, 0.6), (0.8, 0.55)], [(0.65, 0.2), (0.6, 1)]],
+    5: [[(0.8, 0), (0.3, 0.03), (0.25, 0.45), (0.6, 0.4), (0.75, 0.7), (0.5, 1), (0.15, 0.9)]],
+    6: [[(0.6, 0), (0.25, 0.5), (0.3, 0.95), (0.65, 0.95), (0.7, 0.6), (0.28, 0.65)]],
+    7: [[(0.15, 0.05), (0.8, 0), (0.6, 0.4), (0.4, 1)]],
+    8: [[(0.7, 0.1), (0.3, 0.1), (0.35, 0.4), (0.75, 0.75), (0.5, 1), (0.25, 0.8), (0.7, 0.1)]],
+    9: [[(0.75, 0.15), (0.35, 0.05), (0.3, 0.4), (0.7, 0.35), (0.75, 0.15), (0.65, 1)]],
+}
+
+
+@pytest.fixture(scope="module")
+def written(datasets):
+    """Digit -> its strokes: of the first in UNIPEN, where that is to be had."""
+    file = datasets / "unipen" / "strokes.npz"
+    if not file.is_file():
+        return DIGITS
+    with np.load(file) as arrays:
+        labels, samples, strokes, points = (
+            arrays[name] for name in ("labels", "sample_offsets", "stroke_offsets", "points")
+        )
+    found = {}
+    for digit in range(10):
+        first = np.flatnonzero(labels == digit)[0]
+        ends = strokes[samples[first] : samples[first + 1] + 1]
+        parts = [points[start:end] for start, end in pairwise(ends)]
+        every = np.concatenate(parts)
+        low, size = every.min(axis=0), np.ptp(every, axis=0)
+        found[digit] = [(part - low + (size.max() - size) / 2) / size.max() for part in parts]
+    return found
+
+
+def image_of(digit, side=280):
+    """Returns a drawing as a PNG file."""
+    image = Image.new("L", (side, side), 255)
+    for line in DIGITS[digit]:
+        points = [(side * (0.25 + x / 2), side * (0.25 + y / 2)) for x, y in line]
+        ImageDraw.Draw(image).line(points, 0, side // 15, joint="curve")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def as_url(content):
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder with a run that was trained on MNIST for seconds, and a weaker one."""
+    folder = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("MLFLOW_", "XDG_"))]:
+            patch.delenv(name)
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        for arguments in (["experiment=fast"], ["data=digits", "model=mlp", "training=smoke"]):
+            subprocess.run(
+                [*COMMAND, "train", *arguments], cwd=folder, check=True, capture_output=True
+            )
+    return folder
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@contextmanager
+def serving(folder, *arguments):
+    """Runs `mnist-exp demo`; gives its address and the process, once that answers."""
+    port = free_port()
+    with subprocess.Popen(
+        [*COMMAND, "demo", *arguments, "--port", str(port)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(address, process)
+            yield address, process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def wait_for(address, process):
+    for _ in range(900):
+        if process.poll() is not None:
+            raise AssertionError(process.stderr.read())
+        try:
+            httpx.get(address)
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"{address} does not answer")
+
+
+@pytest.fixture(scope="module")
+def server(project):
+    """A server that tests share: its address and process; the weaker run may be chosen beside."""
+    with serving(project, "best") as (address, process):
+        yield address, process
+
+
+@pytest.fixture(scope="module")
+def address(server):
+    return server[0]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A real browser, without a window and without a network, that logs what it asks for."""
+    programs = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    program = next(filter(None, map(shutil.which, programs)), None)
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.fail("needs Chromium and its driver: apt-get install chromium chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = program
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        "--window-size=1200,950",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    with Chrome(options=options, service=ChromeService(driver)) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium, address):
+    """The page, just opened."""
+    chromium.get(address)
+    eventually(chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
+    return chromium
+
+
+def eventually(browser, holds, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, browser.execute_script("return document.body.innerText")
+        time.sleep(0.05)
+    return found
+
+
+def draw(browser, strokes, left=0.2, top=0.2, side=0.6):
+    """Draws strokes with the mouse, in a square of the pad."""
+    canvas = browser.find_element(By.CSS_SELECTOR, "#pad canvas")
+    width, height = canvas.rect["width"], canvas.rect["height"]
+    actions = ActionChains(browser, duration=2)
+    for stroke in strokes:
+        points = (np.array([left, top]) + np.asarray(stroke) * side - 0.5) * (width, height)
+        points = points[:: max(1, len(points) // 20)]
+        for i, (x, y) in enumerate(points.round().astype(int).tolist()):
+            actions.move_to_element_with_offset(canvas, x, y)
+            if i == 0:
+                actions.click_and_hold()
+        actions.release()
+    actions.perform()
+
+
+def click(browser, tool):
+    browser.find_element(By.CSS_SELECTOR, f"[data-tool={tool}]").click()
+
+
+def said(browser):
+    """Returns what stands above the bars."""
+    found = browser.find_elements(By.CSS_SELECTOR, "#answer .texts")
+    return " ".join(found[0].text.split()) if found else ""
+
+
+def texts(browser):
+    """Returns the texts that the runs read."""
+    return [e.text for e in browser.find_elements(By.CSS_SELECTOR, "#answer .text strong")]
+
+
+def read_after(browser, act):
+    """Does something that is answered with digits, and returns the answer when it has settled."""
+    click(browser, "clear")
+    eventually(browser, lambda: said(browser).startswith("Draw a digit"))
+    act()
+    eventually(browser, lambda: texts(browser))
+    time.sleep(0.4)  # a stroke that follows is read too
+    return texts(browser)
+
+
+def test_ten_digits_of_real_strokes_are_read(page, written):
+    read = {d: read_after(page, lambda d=d: draw(page, written[d]))[0] for d in range(10)}
+    assert sum(text == str(digit) for digit, text in read.items()) >= 8, read
+    rows = page.find_elements(By.CSS_SELECTOR, "#answer .bars li")
+    assert [row.text.split()[0] for row in rows] == list("0123456789")
+    shares = [float(row.text.split()[1].rstrip("%")) for row in rows]
+    assert sum(shares) == pytest.approx(100, abs=1)
+    seen = page.find_element(By.CSS_SELECTOR, "#answer .seen img")
+    assert seen.get_property("naturalWidth") == 28
+    assert seen.value_of_css_property("image-rendering") == "pixelated"
+
+
+def test_several_digits_are_read_together_and_the_last_stroke_is_undone(page):
+    def three():
+        for i, digit in enumerate((7, 0, 1)):
+            draw(page, DIGITS[digit], 0.06 + 0.32 * i, 0.35, 0.24)
+
+    [text] = read_after(page, three)
+    assert len(text) == 3
+    assert len(page.find_elements(By.CSS_SELECTOR, "#answer .card")) == 3
+    click(page, "undo")
+    eventually(page, lambda: texts(page) == [text[:2]])
+
+
+def open_image(browser, file):
+    browser.find_element(By.CSS_SELECTOR, "#pad input[type=file]").send_keys(str(file))
+
+
+def test_an_image_is_opened_shown_read_and_drawn_upon(page, tmp_path):
+    file = tmp_path / "seven.png"
+    file.write_bytes(image_of(7, side=600))
+    [text] = read_after(page, lambda: open_image(page, file))
+    canvas = page.find_element(By.CSS_SELECTOR, "#pad canvas")
+    assert text == "7"
+    assert canvas.get_property("width") == 600
+    draw(page, DIGITS[1], 0.75, 0.25, 0.2)
+    eventually(page, lambda: len(texts(page)[0]) == 2)
+    click(page, "clear")
+    eventually(page, lambda: said(page).startswith("Draw a digit"))
+    assert canvas.get_property("width") == 480
+
+
+def bomb():
+    """Returns a PNG file that says it has 20,000 x 20,000 pixels, and has them."""
+
+    def chunk(kind, content):
+        check = zlib.crc32(kind + content).to_bytes(4, "big")
+        return len(content).to_bytes(4, "big") + kind + content + check
+
+    side = (20_000).to_bytes(4, "big")
+    packer = zlib.compressobj(9)
+    rows = b"".join([*(packer.compress(bytes(2501)) for _ in range(20_000)), packer.flush()])
+    header = chunk(b"IHDR", side + side + b"\x01\x00\x00\x00\x00")
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+BAD = {
+    "text.png": (b"This is text.", "Expected a PNG, JPEG, WebP or BMP image."),
+    "half.png": (image_of(3, side=900)[:-900], "Expected a whole image file."),
+    "bomb.png": (bomb(), "Expected at most 50,000,000 pixels."),
+    "<b>.png": (b"", "Expected an image. Received: an empty file."),
+    "white.png": (as_url, "Nothing drawn"),
+    "large.png": (bytes(17 * 2**20), "Expected at most 16 MiB. Received: 17 MiB."),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_picture_of_a_digit_is_told_in_the_page(page, tmp_path, name):
+    content, message = BAD[name]
+    file = tmp_path / name
+    if name == "white.png":
+        Image.new("RGB", (300, 200), "white").save(file)
+    else:
+        file.write_bytes(content)
+    open_image(page, file)
+    shown = "return document.querySelector('#columns').innerText"
+    eventually(page, lambda: message in page.execute_script(shown))
+    assert name in page.execute_script(shown) or name == "white.png"
+    assert read_after(page, lambda: draw(page, DIGITS[7])) == ["7"]
+
+
+def test_a_second_run_reads_the_same_drawing(page):
+    assert len(read_after(page, lambda: draw(page, DIGITS[0]))) == 1
+    chooser = page.find_element(By.CSS_SELECTOR, "#beside input")
+    chooser.click()
+    options = eventually(page, lambda: page.find_elements(By.CSS_SELECTOR, "[role=option]"))
+    first, second = (option.text.strip("✓ \n") for option in options)
+    assert first == NOBODY
+    options[1].click()
+    eventually(page, lambda: len(texts(page)) == 2)
+    assert f"{second} reads" in said(page)
+    titles = page.find_elements(By.CSS_SELECTOR, "#answer .bars .run")
+    assert titles[1].text == second
+
+
+def test_a_drawing_is_filed_by_keyboard_and_a_run_is_measured_on_it(page, project):
+    shutil.rmtree(project / "drawings", ignore_errors=True)
+    note = page.find_element(By.ID, "note")
+    page.find_element(By.ID, "file").send_keys(Keys.ENTER)
+    eventually(page, lambda: "Nothing is drawn yet." in note.text)
+    read_after(page, lambda: draw(page, DIGITS[7]))
+    page.find_element(By.ID, "file").send_keys(Keys.ENTER)
+    eventually(page, lambda: "Choose what it is first" in note.text)
+    assert not (project / "drawings").exists()
+    page.find_element(By.CSS_SELECTOR, "#digit input[value='7']").send_keys(Keys.SPACE)
+    page.find_element(By.ID, "file").send_keys(Keys.ENTER)
+    eventually(page, lambda: "Filed as 7" in note.text)
+    page.find_element(By.ID, "file").send_keys(Keys.ENTER)
+    eventually(page, lambda: "filed as 7 already" in note.text)
+    [file] = (project / "drawings").glob("*/*.png")
+    assert file.parent.name == "7"
+    with Image.open(file) as image:
+        assert image.size == (480, 480)
+    done = subprocess.run(
+        [*COMMAND, "evaluate", "best", "--data", "drawings"],
+        cwd=project,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "100.00%" in done.stdout
+
+
+def test_everything_but_the_paper_is_reached_by_the_tab_key(page):
+    page.find_element(By.TAG_NAME, "body").click()
+    reached = []
+    for _ in range(20):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        focused = page.switch_to.active_element
+        reached.append(
+            focused.get_attribute("data-tool") or focused.get_attribute("value") or focused.text
+        )
+    wanted = ["clear", "undo", "open", *"0123456789", "File this drawing"]
+    assert [name for name in reached if name in wanted][: len(wanted)] == wanted
+
+
+def test_every_request_goes_to_this_machine(page, address):
+    page.get_log("performance")
+    page.get(address)
+    eventually(page, lambda: page.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
+    read_after(page, lambda: draw(page, DIGITS[7]))
+    events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"].endswith("WillBeSent")]
+    assert len(asked) > 20
+    assert [url for url in asked if not url.startswith((f"{address}/", "data:", "blob:"))] == []
+    assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.fixture
+def phone(page):
+    size = {"width": 375, "height": 812, "deviceScaleFactor": 2, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    yield page
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_it_fits_a_phone(phone):
+    assert read_after(phone, lambda: draw(phone, DIGITS[7])) == ["7"]
+    assert phone.execute_script("return document.documentElement.scrollWidth") == 375
+    pad = phone.find_element(By.CSS_SELECTOR, "#pad canvas").rect
+    assert 280 < pad["width"] < 375
+    answer = phone.find_element(By.CSS_SELECTOR, "#answer .text strong").rect
+    assert answer["y"] + answer["height"] < 812, "the answer is seen without scrolling"
+    for tool in phone.find_elements(By.CSS_SELECTOR, "[data-tool], #file, #digit label"):
+        assert tool.rect["height"] >= 40
+
+
+@pytest.mark.parametrize("by", ["query", "preference"])
+def test_it_has_a_dark_mode(page, address, by):
+    wanted = {"name": "prefers-color-scheme", "value": "dark" if by == "preference" else "light"}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [wanted]})
+    page.get(f"{address}/?__theme=dark" if by == "query" else address)
+    eventually(page, lambda: page.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
+    read_after(page, lambda: draw(page, DIGITS[7]))
+    with Image.open(io.BytesIO(page.get_screenshot_as_png())) as image:
+        shown = np.asarray(image.convert("L"))
+    assert np.median(shown) < 60
+    assert shown[0, 0] < 60
+    text = page.find_element(By.CSS_SELECTOR, "#answer .text strong")
+    color = text.value_of_css_property("color")
+    assert min(int(value) for value in re.findall(r"\d+", color)[:3]) > 200, color
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def ask(client, address, value, beside=NOBODY):
+    reply = client.post(f"{address}/gradio_api/run/read", json={"data": [value, beside]})
+    reply.raise_for_status()
+    return reply.json()["data"][0]
+
+
+def test_twenty_people_draw_at_once(address):
+    urls = [as_url(image_of(digit)) for digit in range(DRAWINGS_EACH)]
+    with httpx.Client(timeout=60) as client:
+        expected = [ask(client, address, url) for url in urls]
+        with ThreadPoolExecutor(PEOPLE) as people:
+            answers = list(
+                people.map(lambda _: [ask(client, address, u) for u in urls], range(PEOPLE))
+            )
+    assert answers == [expected] * PEOPLE
+
+
+def test_what_a_page_would_not_ask_is_refused(address):
+    port = int(address.rpartition(":")[2])
+    with httpx.Client(timeout=60) as client:
+        for value in (7, ["a"], "data:,x", "data:image/png;base64,§", "x" * 1000):
+            assert "Expected" in ask(client, address, value)
+        read = f"{address}/gradio_api/run/read"
+        assert client.post(read, content=bytes(25 * 2**20)).status_code == 413
+        assert client.post(read, content=iter([b"{}"])).status_code == 411
+        assert client.get(address, headers={"Host": f"elsewhere.example:{port}"}).status_code == 400
+        upload = client.post(f"{address}/gradio_api/upload", files={"files": b"stored"})
+        assert upload.status_code == 413
+        store = client.get(f"{address}/gradio_api/file=mlflow.db")
+        assert store.status_code in (403, 404)
+        assert "Nothing drawn" not in ask(client, address, as_url(image_of(3)))
+
+
+def test_photos_take_bounded_memory_however_many_come(server):
+    address, process = server
+    buffer = io.BytesIO()
+    image = Image.new("RGB", (7000, 7000), "white")
+    with Image.open(io.BytesIO(image_of(3, side=5000))) as drawing:
+        image.paste(drawing, (1000, 1000))
+    image.save(buffer, "PNG", compress_level=1)
+    url = as_url(buffer.getvalue()).replace("image/png", "application/octet-stream")
+    peak_bytes = 0
+    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(8) as people:
+        asked = [people.submit(ask, client, address, url) for _ in range(8)]
+        while not all(one.done() for one in asked):
+            size = subprocess.check_output(["ps", "-o", "rss=", "-p", str(process.pid)])
+            peak_bytes = max(peak_bytes, 1024 * int(size))
+    assert all("<strong>3</strong>" in one.result() for one in asked)
+    assert peak_bytes < 1e9, "each takes half of it"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [(signal.SIGINT, 130, "Stopped by Ctrl-C.\n"), (signal.SIGTERM, 143, "Stopped by SIGTERM.\n")],
+)
+def test_it_ends_quietly_while_a_page_is_open(project, chromium, number, code, message):
+    with serving(project) as (address, process):
+        chromium.get(address)
+        eventually(chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (code, message)
+    assert out.splitlines()[1].strip() == address
+
+
+def mnist_exp(*arguments, **options):
+    return subprocess.run(
+        [*COMMAND, *arguments], check=False, capture_output=True, text=True, **options
+    )
+
+
+def test_a_run_beside_is_named_on_the_command_line(project):
+    wrong = mnist_exp("demo", "--beside", "nobody", cwd=project)
+    assert wrong.returncode == 2
+    assert "Received: 'nobody'." in wrong.stderr
+    with serving(project, "best", "--beside", "latest") as (address, _):
+        config = httpx.get(f"{address}/config").json()
+    [chooser] = [part["props"] for part in config["components"] if part["type"] == "dropdown"]
+    assert chooser["value"] == chooser["choices"][1][0] != NOBODY
+
+
+def test_other_machines_are_let_in_only_when_asked_and_that_is_told(project):
+    with serving(project, "--host", "0.0.0.0") as (_, process):
+        process.terminate()
+        assert "Anybody who reaches 0.0.0.0 over the network" in process.communicate()[1]
+
+
+def test_a_taken_port_costs_one_message(project):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = mnist_exp("demo", "--port", str(port), cwd=project)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Expected an address to listen on. Received: 127.0.0.1:{port}, Address already in use. "
+        f"Another program may use it; try `mnist-exp demo --port {port + 1}`.\n"
+    )
+
+
+def test_without_a_run_it_says_how_to_make_one():
+    done = mnist_exp("demo", "--port", str(free_port()))
+    assert done.returncode == 2
+    assert done.stderr.endswith("Make one with `mnist-exp train`.\n")
+    assert Path.cwd().exists()
+
+
+def in_python(code):
+    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+
+def test_without_the_extra_it_says_how_to_get_it():
+    done = in_python(
+        "import sys; sys.modules['gradio'] = None\n"
+        "from mnist_exp.cli import execute\nsys.exit(execute(['demo']))"
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith("Add it with `pip install 'mnist-exp[demo]'`.\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["runs"]])
+def test_other_commands_do_not_import_gradio(arguments):
+    done = in_python(
+        f"import sys\nfrom mnist_exp.cli import execute\nexecute({arguments})\n"
+        "sys.exit('gradio' in sys.modules or 'fastapi' in sys.modules)"
+    )
+    assert done.returncode == 0, done.stderr
