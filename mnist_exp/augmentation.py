@@ -67,26 +67,10 @@ def affine(
     Returns:
         The augmentation.
     """
-    limits = (
-        math.radians(max_rotation_degrees),
-        math.radians(max_shear_degrees),
-        max_zoom,
-        max_zoom,
-        max_shift_pixels,
-        max_shift_pixels,
-    )
+    draw = _random_transforms(max_rotation_degrees, max_zoom, max_shear_degrees, max_shift_pixels)
 
     def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        draws = tf.random.stateless_uniform([tf.shape(images)[0], len(limits)], seed, -1.0, 1.0)
-        angle, shear, zoom_x, zoom_y, move_x, move_y = tf.unstack(draws * limits, axis=1)
-        # Output pixels are mapped back to input pixels: [a b; d e] = rotation . shear . scale.
-        cos, sin, slant = tf.cos(angle), tf.sin(angle), tf.tan(shear)
-        a, b = cos / (1 + zoom_x), (cos * slant - sin) / (1 + zoom_y)
-        d, e = sin / (1 + zoom_x), (sin * slant + cos) / (1 + zoom_y)
-        centre = (SIDE - 1) / 2
-        c = centre - a * centre - b * centre + move_x
-        f = centre - d * centre - e * centre + move_y
-        return _transform(images, [a, b, c, d, e, f])
+        return _transform(images, draw(tf.shape(images)[0], seed))
 
     return augment
 
@@ -116,20 +100,19 @@ def elastic(
     Returns:
         The augmentation.
     """
-    before = affine(
-        max_rotation_degrees=max_rotation_degrees,
-        max_zoom=max_zoom,
-        max_shear_degrees=max_shear_degrees,
-        max_shift_pixels=max_shift_pixels,
-    )
+    draw = _random_transforms(max_rotation_degrees, max_zoom, max_shear_degrees, max_shift_pixels)
     blur = tf.constant(_blur_matrix(smoothness_pixels))
+    grid = tf.range(SIDE, dtype=tf.float32)
 
     def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         first, second = tf.unstack(tf.random.split(seed, 2))
-        images = before(images, first)
-        noise = tf.random.stateless_normal([tf.shape(images)[0], 2, SIDE, SIDE], second)
+        count = tf.shape(images)[0]
+        noise = tf.random.stateless_normal([count, 2, SIDE, SIDE], second)
         field = displacement_pixels * (blur @ noise @ tf.transpose(blur))
-        return _sample(images, field[:, 0], field[:, 1])
+        # Sampled once, where both changes lead: each sampling blurs.
+        y, x = grid[:, None] + field[:, 0], grid[None, :] + field[:, 1]
+        a, b, c, d, e, f = (row[:, None, None] for row in draw(count, first))
+        return _sample(images, d * x + e * y + f, a * x + b * y + c)
 
     return augment
 
@@ -140,6 +123,37 @@ AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
     "affine": affine,
     "elastic": elastic,
 }
+
+
+def _random_transforms(
+    max_rotation_degrees: float,
+    max_zoom: float,
+    max_shear_degrees: float,
+    max_shift_pixels: float,
+) -> Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]:
+    """Returns what draws the six rows, float32 [batch] each, that `_transform` takes."""
+    limits = (
+        math.radians(max_rotation_degrees),
+        math.radians(max_shear_degrees),
+        max_zoom,
+        max_zoom,
+        max_shift_pixels,
+        max_shift_pixels,
+    )
+
+    def draw(count: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
+        draws = tf.random.stateless_uniform([count, len(limits)], seed, -1.0, 1.0)
+        angle, shear, zoom_x, zoom_y, move_x, move_y = tf.unstack(draws * limits, axis=1)
+        # Output pixels are mapped back to input pixels: [a b; d e] = rotation . shear . scale.
+        cos, sin, slant = tf.cos(angle), tf.sin(angle), tf.tan(shear)
+        a, b = cos / (1 + zoom_x), (cos * slant - sin) / (1 + zoom_y)
+        d, e = sin / (1 + zoom_x), (sin * slant + cos) / (1 + zoom_y)
+        centre = (SIDE - 1) / 2
+        c = centre - a * centre - b * centre + move_x
+        f = centre - d * centre - e * centre + move_y
+        return [a, b, c, d, e, f]
+
+    return draw
 
 
 def _transform(images: tf.Tensor, rows: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -163,12 +177,11 @@ def _blur_matrix(smoothness: float) -> np.ndarray:
     return blur.astype(np.float32)
 
 
-def _sample(images: tf.Tensor, move_y: tf.Tensor, move_x: tf.Tensor) -> tf.Tensor:
-    """Samples images bilinearly where the moves [batch, 28, 28], in pixels, point."""
-    grid = tf.range(SIDE, dtype=tf.float32)
+def _sample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Samples images bilinearly at places [batch, 28, 28], in pixels."""
     # A border of background on every side answers for all that lies outside.
-    y = tf.clip_by_value(grid[:, None] + move_y, -1.0, float(SIDE)) + 1
-    x = tf.clip_by_value(grid[None, :] + move_x, -1.0, float(SIDE)) + 1
+    y = tf.clip_by_value(y, -1.0, float(SIDE)) + 1
+    x = tf.clip_by_value(x, -1.0, float(SIDE)) + 1
     width = SIDE + 3
     flat = tf.reshape(tf.pad(images[..., 0], [[0, 0], [1, 2], [1, 2]]), [-1, width * width])
     top, left = tf.floor(y), tf.floor(x)

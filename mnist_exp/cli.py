@@ -366,7 +366,7 @@ def ui(host: str, port: int) -> None:
     help="The port to listen on.",
 )
 def demo(run: str, beside: str | None, host: str, port: int) -> None:
-    """Opens a drawing pad in the browser, until Ctrl-C.
+    """Serves a drawing pad for the browser, until Ctrl-C.
 
     RUN reads what is drawn there, or the images that are opened: best by default, or a run id or
     its unique start, a run name, latest or @champion. Drawings can be filed with their true digits

@@ -60,6 +60,10 @@ def main() -> None:
     width = None if sys.stdout.isatty() else PIPED_COLUMNS
     if options.what is None:
         sys.exit(benchmark_frontier.show(options, width))
+    if options.what == "strokes":
+        import benchmark_strokes
+
+        sys.exit(benchmark_strokes.show(options, width))
     with tempfile.TemporaryDirectory(prefix="mnist-exp-benchmark-") as folder:
         if options.what == "sweeps":
             import benchmark_sweeps
@@ -85,7 +89,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Returns the options of the command line."""
     parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__)
-    subjects = parser.add_subparsers(dest="what", metavar="[commands|sweeps|records]")
+    subjects = parser.add_subparsers(dest="what", metavar="[commands|sweeps|records|strokes]")
     commands = subjects.add_parser(
         "commands",
         help="what users wait for: seconds and memory of single commands (about 3 minutes)",
@@ -107,6 +111,13 @@ def parse() -> argparse.Namespace:
     sweeps.add_argument(
         "--only", choices=("grid", "search", "ledger"), help="one of the three comparisons"
     )
+    strokes = subjects.add_parser(
+        "strokes",
+        help="how many real pen strokes a run's model reads right (about 10 minutes)",
+        description="Digits of UNIPEN, drawn in many ways, read by the model of a run.",
+    )
+    strokes.add_argument("run", metavar="RUN", help="as mnist-exp takes it")
+    strokes.add_argument("--digits", type=int, default=100_000, metavar="N", help="N at random")
     benchmark_frontier.add_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes every value to FILE")
     for command, runs in ((commands, 3), (sweeps, 1), (records, 3)):
@@ -114,8 +125,9 @@ def parse() -> argparse.Namespace:
             "--runs", type=int, default=runs, metavar="N", help=f"how often ({runs})"
         )
         command.add_argument("--json", type=Path, metavar="FILE", help="writes every value to FILE")
+    strokes.add_argument("--json", type=Path, metavar="FILE", help="writes every value to FILE")
     options = parser.parse_args()
-    for name in ("seeds", "runs", "repeats"):
+    for name in ("seeds", "runs", "repeats", "digits"):
         if getattr(options, name, 1) < 1:
             value = getattr(options, name)
             parser.error(f"Expected --{name} of at least 1. Received: {value}.")

@@ -168,8 +168,8 @@ def test_given_again_it_finds_the_same(measured):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "mnist-c"], "mnist, digits, idx, mnist_c. Received: mnist-c. Did you mean"),
-        (["--data", ""], "mnist, digits, idx, mnist_c. Received: ."),
+        (["--data", "mnist-c"], "mnist, digits, idx, mnist_c, drawings. Received: mnist-c."),
+        (["--data", ""], "mnist, digits, idx, mnist_c, drawings. Received: ."),
         (["--data", "mnist_c", "data.validation_images=5"], "data.root=FOLDER"),
         (["--data", "mnist_c", "data.root=/nowhere"], "data.root"),
         (["data.root=/nowhere"], "Expected --data NAME before overrides"),

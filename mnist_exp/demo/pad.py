@@ -36,7 +36,7 @@ _TEMPLATE = """
 <div class="tools">
   <button type="button" data-tool="clear">Clear</button>
   <button type="button" data-tool="undo">Undo</button>
-  <button type="button" data-tool="open">Open an image</button>
+  <button type="button" data-tool="open">Open image</button>
 </div>
 <input type="file" accept="image/png,image/jpeg,image/webp,image/bmp" hidden>
 """

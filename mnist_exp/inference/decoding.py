@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mnist_exp.errors import RequestError, reason_of
 
@@ -54,13 +54,14 @@ def decode(content: bytes, name: str) -> NDArray[np.float32]:
 def grey(image: Image.Image) -> NDArray[np.float32]:
     """Returns the grey values of an opened image; see `decode`."""
     factor = -(-max(image.size) // WORKING_SIDE)
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith(("I", "F")):
-        values = np.asarray(_reduced(upright.convert("F"), factor))
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(_reduced(image.convert("F"), factor))
         return np.clip(values / _full_scale(image.mode, values), 0, 1).astype(np.float32)
-    if upright.has_transparency_data:
-        return _on_paper(_reduced(upright.convert("RGBA"), factor))
-    return _scaled(_reduced(upright.convert("L"), factor))
+    if image.has_transparency_data:
+        return _on_paper(_reduced(image.convert("RGBA"), factor))
+    return _scaled(_reduced(image.convert("L"), factor))
 
 
 def _opened(content: bytes, name: str) -> Image.Image:

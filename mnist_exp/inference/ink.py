@@ -14,7 +14,7 @@ _SURVEY_SIDE = 192  # pixels: the ground changes slowly, so it is surveyed on a 
 _WIDEST_STROKE = 0.3  # of the longer side
 _SMOOTHNESS = 2.0  # pixels of the survey
 _DARKEST_GROUND = 0.05
-_FITS = 5
+_FITTED_SIDE, _FITS = 64, 5
 
 
 def find_ink(grey: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -47,11 +47,12 @@ def _ink_is_dark(survey: NDArray[np.float32]) -> bool:
 
     What deviates from a smooth surface, fitted to the larger part, is ink.
     """
-    height, width = survey.shape
+    every = max(1, max(survey.shape) // _FITTED_SIDE)
+    sample = survey[::every, ::every]
+    height, width = sample.shape
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
-    values = survey.reshape(-1).astype(np.float64)
-    weights = np.ones_like(values)
+    values = sample.reshape(-1).astype(np.float64)
     residual = values - np.median(values)
     for _ in range(_FITS):  # reweighted least squares, after Cauchy
         scale = max(float(np.median(np.abs(residual))), 1e-3)

@@ -1,0 +1,155 @@
+"""`mnist-exp predict` in fresh processes, on files as people have them, by a real model."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent / "inference"))
+from drawn import STROKES, draw, encoded, line_of
+
+COMMAND = [sys.executable, "-m", "mnist_exp"]
+
+
+def mnist_exp(*arguments, content=None):
+    return subprocess.run([*COMMAND, *arguments], input=content, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, datasets):
+    """A folder with one run, trained for seconds."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MNIST_EXP_DATA", str(datasets))
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        result = mnist_exp("train", "experiment=fast")
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture
+def work(trained, monkeypatch):
+    """The folder of the run, as the working folder."""
+    monkeypatch.chdir(trained)
+    return trained
+
+
+def answers(*arguments, **options):
+    result = mnist_exp("predict", "latest", *arguments, "--json", **options)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("number", STROKES)
+def test_a_drawn_digit_is_read(number, work, tmp_path):
+    file = tmp_path / "drawn.png"
+    file.write_bytes(encoded(draw(STROKES[number])))
+    [answer] = answers(str(file))
+    [digit] = answer["digits"]
+    assert digit["digit"] == number
+    assert digit["confidence"] == max(digit["probabilities"])
+    assert sum(digit["probabilities"]) == pytest.approx(1, abs=1e-5)
+    left, top, right, bottom = digit["box"]
+    assert (draw(STROKES[number])[top:bottom, left:right] < 128).sum() == (
+        draw(STROKES[number]) < 128
+    ).sum()
+
+
+def test_the_table_and_the_picture(work, tmp_path):
+    several, blank, picture = (tmp_path / name for name in ("several.png", "blank.png", "out.png"))
+    several.write_bytes(encoded(line_of([7, 2, 4])))
+    blank.write_bytes(encoded(np.full((90, 90), 255, np.uint8)))
+    result = mnist_exp("predict", "best", str(several), str(blank), "--show", str(picture))
+    assert result.returncode == 0, result.stderr
+    text = result.stdout.decode()
+    assert "nothing drawn" in text
+    assert "reads" in text
+    with Image.open(picture) as image:
+        assert image.size[0] == 900
+
+
+def test_a_folder_and_standard_input(work, tmp_path):
+    for name in ("b.png", "a.JPG", "note.txt"):
+        (tmp_path / name).write_bytes(encoded(draw(STROKES[7]), "PNG"))
+    folder = answers(str(tmp_path))
+    assert [Path(answer["image"]).name for answer in folder] == ["a.JPG", "b.png"]
+    [piped] = answers("-", content=encoded(draw(STROKES[7]), "WEBP"))
+    assert piped["image"] == "-"
+    assert piped["text"] == folder[0]["text"]
+
+
+def test_one_bad_image_keeps_none_of_the_others_back(work, tmp_path):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    good.write_bytes(encoded(draw(STROKES[7])))
+    bad.write_text("not an image")
+    result = mnist_exp("predict", "latest", str(bad), str(good), "--json")
+    assert result.returncode == 2
+    assert [Path(answer["image"]).name for answer in json.loads(result.stdout)] == ["good.png"]
+    [line] = result.stderr.decode().splitlines()
+    assert line.startswith(f"{bad}: Expected a PNG, JPEG, WebP or BMP image.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["latest", "absent.png"], "Received: absent.png, which does not exist"),
+        (["latest", "empty"], "Expected a folder with images"),
+        (["nonesuch", "-"], "Expected a run id or its start"),
+    ],
+)
+def test_wrong_requests(arguments, message, work):
+    (work / "empty").mkdir(exist_ok=True)
+    result = mnist_exp("predict", *arguments, content=encoded(draw(STROKES[7])))
+    assert result.returncode == 2
+    assert message in result.stderr.decode()
+    assert result.stdout == b""
+
+
+def test_a_model_that_was_altered_or_lost_is_not_asked(work):
+    [file] = work.rglob("export/model.onnx")
+    kept = file.read_bytes()
+    try:
+        file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        result = mnist_exp("predict", "latest", "-", content=encoded(draw(STROKES[7])))
+        assert result.returncode == 2
+        assert "The record was altered or damaged" in result.stderr.decode()
+        file.unlink()
+        result = mnist_exp("predict", "latest", "-", content=encoded(draw(STROKES[7])))
+        assert result.returncode == 2
+        assert "Expected the artifact export/model.onnx" in result.stderr.decode()
+    finally:
+        file.write_bytes(kept)
+
+
+def test_the_threshold_travels_with_the_model(work):
+    [run] = json.loads(mnist_exp("runs", "--json").stdout)
+    assert 0 < run["metrics"]["selective/coverage"] <= 1
+    assert run["metrics"]["selective/error"] <= 0.001
+    [file] = work.rglob("export/model.onnx")
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    properties = session.get_modelmeta().custom_metadata_map
+    assert float(properties["mnist_exp.threshold"]) == run["metrics"]["selective/threshold"]
+
+
+def test_neither_tensorflow_nor_mlflow_is_imported(work):
+    mnist_exp("runs")  # brings the index of runs up to date, which takes MLflow
+    script = (
+        "import sys; from mnist_exp.cli import execute; "
+        "code = execute(['predict', 'latest', '-']); "
+        "assert code == 0, code; "
+        "print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'scipy', 'sklearn'} "
+        "& set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        input=encoded(draw(STROKES[7])),
+        capture_output=True,
+        check=True,
+    )
+    assert result.stdout.decode().splitlines()[-1] == "[]"
