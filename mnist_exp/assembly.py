@@ -28,7 +28,6 @@ def task(config: Config, splits: Splits) -> Task:
         augment=augmentation.AUGMENTATIONS[config.augmentation.name](
             **config.augmentation.options()
         ),
-        plain_epochs=config.training.plain_epochs,
         train=splits.train,
         validation=splits.validation,
         seed=config.seed,

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.inference.decoding import SUFFIXES
 
 FOLDER = Path("drawings")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 MOST_DRAWINGS = 10_000  # that are filed; the pad may be open to a network
 _CLASSES = 10
 _LOCK = ".lock"

@@ -22,7 +22,6 @@ LATER: dict[str, Any] = {
     "ensemble": {"members": 1},
     "sweep": {"name": None, "job": None, "on_failure": "continue", "retries": 0, "rerun": "none"},
     "search": None,
-    "training": {"plain_epochs": 0},
 }
 # The same of one component: section and name -> keys.
 LATER_OF: dict[tuple[str, str], dict[str, Any]] = {

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mnist_exp.drawings import Drawing
-from mnist_exp.errors import RequestError, reason_of
 from mnist_exp.inference import Recognizer, decode
+from mnist_exp.inference.decoding import read
 from mnist_exp.statistics import Interval, wilson_interval
 
 
@@ -87,22 +86,12 @@ def measure(
     """
     unsure, mistakes = 0, []
     for drawing in watched(drawings):
-        digits = recognizer.read(decode(_content(drawing.path), str(drawing.path))).digits
+        digits = recognizer.read(decode(read(drawing.path), str(drawing.path))).digits
         answer = "".join(str(digit.value) for digit in digits)
         unsure += len(digits) == 1 and not digits[0].sure
         if answer != str(drawing.label):
             mistakes.append(Mistake(drawing, answer))
     return Measured(len(drawings), unsure, tuple(mistakes))
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise RequestError(
-            f"{path}: Expected a file that can be read. Received: {reason_of(problem)}. Check its "
-            "permissions, or remove it."
-        ) from problem
 
 
 def show(title: str, found: Measured, where: str) -> None:

@@ -11,21 +11,21 @@ import click
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.evidence import Evidence
 from mnist_exp.inference import Digit, Model, Reading, Recognizer, decode
-from mnist_exp.inference.decoding import MOST_BYTES
+from mnist_exp.inference.decoding import MOST_BYTES, SUFFIXES, read
 from mnist_exp.lookup import find
 from mnist_exp.tracking import RunRecord
+from mnist_exp.wording import printable
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 STANDARD_INPUT = "-"
 REFUSED = 2
-_ALTERNATIVES = 2
+MOST_DRAWN = 12  # images, in a picture
 
 
 class Answer(NamedTuple):
     """What an image says."""
 
-    name: str  # of the image
-    grey: Any  # float32 [H, W], 0 black to 1 white
+    name: str  # of the image, safe to print
+    size: tuple[int, int]  # width and height in pixels, as it was decoded
     reading: Reading
 
 
@@ -40,7 +40,12 @@ def recognizer_of(selector: str) -> tuple[Recognizer, RunRecord]:
         ExperimentError: the model cannot be loaded.
     """
     found = find(selector)
-    return Recognizer(Model(Evidence(found.record, found.store.uri).onnx)), found.record
+    return recognizer(found.record, found.store.uri), found.record
+
+
+def recognizer(run: RunRecord, uri: str) -> Recognizer:
+    """Returns what reads images with the model of a run that was found in a store."""
+    return Recognizer(Model(Evidence(run, uri).onnx))
 
 
 def predict(
@@ -62,21 +67,27 @@ def predict(
         ExperimentError: the model or the picture failed.
     """
     names = [name for image in images for name in _files(image)]
-    recognizer, run = recognizer_of(selector)
+    reader, run = recognizer_of(selector)
     answers: list[Answer] = []
+    drawn: list[Any] = []  # float32 [H, W] of the first
     for name in names:
+        shown = printable(name.encode(errors="replace").decode())
         try:
-            grey = decode(_content(name), name)
+            grey = decode(_content(name), shown)
+            reading = reader.read(grey)
         except RequestError as problem:
-            click.echo(str(problem), err=True)
+            text = str(problem)
+            click.echo(text if text.startswith(shown) else f"{shown}: {text}", err=True)
             continue
-        answers.append(Answer(name, grey, recognizer.read(grey)))
+        answers.append(Answer(shown, (grey.shape[1], grey.shape[0]), reading))
+        if picture is not None and len(drawn) < MOST_DRAWN:
+            drawn.append(grey)
     if as_json:
         click.echo(json.dumps([_as_json(answer) for answer in answers], indent=2))
     elif answers:
         _print_table(answers)
     if picture is not None and answers:
-        _draw(answers, run, picture)
+        _draw(answers, drawn, run, picture)
     return REFUSED if len(answers) < len(names) else 0
 
 
@@ -101,25 +112,14 @@ def _files(image: str) -> Iterator[str]:
 
 
 def _content(name: str) -> bytes:
-    """Reads an image, and no more of it than is allowed and one byte."""
-    try:
-        if name == STANDARD_INPUT:
-            return sys.stdin.buffer.read(MOST_BYTES + 1)
-        with Path(name).open("rb") as stream:
-            return stream.read(MOST_BYTES + 1)
-    except OSError as problem:
-        raise RequestError(
-            f"{name}: Expected a file that can be read. Received: {reason_of(problem)}. Check its "
-            "permissions."
-        ) from problem
+    return sys.stdin.buffer.read(MOST_BYTES + 1) if name == STANDARD_INPUT else read(Path(name))
 
 
 def _as_json(answer: Answer) -> dict[str, Any]:
-    height, width = answer.grey.shape
     return {
         "image": answer.name,
         "text": answer.reading.text,
-        "size": [width, height],  # the boxes are in these pixels
+        "size": list(answer.size),  # the boxes are in these pixels
         "digits": [
             {
                 "digit": digit.value,
@@ -159,16 +159,17 @@ def remarks(reading: Reading) -> str:
 
 def unsure_words(digit: Digit) -> str:
     """Returns the likeliest answers of a digit that is not sure, such as "unsure: 4 or 9"."""
-    order = digit.probabilities.argsort()[::-1][:_ALTERNATIVES]
-    return "unsure: " + " or ".join(f"{i} ({digit.probabilities[i]:.0%})" for i in order)
+    likely = (f"{i} ({digit.probabilities[i]:.0%})" for i in digit.alternatives)
+    return f"unsure: {' or '.join(likely)}"
 
 
-def _draw(answers: Sequence[Answer], run: RunRecord, picture: Path) -> None:
+def _draw(answers: Sequence[Answer], drawn: Sequence[Any], run: RunRecord, picture: Path) -> None:
     from mnist_exp.plots.frame import save
     from mnist_exp.plots.readings import readings
 
     try:
-        save(readings([(a.name, a.grey, a.reading) for a in answers], run.name), picture)
+        images = [(a.name, grey, a.reading) for a, grey in zip(answers, drawn, strict=False)]
+        save(readings(images, run.name, left_out=len(answers) - len(drawn)), picture)
     except OSError as problem:
         raise ExperimentError(
             f"Expected to write {picture}. Received: {reason_of(problem)}. Name another place."

@@ -157,14 +157,14 @@ def _corrupted(subject: Subject, overrides: Sequence[str]) -> None:
 def _drawn(subject: Subject, overrides: Sequence[str]) -> None:
     """Measures the ONNX model on drawings that were filed, from the image file on."""
     from mnist_exp import drawings, legibility
-    from mnist_exp.inference import Model, Recognizer
+    from mnist_exp.prediction import recognizer
 
     folder = drawings.folder_of(overrides)
     labelled = drawings.require(folder)
     record = subject.found.record
-    recognizer = Recognizer(Model(Evidence(record, subject.found.store.uri).onnx))
+    reader = recognizer(record, subject.found.store.uri)
     watched = partial(console.watched, description="drawings")
-    found = legibility.measure(recognizer, labelled, watched=watched)
+    found = legibility.measure(reader, labelled, watched=watched)
     subject.record(DRAWN, found.metrics())
     legibility.show(
         f"{record.name} on the drawings in {folder}, {len(labelled):,} in all",

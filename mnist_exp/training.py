@@ -69,7 +69,6 @@ class Task:
     optimizer: Any  # fresh, at its peak learning rate
     schedule: Schedule
     augment: Augmentation
-    plain_epochs: int  # the last ones, on the images as they are
     train: Split
     validation: Split  # may be empty
     seed: int  # of order, augmentation and dropout
@@ -157,22 +156,16 @@ def _graph(task: Task) -> RunSteps:
     ]
     dropout_words = _seed_words(task.seed, _DROPOUT, len(generators))
 
-    def augmented(pixels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        seed = tf.random.experimental.stateless_fold_in(augmentation_seed, number)
-        if not task.plain_epochs:
-            return task.augment(pixels, seed)
-        plain_from = task.steps * (task.epochs - task.plain_epochs)
-        return tf.cond(number < plain_from, lambda: task.augment(pixels, seed), lambda: pixels)
-
     def step(chosen: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         done = tf.cast(number, tf.float32) / total_steps
         optimizer.learning_rate.assign(peak * task.schedule(done))
         for generator, word in zip(generators, dropout_words, strict=True):
             generator.state.assign(tf.cast(tf.stack([word, number]), generator.state.dtype))
         pixels = tf.cast(tf.gather(images, chosen), tf.float32)[..., None]
+        seed = tf.random.experimental.stateless_fold_in(augmentation_seed, number)
         targets = tf.cast(tf.gather(labels, chosen), tf.int32)
         with tf.GradientTape() as tape:
-            logits = network(augmented(pixels, number) / 255, training=True)
+            logits = network(task.augment(pixels, seed) / 255, training=True)
             losses = _cross_entropy(tf.cast(logits, tf.float32), targets, task.label_smoothing)
             loss = tf.reduce_mean(losses)
         variables = network.trainable_variables

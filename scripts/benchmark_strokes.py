@@ -79,7 +79,7 @@ def show(options: argparse.Namespace, width: int | None) -> int:
         recognizer, run = recognizer_of(options.run)
     except (RequestError, ExperimentError) as problem:
         Console(stderr=True, markup=False).print(str(problem))
-        return 2
+        return 2 if isinstance(problem, RequestError) else 1
     file = Path(os.environ.get("MNIST_EXP_DATA") or cache.folder("datasets"), "unipen/strokes.npz")
     if not file.is_file():
         Console(stderr=True, markup=False).print(
@@ -126,11 +126,10 @@ def measure(recognizer: Recognizer, digits: Digits, chosen: NDArray[np.int64], w
         began = time.perf_counter()
         found = recognizer.read((image / 255).astype(np.float32)).digits
         seconds += time.perf_counter() - began
-        one = found[0] if len(found) == 1 else None
-        correct = one is not None and one.value == digits.labels[index]
+        correct = len(found) == 1 and found[0].value == digits.labels[index]
         right += correct
         several += len(found) > 1
-        sure = one is not None and one.sure
+        sure = bool(found) and all(digit.sure for digit in found)
         answered += sure
         wrong += sure and not correct
     return Result(

@@ -74,6 +74,15 @@ def test_the_table_and_the_picture(work, tmp_path):
         assert image.size[0] == 900
 
 
+def test_any_name_of_a_file_is_shown_as_it_is(work, tmp_path):
+    file, picture = tmp_path / "cost_$5_and_$6\x1b[31m.png", tmp_path / "out.png"
+    file.write_bytes(encoded(draw(STROKES[7])))
+    result = mnist_exp("predict", "latest", str(file), "--show", str(picture))
+    assert result.returncode == 0, result.stderr
+    assert b"\x1b" not in result.stdout
+    assert picture.exists()
+
+
 def test_a_folder_and_standard_input(work, tmp_path):
     for name in ("b.png", "a.JPG", "note.txt"):
         (tmp_path / name).write_bytes(encoded(draw(STROKES[7]), "PNG"))

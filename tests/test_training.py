@@ -52,7 +52,6 @@ VARIANTS = {
     "bfloat16": ["training.precision=bfloat16"],
     "averaged": ["training.weight_averaging=0.9"],
     "smoothed": ["training.label_smoothing=0.1"],
-    "plain at the end": ["augmentation=affine", "training.plain_epochs=2"],
     "sgd": ["optimizer=sgd", "schedule=one_cycle"],
     "adamw": ["optimizer=adamw", "schedule=constant"],
     "shift": ["augmentation=shift"],
@@ -163,24 +162,6 @@ def test_averaged_weights_are_the_ones_that_are_judged(splits, tmp_path):
     predicted = made.predict(splits.validation.images).argmax(axis=1)
     accuracy = (predicted == splits.validation.labels).mean()
     assert accuracy == result.history["val/accuracy"][-1]
-
-
-def test_the_last_epochs_take_the_images_as_they_are(splits, tmp_path):
-    """Until then they change nothing; with as many plain epochs as epochs, nothing is augmented."""
-    augmented, plain = (task(splits, *VARIANTS[name]) for name in ("affine", "plain at the end"))
-    histories = [
-        fit(made, tmp_path / name).history["train/loss"]
-        for made, name in ((augmented, "augmented"), (plain, "plain"))
-    ]
-    assert histories[0][:-2] == histories[1][:-2]
-    assert histories[0][-2:] != histories[1][-2:]
-    never, always = (
-        task(splits, "augmentation=none"),
-        task(splits, *VARIANTS["affine"], plain_epochs=100),
-    )
-    fit(never, tmp_path / "never")
-    fit(always, tmp_path / "always")
-    assert weights(always) == weights(never)
 
 
 def test_label_smoothing_is_keras_own(splits, tmp_path):

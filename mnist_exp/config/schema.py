@@ -325,7 +325,6 @@ class Training(Section):
     precision: Literal["float32", "bfloat16", "auto"]
     threads: Threads | None
     label_smoothing: BelowOne
-    plain_epochs: Amount
     weight_averaging: Annotated[float, Field(gt=0, lt=1)] | None
     best_weights: bool
     early_stopping_patience: Count | None

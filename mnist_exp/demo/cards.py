@@ -13,7 +13,6 @@ from mnist_exp.inference import Digit, Reading
 MOST_CARDS = 20
 NOTHING = "Nothing drawn: no ink stands out from the ground."
 INVITATION = "Draw a digit, or several, and lift the pen. The answer appears here."
-_LIKELY = 2  # answers that are named where the model is unsure
 
 
 class Answer(NamedTuple):
@@ -71,8 +70,7 @@ def _text(answer: Answer) -> str:
 
 def _likely(digit: Digit) -> str:
     """Returns the likeliest answers, such as "4 (51.0%) or 9 (44.2%)"."""
-    order = digit.probabilities.argsort()[::-1][:_LIKELY]
-    return " or ".join(f"{i} ({_percent(digit.probabilities[i])})" for i in order)
+    return " or ".join(f"{i} ({_percent(digit.probabilities[i])})" for i in digit.alternatives)
 
 
 def _card(names: Sequence[str], of_runs: Sequence[Digit]) -> str:

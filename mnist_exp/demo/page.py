@@ -75,7 +75,7 @@ def page(
         second.change(*read, api_visibility="private", **quick)
         if drawings is not None:
             into = _filing_into(drawings)
-            file.click(into, [paper, digit], note, api_visibility="private", **quick)
+            file.click(into, [paper, digit], [note, digit], api_visibility="private", **quick)
     return blocks
 
 
@@ -98,21 +98,27 @@ def _reading(reader: Reader, others: Readers) -> Callable[..., tuple[str, Any, s
                 [cards.Answer(each.name, each.recognizer.read(grey)) for each in readers]
             )
         except (RequestError, ExperimentError) as problem:
-            return cards.problem(str(problem)), "", ""
+            # A drawing stays on the pad: it is not to blame where the second run has no model.
+            return cards.problem(str(problem)), gr.skip() if is_drawing(value) else "", ""
         return answer, gr.skip() if is_drawing(value) else data_url(grey), ""
 
     return read
 
 
-def _filing_into(folder: Path) -> Callable[[Any, Any], str]:
-    def file(value: Any, digit: Any) -> str:
-        """Files a drawing, and says what became of it."""
+def _filing_into(folder: Path) -> Callable[[Any, Any], tuple[str, Any]]:
+    def file(value: Any, digit: Any) -> tuple[str, Any]:
+        """Files a drawing; returns what became of it, and no digit chosen for the next."""
+        chosen: Any = gr.skip()
         try:
-            return _filed(picture_of(value), digit, folder)
+            grey = picture_of(value)
+            said = _filed(grey, digit, folder)
+            if grey is not None and digit in DIGITS:
+                chosen = None
         except (RequestError, ExperimentError) as problem:
-            return str(problem)
+            said = str(problem)
+        return f"<p role='status'>{html.escape(said)}</p>", chosen
 
-    return lambda value, digit: f"<p role='status'>{html.escape(file(value, digit))}</p>"
+    return file
 
 
 def _filed(grey: NDArray[np.float32] | None, digit: Any, folder: Path) -> str:

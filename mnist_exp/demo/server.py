@@ -3,6 +3,7 @@
 Nothing is fetched from elsewhere, by the server or by the page. What is sent here is limited.
 """
 
+import errno
 import ipaddress
 import os
 import socket
@@ -38,9 +39,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (while")[0]
+        remedy = "Name an address of this machine with --host, and a port from 1024 on with --port."
+        if error.errno == errno.EADDRINUSE:
+            remedy = "Another program uses it; name another port with `mnist-exp demo --port`."
         raise RequestError(
-            f"Expected an address to listen on. Received: {host}:{port}, {reason}. "
-            f"Another program may use it; try `mnist-exp demo --port {port + 1}`."
+            f"Expected an address to listen on. Received: {host}:{port}, {reason}. {remedy}"
         ) from error
     # Else the second part of an answer waits 40 ms for the first to be acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

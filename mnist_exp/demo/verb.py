@@ -10,9 +10,8 @@ from mnist_exp.demo import server
 from mnist_exp.demo.reader import Reader
 from mnist_exp.drawings import FOLDER
 from mnist_exp.errors import RequestError
-from mnist_exp.evidence import Evidence
-from mnist_exp.inference import Model, Recognizer
 from mnist_exp.lookup import Found, find
+from mnist_exp.prediction import recognizer
 from mnist_exp.tracking import RunRecord
 from mnist_exp.wording import printable
 
@@ -86,7 +85,7 @@ def _named(runs: list[RunRecord]) -> dict[str, RunRecord]:
 
 
 def _reader(run: RunRecord, name: str, uri: str) -> Reader:
-    return Reader(name, _caption(run), Recognizer(Model(Evidence(run, uri).onnx)))
+    return Reader(name, _caption(run), recognizer(run, uri))
 
 
 def _caption(run: RunRecord) -> str:

@@ -6,6 +6,7 @@ too large is refused before a pixel is decoded.
 
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,12 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 MOST_BYTES = 64 * 2**20
 MOST_PIXELS = 50_000_000  # of a phone's largest usual photo
 FEWEST_PIXELS_A_SIDE = 8
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 WORKING_SIDE = 1024  # pixels; what is larger is reduced, since a digit needs a hundred
+
+_WHITE_OF_16_BITS = 65535
+_OPAQUE = 0.5  # more there than not
+_ONE_COLOUR = 0.2  # so little do the grey values of one pen differ
 
 # They are refused in words of our own.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -51,6 +57,22 @@ def decode(content: bytes, name: str) -> NDArray[np.float32]:
         raise _broken(name, problem) from problem
 
 
+def read(file: Path) -> bytes:
+    """Returns the bytes of a file: no more than `decode` takes, and one.
+
+    Raises:
+        RequestError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return stream.read(MOST_BYTES + 1)
+    except OSError as problem:
+        raise RequestError(
+            f"{file}: Expected a file that can be read. Received: {reason_of(problem)}. Check its "
+            "permissions."
+        ) from problem
+
+
 def grey(image: Image.Image) -> NDArray[np.float32]:
     """Returns the grey values of an opened image; see `decode`."""
     factor = -(-max(image.size) // WORKING_SIDE)
@@ -58,7 +80,7 @@ def grey(image: Image.Image) -> NDArray[np.float32]:
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         values = np.asarray(_reduced(image.convert("F"), factor))
-        return np.clip(values / _full_scale(image.mode, values), 0, 1).astype(np.float32)
+        return np.clip(values / _WHITE_OF_16_BITS, 0, 1).astype(np.float32)
     if image.has_transparency_data:
         return _on_paper(_reduced(image.convert("RGBA"), factor))
     return _scaled(_reduced(image.convert("L"), factor))
@@ -93,25 +115,17 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
     return image if factor <= 1 else image.reduce(factor)
 
 
-def _full_scale(mode: str, values: NDArray[np.float32]) -> float:
-    """Returns what white is in an image of 16 or more bits, or of floating point."""
-    if mode == "F":
-        return max(float(values.max()), 1.0)
-    return 65535.0
-
-
 def _on_paper(image: Image.Image) -> NDArray[np.float32]:
     """Puts a transparent image on a ground from which it stands out."""
     red, green, blue, alpha = image.split()
     cover = _scaled(alpha)
     light = _scaled(Image.merge("RGB", (red, green, blue)).convert("L"))
-    opaque = light[cover > 0.5]  # noqa: PLR2004 - more there than not
-    if not len(opaque):
-        return np.ones_like(cover)
-    low, paper, high = np.percentile(opaque, (2, 50, 98))
-    if high - low < 0.2:  # noqa: PLR2004 - of one colour: what is drawn is where it is opaque
-        return (1 - cover).astype(np.float32)
-    return (light * cover + np.float32(paper) * (1 - cover)).astype(np.float32)
+    opaque = light[cover > _OPAQUE]
+    if cover.min() > _OPAQUE:
+        return light
+    if not len(opaque) or np.ptp(opaque) < _ONE_COLOUR:  # what is drawn is where it is opaque
+        return 1 - cover
+    return light * cover + np.float32(np.median(opaque)) * (1 - cover)
 
 
 def _scaled(image: Image.Image) -> NDArray[np.float32]:

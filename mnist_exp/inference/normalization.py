@@ -32,6 +32,7 @@ def normalize(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     ink = _cropped(ink)
     longer = LONGER_SIDE * _FINE / max(ink.shape)
     large = ink if longer < 1 else _resized(np.pad(ink, 1), longer)
+    large = large / large.max()  # a faint line is fainter still among more pixels
     width = stroke_width(large) / max(large.shape) * LONGER_SIDE
     if not NARROWEST <= width <= WIDEST:
         ink = _cropped(_redrawn(large, width))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_exp.errors import RequestError
 from mnist_exp.inference.ink import find_ink
 from mnist_exp.inference.model import Model
 from mnist_exp.inference.normalization import normalize
@@ -26,6 +27,12 @@ class Digit:
     def value(self) -> int:
         """The most probable digit, 0-9."""
         return int(self.probabilities.argmax())
+
+    @property
+    def alternatives(self) -> tuple[int, int]:
+        """The two most probable digits, the first of them `value`."""
+        first, second = (-self.probabilities).argsort(kind="stable")[:2].tolist()
+        return first, second
 
     @property
     def confidence(self) -> float:
@@ -57,6 +64,9 @@ class Recognizer:
 
         Args:
             grey: float32 [H, W], 0 black to 1 white, as `decode` returns it.
+
+        Raises:
+            RequestError: there is too much in it.
         """
         segments = find(grey)
         images = np.stack([normalize(found.ink) for found in segments]) if segments else _NONE
@@ -76,4 +86,10 @@ _NONE = np.empty((0, 28, 28), np.uint8)
 def find(grey: NDArray[np.float32]) -> list[Segment]:
     """Returns the ink of each digit of an image, in reading order; see `Recognizer.read`."""
     ink = find_ink(grey)
-    return [] if ink is None else segment(ink)[:MOST_DIGITS]
+    found = [] if ink is None else segment(ink)
+    if len(found) > MOST_DIGITS:
+        raise RequestError(
+            f"Expected an image with at most {MOST_DIGITS} digits. Received: one with "
+            f"{len(found)} marks. Cut out the part that shows digits."
+        )
+    return found

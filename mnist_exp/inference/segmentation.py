@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 _INK = 0.5
 _SPECK_SIDE = 0.15  # of the tallest stroke: what is smaller in both directions is dirt
 _SPECK_AREA = 0.02  # of the largest stroke
+_RULE_LENGTH, _RULE_WIDTH = 0.8, 0.08  # of the image's side, and of the line's own length
 _NEAR = 0.05  # of the taller one's height: strokes with so small a gap belong together
 _BELOW = 0.25  # the same for strokes one above the other
 _OVERLAP = 0.5  # of the narrower one's width: so much makes strokes lie one above the other
@@ -63,22 +64,36 @@ def segment(ink: NDArray[np.float32]) -> list[Segment]:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     boxes = [Box(x, y, x + width, y + height) for x, y, width, height, _ in stats[1:].tolist()]
     areas = stats[1:, cv2.CC_STAT_AREA]
-    strokes = _without_specks(boxes, areas)
+    strokes = _without_specks(boxes, areas, _rules(boxes, ink.shape))
     groups = _grouped({number: boxes[number] for number in strokes})
     segments = [_cut(ink, labels, members, boxes) for members in groups]
     return _in_reading_order(segments)
 
 
-def _without_specks(boxes: list[Box], areas: NDArray[np.int32]) -> list[int]:
-    """Returns the numbers of the strokes that are worth reading."""
-    if not boxes:
-        return []
-    tallest = max(max(box.width, box.height) for box in boxes)
-    kept = [
+def _rules(boxes: list[Box], shape: tuple[int, ...]) -> set[int]:
+    """Returns the numbers of lines ruled across the image, where there is anything else."""
+    height, width = shape
+    rules = {
         number
         for number, box in enumerate(boxes)
-        if max(box.width, box.height) > _SPECK_SIDE * tallest
-        and areas[number] > _SPECK_AREA * areas.max()
+        if (box.width > _RULE_LENGTH * width and box.height < _RULE_WIDTH * box.width)
+        or (box.height > _RULE_LENGTH * height and box.width < _RULE_WIDTH * box.height)
+    }
+    return rules if len(rules) < len(boxes) else set()
+
+
+def _without_specks(boxes: list[Box], areas: NDArray[np.int32], rules: set[int]) -> list[int]:
+    """Returns the numbers of the strokes that are worth reading."""
+    strokes = [number for number in range(len(boxes)) if number not in rules]
+    if not strokes:
+        return []
+    tallest = max(max(boxes[number].width, boxes[number].height) for number in strokes)
+    largest = max(areas[number] for number in strokes)
+    kept = [
+        number
+        for number in strokes
+        if max(boxes[number].width, boxes[number].height) > _SPECK_SIDE * tallest
+        and areas[number] > _SPECK_AREA * largest
     ]
     return sorted(kept, key=lambda number: -areas[number])[:_MOST_STROKES]
 

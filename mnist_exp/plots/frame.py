@@ -21,8 +21,11 @@ _LINE, _GRID = "#aaaaaa", "#e6e6e6"
 def framed(height: int, title: str, subtitle: str) -> Figure:
     """Returns an empty figure, 900 pixels wide, whose upper 65 pixels hold the texts."""
     figure = Figure(figsize=(WIDTH / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
-    figure.text(25 / WIDTH, 1 - 30 / height, title, fontsize=13.5, weight="bold", color=INK)
-    figure.text(25 / WIDTH, 1 - 53 / height, subtitle, fontsize=10, color=GREY)
+    plain: Any = {"parse_math": False}  # the name of a run may have dollars in it
+    figure.text(
+        25 / WIDTH, 1 - 30 / height, title, fontsize=13.5, weight="bold", color=INK, **plain
+    )
+    figure.text(25 / WIDTH, 1 - 53 / height, subtitle, fontsize=10, color=GREY, **plain)
     return figure
 
 

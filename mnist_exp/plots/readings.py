@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mnist_exp.inference import Digit, Reading
 from mnist_exp.plots.frame import BLUE, GREY, INK, ORANGE, WIDTH, add_axes, framed
 
-MOST_IMAGES = 12
 MOST_DIGITS = 12  # of an image
 _ROW, _GAP = 200, 34  # pixels
 _PICTURE = 330
@@ -21,27 +20,28 @@ _COLUMNS, _TILE, _PITCH_X, _PITCH_Y = 6, 56, 84, 100
 Read = tuple[str, NDArray[np.float32], Reading]  # name, float32 [H, W] 0 black to 1 white, reading
 
 
-def readings(images: Sequence[Read], model: str) -> Figure:
+def readings(images: Sequence[Read], model: str, *, left_out: int = 0) -> Figure:
     """Draws images with the digits that were found in them.
 
     Args:
-        images: each with its name and its reading; the first twelve are drawn.
+        images: each with its name and its reading.
         model: the name of what read them.
+        left_out: how many more were read, and are not drawn.
     """
-    shown = images[:MOST_IMAGES]
     found = sum(len(reading.digits) for _, _, reading in images)
-    height = len(shown) * (_ROW + _GAP)
+    more = f" {left_out:,} more images are not shown." if left_out else ""
+    height = len(images) * (_ROW + _GAP)
     figure = framed(
         height + 80,
         f"{found:,} digit{'s' * (found != 1)} in {len(images):,} image{'s' * (len(images) != 1)}",
-        f"Read by {model}. Right: what the model saw. Orange: unsure.",
+        f"Read by {model}. Right: what the model saw. Orange: unsure.{more}",
     )
-    for row, (name, grey, reading) in enumerate(shown):
+    for row, (name, grey, reading) in enumerate(images):
         top = 80 + row * (_ROW + _GAP)
         bottom = height + 80 - top - _ROW
         axes = add_axes(figure, 25, bottom, _PICTURE, _ROW)
         _draw_picture(axes, grey, reading)
-        axes.set_title(_short(name), fontsize=10, color=INK, loc="left", pad=5)
+        axes.set_title(_short(name), fontsize=10, color=INK, loc="left", pad=5, parse_math=False)
         left = 25 + _PICTURE + 30
         _draw_digits(add_axes(figure, left, bottom, WIDTH - left - 20, _ROW), reading)
     return figure
@@ -88,7 +88,7 @@ def _draw_digits(axes: Axes, reading: Reading) -> None:
 
 
 def _unsure(digit: Digit) -> str:
-    first, second = digit.probabilities.argsort()[::-1][:2]
+    first, second = digit.alternatives
     return f"{first} or {second}?"
 
 

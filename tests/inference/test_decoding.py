@@ -69,6 +69,14 @@ def test_a_paper_on_a_transparent_ground():
     assert close(decode(encoded(sheet), "x"))
 
 
+def test_little_or_pale_ink_on_an_opaque_ground_is_kept():
+    """As a canvas in a browser gives it: with an alpha channel that says nothing."""
+    for ink in (0, 215):
+        sheet = np.full((480, 480, 4), 255, np.uint8)
+        sheet[200:300, 230:245, :3] = ink
+        assert decode(encoded(sheet), "x")[250, 235] == pytest.approx(ink / 255, abs=0.01)
+
+
 def test_a_wholly_transparent_image_is_blank():
     assert (decode(encoded(colour(alpha=0)), "x") == 1).all()
 

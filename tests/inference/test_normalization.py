@@ -82,6 +82,13 @@ def test_one_pixel_of_ink_is_enough():
         assert normalize(np.ones(shape, np.float32)).max() > 127
 
 
+def test_faint_lines_are_enough():
+    for length in (10, 80, 120, 400):
+        for ink in (0.51, 0.6, 0.9):
+            for shape in ((1, length), (length, 1), (2, length)):
+                assert normalize(np.full(shape, ink, np.float32)).max() > 100
+
+
 def test_mnists_own_digits_stay_what_they_were(mnist):
     """A shift by part of a pixel is in it, since MNIST's were centred by whole pixels."""
     forms = np.stack([normalize(image / np.float32(255)) for image in mnist])

@@ -46,6 +46,19 @@ def test_dirt_is_no_digit():
     assert len(segment(ink_of(image))) == 1
 
 
+def test_ruled_lines_are_no_digits_and_hide_none():
+    image = line_of([7, 2]).copy()
+    image[195:198, :] = 0
+    image[:, 2:5] = 0
+    assert len(segment(ink_of(image))) == 2
+
+
+def test_a_one_that_fills_the_image_is_a_digit():
+    image = np.full((200, 15), 255, np.uint8)
+    image[:, 4:11] = 0
+    assert len(segment(ink_of(image))) == 1
+
+
 def test_a_digit_has_its_own_ink_alone():
     image = draw(STROKES[4], at=(30, 60)).copy()
     image[60:220, 215:225] = 0  # a 1 beside it, within reach of a box around both
