@@ -13,6 +13,7 @@ _INK = 0.5
 _SPECK_SIDE = 0.15  # of the tallest stroke: what is smaller in both directions is dirt
 _SPECK_AREA = 0.02  # of the largest stroke
 _RULE_LENGTH, _RULE_WIDTH = 0.8, 0.08  # of the image's side, and of the line's own length
+_RULE_BESIDE = 1.5, 10  # its length, of the height of the tallest other stroke
 _NEAR = 0.05  # of the taller one's height: strokes with so small a gap belong together
 _BELOW = 0.25  # the same for strokes one above the other
 _OVERLAP = 0.5  # of the narrower one's width: so much makes strokes lie one above the other
@@ -71,15 +72,26 @@ def segment(ink: NDArray[np.float32]) -> list[Segment]:
 
 
 def _rules(boxes: list[Box], shape: tuple[int, ...]) -> set[int]:
-    """Returns the numbers of lines ruled across the image, where there is anything else."""
+    """Returns the numbers of lines that are ruled across the image.
+
+    They are much longer than what is written between them, which a 1 among digits is not; and
+    that is no dust, as it may be beside a 1 alone.
+    """
     height, width = shape
-    rules = {
+    lines = {
         number
         for number, box in enumerate(boxes)
         if (box.width > _RULE_LENGTH * width and box.height < _RULE_WIDTH * box.width)
         or (box.height > _RULE_LENGTH * height and box.width < _RULE_WIDTH * box.height)
     }
-    return rules if len(rules) < len(boxes) else set()
+    others = [box.height for number, box in enumerate(boxes) if number not in lines]
+    tallest = max(others, default=0)
+    low, high = _RULE_BESIDE
+    return {
+        number
+        for number in lines
+        if low * tallest < max(boxes[number].width, boxes[number].height) < high * tallest
+    }
 
 
 def _without_specks(boxes: list[Box], areas: NDArray[np.int32], rules: set[int]) -> list[int]:

@@ -47,16 +47,26 @@ def test_dirt_is_no_digit():
 
 
 def test_ruled_lines_are_no_digits_and_hide_none():
-    image = line_of([7, 2]).copy()
-    image[195:198, :] = 0
-    image[:, 2:5] = 0
-    assert len(segment(ink_of(image))) == 2
+    for ruled in (np.s_[195:198, :], np.s_[:, 2:5]):  # lines that cross are one stroke
+        image = line_of([7, 2]).copy()
+        image[ruled] = 0
+        assert len(segment(ink_of(image))) == 2
 
 
 def test_a_one_that_fills_the_image_is_a_digit():
     image = np.full((200, 15), 255, np.uint8)
     image[:, 4:11] = 0
     assert len(segment(ink_of(image))) == 1
+
+
+def test_a_tall_one_is_no_ruled_line():
+    image = np.full((200, 200), 255, np.uint8)
+    image[10:190, 40:46] = 0
+    image[90:94, 150:154] = 0  # dust
+    [one] = segment(ink_of(image))
+    assert one.box.height == 180
+    cropped = line_of([1, 7, 1], pen=4)[38:162]
+    assert len(segment(ink_of(cropped))) == 3
 
 
 def test_a_digit_has_its_own_ink_alone():
