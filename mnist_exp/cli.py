@@ -295,7 +295,8 @@ def export(run: str, form: str, out: Path) -> None:
 
     onnx is a file for ONNX Runtime; savedmodel a folder for TensorFlow; litert a folder for LiteRT
     (TensorFlow Lite) with a float32 and an int8 model, and how accurate both are: it needs
-    pip install 'mnist-exp[litert]'.
+    pip install 'mnist-exp[litert]'. space is the drawing pad as a folder for Hugging Face Spaces,
+    and needs pip install 'mnist-exp[demo]'.
 
     RUN is a run id or its unique start, a run name, latest, best or @champion.
     """

@@ -565,3 +565,39 @@ def test_other_commands_do_not_import_gradio(arguments):
         "sys.exit('gradio' in sys.modules or 'fastapi' in sys.modules)"
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_exported_space_draws_in_an_empty_environment(project, chromium, tmp_path):
+    space, venv = tmp_path / "space", tmp_path / "venv"
+    exported = [*COMMAND, "export", "best", "--format", "space", "--out", str(space)]
+    subprocess.run(exported, cwd=project, check=True, capture_output=True)
+    header = (space / "README.md").read_text().split("---")[1]
+    assert "sdk: gradio\n" in header
+    assert "app_file: app.py\n" in header
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    python = venv / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "-r", space / "requirements.txt"]
+    subprocess.run([*install, "--disable-pip-version-check"], check=True, capture_output=True)
+    port = free_port()
+    settings = {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "PYTHONPATH": "",
+    }
+    with subprocess.Popen(
+        [python, "app.py"],
+        cwd=space,
+        env={**os.environ, **settings},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            wait_for(f"http://127.0.0.1:{port}", process)
+            chromium.get(f"http://127.0.0.1:{port}")
+            paper = "#pad canvas[width]"
+            eventually(chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, paper))
+            assert read_after(chromium, lambda: draw(chromium, DIGITS[7])) == ["7"]
+        finally:
+            process.terminate()
+            process.wait(20)

@@ -36,6 +36,11 @@ assert {v.dtype for v in model.variables} == {tf.float32}
 by_name = model.signatures["serving_default"](pixels=tf.constant(images))
 np.testing.assert_allclose(next(iter(by_name.values())), probabilities, atol=1e-6)
 """,
+    "space": """
+import onnxruntime
+model = onnxruntime.InferenceSession(out + "/model.onnx")
+probabilities = model.run(["probabilities"], {"pixels": images})[0]
+""",
     "litert": """
 from ai_edge_litert.interpreter import Interpreter
 model = Interpreter(out + "/model.tflite")

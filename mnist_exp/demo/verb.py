@@ -85,10 +85,11 @@ def _named(runs: list[RunRecord]) -> dict[str, RunRecord]:
 
 
 def _reader(run: RunRecord, name: str, uri: str) -> Reader:
-    return Reader(name, _caption(run), recognizer(run, uri))
+    return Reader(name, caption(run), recognizer(run, uri))
 
 
-def _caption(run: RunRecord) -> str:
+def caption(run: RunRecord) -> str:
+    """Returns how well a run does on its test images, in words; empty where it was not tested."""
     metrics = run.metrics
     if not {"test/accuracy", "test/accuracy_low", "test/accuracy_high"} <= metrics.keys():
         return ""

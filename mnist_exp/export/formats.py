@@ -56,10 +56,18 @@ def _savedmodel(source: "Source", folder: Path) -> list[str]:
     return [_checked(source, write_savedmodel(source.classifier, folder, images))]
 
 
+def _space(source: "Source", folder: Path) -> list[str]:
+    from mnist_exp.export import space
+
+    difference = space.write_space(source, folder)
+    return [_checked(source, difference), f"{space.PAGE} in it says how to try and publish it"]
+
+
 FORMATS = {
     "onnx": Format(_onnx, is_folder=False),
     "litert": Format(_litert, is_folder=True, package="ai_edge_litert", extra="litert"),
     "savedmodel": Format(_savedmodel, is_folder=True),
+    "space": Format(_space, is_folder=True, package="gradio", extra="demo"),
 }
 
 

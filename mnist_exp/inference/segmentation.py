@@ -16,6 +16,7 @@ _RULE_LENGTH, _RULE_WIDTH = 0.8, 0.08  # of the image's side, and of the line's 
 _RULE_BESIDE = 1.5, 10  # its length, of the height of the tallest other stroke
 _NEAR = 0.05  # of the taller one's height: strokes with so small a gap belong together
 _BELOW = 0.25  # the same for strokes one above the other
+_FLAT, _BAR = 0.3, 0.4  # of the tallest stroke; the gap, of the taller one's height
 _OVERLAP = 0.5  # of the narrower one's width: so much makes strokes lie one above the other
 _WHOLE = 0.75  # of the tallest: two strokes of such height are two digits, however near
 _SAME_LINE = 0.5  # of the lower one's height
@@ -132,6 +133,8 @@ def _belong(digit: Box, stroke: Box, tallest: int) -> bool:
     height = max(digit.height, stroke.height)
     gap = _gap(digit, stroke)
     shared = min(digit.right, stroke.right) - max(digit.left, stroke.left)
+    if stroke.height < _FLAT * tallest and shared > 0:  # no digit is so flat: the bar of a 5
+        return gap <= _BAR * height
     one_above = shared >= _OVERLAP * min(digit.width, stroke.width)
     if min(digit.height, stroke.height) > _WHOLE * tallest:
         return gap == 0 and one_above

@@ -38,6 +38,16 @@ def test_strokes_that_do_not_touch_make_one_digit():
     assert five.ink.shape == (five.box.height, five.box.width)
 
 
+def test_a_bar_far_above_a_five_belongs_to_it_and_to_no_neighbour():
+    body, bar = DETACHED_FIVE
+    strokes = [[(x, 0.2 + 0.8 * y) for x, y in body], [(x + 0.1, y - 0.05) for x, y in bar]]
+    five = draw(strokes, pen=6, at=(30, 60), size=(220, 260))
+    image = np.concatenate([five, draw(STROKES[7], pen=6, at=(30, 60), size=(220, 260))], axis=1)
+    found = segment(ink_of(image))
+    assert len(found) == 2
+    assert found[0].box.height > found[1].box.height * 0.9
+
+
 def test_dirt_is_no_digit():
     image = draw(STROKES[2]).copy()
     rng = np.random.default_rng(0)

@@ -1,0 +1,128 @@
+"""The drawing pad on a model, as a folder for Hugging Face Spaces.
+
+It holds what the page needs and no more: the ONNX model, an `app.py`, and those modules of this
+package that read pictures and lay out the page. It needs no network, no MLflow and no TensorFlow.
+"""
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mnist_exp
+from mnist_exp.demo.verb import caption
+from mnist_exp.wording import printable
+
+if TYPE_CHECKING:
+    from mnist_exp.export.source import Source
+
+MODEL, APP, REQUIREMENTS, PAGE = "model.onnx", "app.py", "requirements.txt", "README.md"
+# As their names on the package index; Spaces installs Gradio too, by the version in the header.
+PACKAGES = ("filelock", "gradio", "numpy", "onnxruntime", "opencv-python-headless", "pillow")
+_PARTS = (
+    "__init__.py",
+    "errors.py",
+    "drawings.py",
+    "inference/*.py",
+    "demo/__init__.py",
+    "demo/cards.py",
+    "demo/pad.js",
+    "demo/pad.py",
+    "demo/page.css",
+    "demo/page.py",
+    "demo/reader.py",
+)
+_APP = '''\
+"""A drawing pad, read by a model that mnist_exp trained and exported."""
+
+from pathlib import Path
+
+from mnist_exp.demo.page import look, page
+from mnist_exp.demo.reader import Reader
+from mnist_exp.inference import Model, Recognizer
+
+NAME = {name!r}
+CAPTION = {caption!r}
+
+model = Model(Path(__file__).with_name({model!r}).read_bytes())
+demo = page(Reader(NAME, CAPTION, Recognizer(model)))
+
+if __name__ == "__main__":
+    demo.launch(**look(), ssr_mode=False)
+'''
+_README = """\
+---
+title: Draw a digit
+emoji: "\N{PENCIL}"
+colorFrom: indigo
+colorTo: gray
+sdk: gradio
+sdk_version: {gradio}
+app_file: {app}
+license: mit
+---
+
+# Draw a digit
+
+A drawing pad, read by `{name}`, a network for handwritten digits that mnist_exp trained
+on {data}: {caption}. It also reads photos, several digits at once, dark on light or light on dark.
+
+To try it here:
+
+    python -m venv .venv
+    .venv/bin/pip install -r {requirements}
+    .venv/bin/python {app}
+
+To publish it, make a Space with the Gradio SDK, and push this folder to its repository.
+"""
+
+
+def write_space(source: "Source", folder: Path) -> float:
+    """Writes the folder, with a model that was checked.
+
+    Args:
+        source: the run's model and data.
+        folder: where; it does not exist yet.
+
+    Returns:
+        The largest difference of a probability from the Keras model's.
+
+    Raises:
+        ExperimentError: the ONNX model does not give the Keras model's answers.
+        OSError: it cannot be written.
+    """
+    from mnist_exp import selective
+    from mnist_exp.export.onnx import write_onnx
+
+    run = source.run
+    folder.mkdir()
+    difference = write_onnx(
+        source.classifier,
+        folder / MODEL,
+        source.splits.test.images,
+        threshold=run.metrics.get(selective.THRESHOLD),
+    )
+    _copy_parts(folder / "mnist_exp")
+    values = {
+        "name": printable(run.name),
+        "caption": caption(run),
+        "model": MODEL,
+        "data": source.splits.name,
+        "gradio": version("gradio"),
+        "app": APP,
+        "requirements": REQUIREMENTS,
+    }
+    (folder / APP).write_text(_APP.format(**values), encoding="utf-8")
+    (folder / PAGE).write_text(_README.format(**values), encoding="utf-8")
+    pins = "".join(f"{name}=={version(name)}\n" for name in PACKAGES)
+    (folder / REQUIREMENTS).write_text(pins, encoding="utf-8")
+    return difference
+
+
+def _copy_parts(folder: Path) -> None:
+    package = Path(mnist_exp.__file__).parent
+    for part in _PARTS:
+        for file in sorted(package.glob(part)):
+            copy = folder / file.relative_to(package)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
