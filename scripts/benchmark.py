@@ -15,7 +15,9 @@ from pathlib import Path
 
 import benchmark_frontier
 import benchmark_tracking
+import numpy as np
 from measuring import MNIST_EXP, Line, progress, record, run, table
+from PIL import Image
 from rich.console import Console
 
 IMPORT_TENSORFLOW = (sys.executable, "-c", "import tensorflow")
@@ -23,6 +25,7 @@ TRAIN_FAST = (MNIST_EXP, "train", "experiment=fast")
 START_UP_SECONDS = 0.5
 BEYOND_SECONDS = 3.0
 PEAK_MB = 1500.0
+PREDICT_SECONDS = 0.6
 CAPTION = "Peak memory is that of all processes of the command together."
 PIPED_COLUMNS = 120
 START_UP_RUNS = 5  # at least; they are short
@@ -175,7 +178,7 @@ def measure_training(folder: Path, runs: int) -> list[Line]:
         runs: how many trainings.
 
     Returns:
-        Lines of seconds, one of memory, and what the record costs the fit.
+        Lines of seconds, one of memory, what the record costs the fit, and `predict` on an image.
     """
     run((MNIST_EXP, "train", "data=digits", "training=smoke"), folder)
     imports, trainings, fits, unrecorded = [], [], [], []
@@ -185,6 +188,10 @@ def measure_training(folder: Path, runs: int) -> list[Line]:
         fits.append(fit_seconds(folder))
         unrecorded.append(benchmark_tracking.fit_seconds(TRAIN_FAST[2:]))
         progress(f"experiment=fast, {number + 1} of {runs}: {trainings[-1].seconds:.1f} s")
+    picture = folder / "digit.png"
+    Image.fromarray(np.pad(np.zeros((120, 14), np.uint8), 60, constant_values=255)).save(picture)
+    predict = (MNIST_EXP, "predict", "latest", str(picture))
+    answers = [run(predict, folder).seconds for _ in range(1 + START_UP_RUNS)][1:]
     whole = [sample.seconds for sample in trainings]
     parts = zip(whole, imports, fits, strict=True)
     beyond = [total - import_ - fit for total, import_, fit in parts]
@@ -198,6 +205,7 @@ def measure_training(folder: Path, runs: int) -> list[Line]:
         Line("  fit with the record, in times of it", "x", [cost], benchmark_tracking.LIMIT),
         Line("  beyond import and fit", "s", beyond, BEYOND_SECONDS),
         Line("  peak memory", "MB", [s.peak_mb for s in trainings], PEAK_MB),
+        Line("mnist-exp predict, one image", "s", answers, PREDICT_SECONDS),
     ]
 
 

@@ -94,7 +94,8 @@ def check_metrics(folder, record):
                 "images_per_second"}  # fmt: skip
     final = {"test/accuracy", "test/loss", "test/errors", "test/accuracy_low", "test/ece",
              "test/accuracy_high", "model/parameters", "time/fit_seconds", "time/total_seconds",
-             "chosen/epoch", "chosen/val_accuracy"}  # fmt: skip
+             "chosen/epoch", "chosen/val_accuracy",
+             "selective/threshold", "selective/coverage", "selective/error"}  # fmt: skip
     assert set(record.metrics) == by_epoch | final
     for name in by_epoch:
         assert [step for step, _ in history(folder, record, name)] == [1, 2]
