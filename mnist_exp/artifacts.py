@@ -70,11 +70,18 @@ def record_models(
     recorder.artifact(ONNX, lambda file: write_onnx(classifier, file, images, threshold=threshold))
 
 
-def weights_digest(network: keras.Model) -> str:
-    """Returns the SHA-256 over the names, shapes and bytes of a network's weights."""
+def weights_digest(network: keras.Model, name: str = "") -> str:
+    """Returns the SHA-256 over the names, shapes and bytes of a network's weights.
+
+    Args:
+        network: as it was trained, or loaded.
+        name: of a loaded one, as it was trained: its weights' paths have lost it.
+    """
+    prefix = f"{name}/" if name else ""
     digest = hashlib.sha256()
     for variable in network.weights:
-        digest.update(f"{variable.path} {tuple(variable.shape)} {variable.dtype}\n".encode())
+        path = prefix + variable.path.removeprefix(prefix)
+        digest.update(f"{path} {tuple(variable.shape)} {variable.dtype}\n".encode())
         digest.update(variable.numpy().tobytes())
     return digest.hexdigest()
 

@@ -76,9 +76,9 @@ def picture_of(value: Any) -> NDArray[np.float32] | None:
     return _photos.submit(decode, content, name).result()
 
 
-def is_drawing(value: str) -> bool:
+def is_drawing(value: Any) -> bool:
     """Tells whether the pad shows already what it sent, unlike an image file that was opened."""
-    return value.startswith("data:image/png")
+    return isinstance(value, str) and value.startswith("data:image/png")
 
 
 def data_url(grey: NDArray[np.float32]) -> str:

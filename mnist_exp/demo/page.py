@@ -99,14 +99,10 @@ def _reading(reader: Reader, others: Readers) -> Callable[..., tuple[str, Any, s
             )
         except (RequestError, ExperimentError) as problem:
             # A drawing stays on the pad: it is not to blame where the second run has no model.
-            return cards.problem(str(problem)), gr.skip() if _is_drawn(value) else "", ""
+            return cards.problem(str(problem)), gr.skip() if is_drawing(value) else "", ""
         return answer, gr.skip() if is_drawing(value) else data_url(grey), ""
 
     return read
-
-
-def _is_drawn(value: Any) -> bool:
-    return isinstance(value, str) and is_drawing(value)
 
 
 def _filing_into(folder: Path) -> Callable[[Any, Any], tuple[str, Any]]:

@@ -34,10 +34,9 @@ class Format(NamedTuple):
 
 
 def _onnx(source: "Source", file: Path) -> list[str]:
-    from mnist_exp import selective
     from mnist_exp.export.onnx import write_onnx
 
-    images, threshold = source.splits.test.images, source.run.metrics.get(selective.THRESHOLD)
+    images, threshold = source.splits.test.images, source.threshold
     return [_checked(source, write_onnx(source.classifier, file, images, threshold=threshold))]
 
 

@@ -1,10 +1,9 @@
 """What is exported: the logged model of a run, known to be the one that the run measured."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnist_exp import data, machine
+from mnist_exp import data, machine, selective
 from mnist_exp.config import Config, from_record
 from mnist_exp.errors import ExperimentError, reason_of
 from mnist_exp.evidence import Evidence
@@ -26,6 +25,11 @@ class Source:
     run: RunRecord
     classifier: "keras.Model"  # uint8 [batch, 28, 28] -> probabilities float32 [batch, 10]
     splits: data.Splits  # the run's own
+
+    @property
+    def threshold(self) -> float | None:
+        """The least confidence at which the model should answer; None where it is not known."""
+        return self.run.metrics.get(selective.THRESHOLD)
 
 
 def load(selector: str) -> Source:
@@ -62,12 +66,12 @@ def _splits(run: RunRecord, config: Config) -> data.Splits:
 def _classifier(run: RunRecord, config: Config, file: "Path") -> "keras.Model":
     import keras
 
-    from mnist_exp import models
+    from mnist_exp import artifacts, models
 
     recorded = run.tags.get(WEIGHTS_TAG, "")
     try:
         classifier = keras.saving.load_model(file)
-        digest = _weights_digest(models.network_of(classifier), config.model.name)
+        digest = artifacts.weights_digest(models.network_of(classifier), config.model.name)
     except Exception as problem:
         raise ExperimentError(
             f"Expected the Keras model of run {run.name} in {file}. Received: "
@@ -81,16 +85,3 @@ def _classifier(run: RunRecord, config: Config, file: "Path") -> "keras.Model":
             "altered; restore it, or choose another run with `mnist-exp runs`."
         )
     return classifier
-
-
-def _weights_digest(network: "keras.Model", name: str) -> str:
-    """Returns the digest that `artifacts.weights_digest` gave the network when it was trained.
-
-    Its weights' paths began with its name then, which those of a loaded network have lost.
-    """
-    digest = hashlib.sha256()
-    for variable in network.weights:
-        path = f"{name}/{variable.path.removeprefix(f'{name}/')}"
-        digest.update(f"{path} {tuple(variable.shape)} {variable.dtype}\n".encode())
-        digest.update(variable.numpy().tobytes())
-    return digest.hexdigest()

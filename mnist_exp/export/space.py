@@ -91,17 +91,12 @@ def write_space(source: "Source", folder: Path) -> float:
         ExperimentError: the ONNX model does not give the Keras model's answers.
         OSError: it cannot be written.
     """
-    from mnist_exp import selective
     from mnist_exp.export.onnx import write_onnx
 
     run = source.run
     folder.mkdir()
-    difference = write_onnx(
-        source.classifier,
-        folder / MODEL,
-        source.splits.test.images,
-        threshold=run.metrics.get(selective.THRESHOLD),
-    )
+    images, threshold = source.splits.test.images, source.threshold
+    difference = write_onnx(source.classifier, folder / MODEL, images, threshold=threshold)
     _copy_parts(folder / "mnist_exp")
     values = {
         "name": printable(run.name),
