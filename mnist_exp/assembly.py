@@ -28,6 +28,7 @@ def task(config: Config, splits: Splits) -> Task:
         augment=augmentation.AUGMENTATIONS[config.augmentation.name](
             **config.augmentation.options()
         ),
+        plain_fraction=config.training.plain_fraction,
         train=splits.train,
         validation=splits.validation,
         seed=config.seed,

@@ -22,6 +22,7 @@ LATER: dict[str, Any] = {
     "ensemble": {"members": 1},
     "sweep": {"name": None, "job": None, "on_failure": "continue", "retries": 0, "rerun": "none"},
     "search": None,
+    "training": {"plain_fraction": 0.0},
 }
 # The same of one component: section and name -> keys.
 LATER_OF: dict[tuple[str, str], dict[str, Any]] = {

@@ -15,6 +15,7 @@ from keras import layers
 
 IMAGE_SHAPE = (28, 28)
 CLASSES = 10
+LOGITS = "logits"  # the name of every network's last layer
 PREDICTION_BATCH = 1000
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -249,4 +250,4 @@ def _dense(widths: Sequence[int], activation: str, dropout: float) -> Iterator[A
 
 def _network(name: str, parts: Sequence[Any]) -> keras.Model:
     image = keras.Input((*IMAGE_SHAPE, 1), name="image")
-    return keras.Sequential([image, *parts, layers.Dense(CLASSES, name="logits")], name=name)
+    return keras.Sequential([image, *parts, layers.Dense(CLASSES, name=LOGITS)], name=name)

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mnist_exp.models import LOGITS
+
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -49,11 +51,52 @@ def one_cycle(
     return _rise_and_fall(warmup_fraction, initial_fraction, final_fraction, _half_cosine)
 
 
+def muon(*, learning_rate: float, momentum: float, weight_decay: float) -> keras.Optimizer:
+    """Muon for kernels, AdamW for biases, batch norm and the last layer, at one learning rate.
+
+    Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; its updates
+    are brought to the size of Adam's as in Liu et al. 2025, arXiv:2502.16982.
+
+    Args:
+        learning_rate: the peak.
+        momentum: the decay of Muon's moving average of gradients.
+        weight_decay: decoupled, of all weights.
+
+    Returns:
+        The optimizer.
+    """
+    return _KernelMuon(
+        learning_rate=learning_rate,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        adam_weight_decay=weight_decay,
+    )
+
+
+class _KernelMuon(keras.optimizers.Muon):  # type: ignore[misc]
+    """Keras's Muon, which takes matrices only, for kernels of convolutions too.
+
+    A kernel [height, width, in, out] is the matrix [height * width * in, out] that multiplies a
+    patch of the image, as in Jordan's own code.
+    """
+
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
+        return len(variable.shape) <= 1 or f"/{LOGITS}/" in variable.path
+
+    def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
+        matrix = tf.reshape(x, [-1, x.shape[-1]])
+        return tf.reshape(super().zeropower_via_newtonschulz5(matrix, steps), x.shape)
+
+    def lr_adjust(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(super().lr_adjust(tf.reshape(x, [-1, x.shape[-1]])), x.shape)
+
+
 # Their arguments are the keys of conf/optimizer/.
 OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "sgd": keras.optimizers.SGD,
     "adam": keras.optimizers.Adam,  # Kingma and Ba 2015, arXiv:1412.6980
     "adamw": keras.optimizers.AdamW,  # Loshchilov and Hutter 2019, arXiv:1711.05101
+    "muon": muon,
 }
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "constant": constant,

@@ -69,6 +69,7 @@ class Task:
     optimizer: Any  # fresh, at its peak learning rate
     schedule: Schedule
     augment: Augmentation
+    plain_fraction: float  # of all steps, the last: without augmentation
     train: Split
     validation: Split  # may be empty
     seed: int  # of order, augmentation and dropout
@@ -156,16 +157,25 @@ def _graph(task: Task) -> RunSteps:
     ]
     dropout_words = _seed_words(task.seed, _DROPOUT, len(generators))
 
+    def changed(pixels: tf.Tensor, number: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
+        def augment() -> tf.Tensor:
+            seed = tf.random.experimental.stateless_fold_in(augmentation_seed, number)
+            return task.augment(pixels, seed)
+
+        if not task.plain_fraction:
+            return augment()
+        return tf.cond(done < 1 - task.plain_fraction, augment, lambda: pixels)
+
     def step(chosen: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         done = tf.cast(number, tf.float32) / total_steps
         optimizer.learning_rate.assign(peak * task.schedule(done))
         for generator, word in zip(generators, dropout_words, strict=True):
             generator.state.assign(tf.cast(tf.stack([word, number]), generator.state.dtype))
         pixels = tf.cast(tf.gather(images, chosen), tf.float32)[..., None]
-        seed = tf.random.experimental.stateless_fold_in(augmentation_seed, number)
+        pixels = changed(pixels, number, done) / 255
         targets = tf.cast(tf.gather(labels, chosen), tf.int32)
         with tf.GradientTape() as tape:
-            logits = network(task.augment(pixels, seed) / 255, training=True)
+            logits = network(pixels, training=True)
             losses = _cross_entropy(tf.cast(logits, tf.float32), targets, task.label_smoothing)
             loss = tf.reduce_mean(losses)
         variables = network.trainable_variables

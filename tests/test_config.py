@@ -43,7 +43,7 @@ def test_folder_holds_the_promised_options():
         "data": {"mnist", "digits", "idx"},
         "augmentation": {"none", "shift", "affine", "elastic"},
         "model": {"mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn", "tiny"},
-        "optimizer": {"sgd", "adam", "adam_fast", "adamw"},
+        "optimizer": {"sgd", "adam", "adam_fast", "adamw", "muon"},
         "schedule": {"constant", "cosine", "one_cycle"},
         "training": {"default", "smoke"},
         "tracking": {"local", "server"},
@@ -183,13 +183,15 @@ def test_digest_is_that_of_before_there_were_later_keys(composer):
     for key in ("description", "tracking", "sweep", "search", "ensemble"):
         del older[key]
     del older["data"]["split_seed"], older["model"]["pool_sizes"]
-    for key in ("threads", "keep_checkpoints"):
+    for key in ("threads", "keep_checkpoints", "plain_fraction"):
         del older["training"][key]
     text = json.dumps(older, sort_keys=True, separators=(",", ":"))
     assert config.digest(checked) == hashlib.sha256(text.encode()).hexdigest()
 
 
-@pytest.mark.parametrize("override", ["ensemble.members=2", "data.split_seed=0"])
+@pytest.mark.parametrize(
+    "override", ["ensemble.members=2", "data.split_seed=0", "training.plain_fraction=0.2"]
+)
 def test_later_keys_make_another_experiment_where_they_are_set(composer, override):
     changed = config.digest(composer.compose([override]).config)
     assert changed != config.digest(composer.compose([]).config)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_exp import optimizers
+from mnist_exp import models, optimizers
 from mnist_exp.config import compose
 
 
@@ -25,6 +25,35 @@ def test_an_optimizer_goes_downhill(name):
     for _ in range(100):
         optimizer.apply([2 * variable.value], [variable])
     assert np.abs(variable.numpy()).sum() < 3
+
+
+def test_muon_moves_kernels_alike_in_all_directions_and_the_rest_as_adam_does():
+    network = models.cnn(
+        filters=[8],
+        kernel_sizes=[3],
+        pool_sizes=None,
+        dense_units=[16],
+        activation="relu",
+        dropout=0.0,
+        batch_norm=False,
+    )
+    optimizer = optimizers.muon(learning_rate=0.01, momentum=0.95, weight_decay=0.0)
+    optimizer.build(network.trainable_variables)
+    before = network.get_weights()
+    rng = np.random.default_rng(0)
+    gradients = [rng.normal(size=weight.shape).astype(np.float32) for weight in before]
+    optimizer.apply([tf.constant(gradient) for gradient in gradients])
+    changes = [new - old for new, old in zip(network.get_weights(), before, strict=True)]
+    names = ["/".join(weight.path.split("/")[-2:]) for weight in network.trainable_variables]
+    for name, change in zip(names, changes, strict=True):
+        if change.ndim == 1 or name == "logits/kernel":
+            np.testing.assert_allclose(np.abs(change), 0.01, rtol=1e-3)
+            continue
+        matrix = change.reshape(-1, change.shape[-1])
+        scales = np.linalg.svd(matrix, compute_uv=False) / (0.01 * 0.2 * max(matrix.shape) ** 0.5)
+        assert scales.min() > 0.6, name
+        assert scales.max() < 1.3, name
+    assert sum(change.ndim == 4 for change in changes) == 1
 
 
 @pytest.mark.parametrize("name", optimizers.SCHEDULES)

@@ -54,6 +54,8 @@ VARIANTS = {
     "smoothed": ["training.label_smoothing=0.1"],
     "sgd": ["optimizer=sgd", "schedule=one_cycle"],
     "adamw": ["optimizer=adamw", "schedule=constant"],
+    "muon": ["optimizer=muon", "schedule=one_cycle"],
+    "plain at last": ["augmentation=shift", "training.plain_fraction=0.4"],
     "shift": ["augmentation=shift"],
     "affine": ["augmentation=affine"],
     "elastic": ["augmentation=elastic"],
@@ -172,6 +174,24 @@ def test_label_smoothing_is_keras_own(splits, tmp_path):
     expected = float(keras_loss(np.eye(10)[labels], logits))
     ours = training._cross_entropy(logits, labels, made.label_smoothing).numpy().mean()
     assert ours == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_last_steps_see_the_images_as_they_are(splits, tmp_path):
+    histories = [
+        without_times(fit(task(splits, *overrides), tmp_path / str(number)).history)
+        for number, overrides in enumerate(
+            (
+                ["augmentation=shift"],
+                ["augmentation=shift", "training.plain_fraction=0.5"],  # from the middle of epoch 2
+                ["augmentation=shift", "training.plain_fraction=1"],
+                ["augmentation=none"],
+            )
+        )
+    ]
+    changed, half, plain, none = (history["train/loss"] for history in histories)
+    assert plain == none
+    assert half[0] == changed[0] != none[0]
+    assert half[2] < changed[2]
 
 
 def test_a_broken_checkpoint_is_named(splits, tmp_path):

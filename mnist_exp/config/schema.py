@@ -294,6 +294,15 @@ class AdamW(Component):
     weight_decay: NonNegative
 
 
+class Muon(Component):
+    """Muon for kernels, Adam for the rest."""
+
+    name: Literal["muon"]
+    learning_rate: Positive
+    momentum: BelowOne
+    weight_decay: NonNegative
+
+
 class Constant(Component):
     """The same learning rate at every step."""
 
@@ -325,6 +334,7 @@ class Training(Section):
     precision: Literal["float32", "bfloat16", "auto"]
     threads: Threads | None
     label_smoothing: BelowOne
+    plain_fraction: Fraction
     weight_averaging: Annotated[float, Field(gt=0, lt=1)] | None
     best_weights: bool
     early_stopping_patience: Count | None
@@ -377,7 +387,7 @@ class Halving(Component):
 Data = Annotated[MnistData | DigitsData | IdxData, Field(discriminator="name")]
 Augmentation = Annotated[NoAugmentation | Shifting | Affine | Elastic, Field(discriminator="name")]
 Model = Annotated[Mlp | Cnn | DeepCnn, Field(discriminator="name")]
-Optimizer = Annotated[Sgd | Adam | AdamW, Field(discriminator="name")]
+Optimizer = Annotated[Sgd | Adam | AdamW | Muon, Field(discriminator="name")]
 Schedule = Annotated[Constant | Cosine | OneCycle, Field(discriminator="name")]
 Search = Annotated[Sampling | Halving, Field(discriminator="name")]
 
