@@ -113,12 +113,12 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
     if name is not None and name in MEASURES:
         MEASURES[name](subject, overrides)
     else:
-        _test(subject, compose([f"data={name}", *overrides]).config if name else recorded)
+        _test(subject, _named_data(subject, name, overrides) if name else _own_data(subject))
 
 
-def _test(subject: Subject, config: Config) -> None:
-    """Measures what a run measures at its end, on the test images of a config."""
-    splits, name = _load(config, subject.config.seed), config.data.name
+def _test(subject: Subject, splits: data.Splits) -> None:
+    """Measures what a run measures at its end, on test images."""
+    name = splits.name
     predict = subject.predictor()
     metrics = test_metrics(measure(predict(splits.test.images), splits.test.labels))
     subject.record(name, {key.removeprefix("test/"): value for key, value in metrics.items()})
@@ -132,6 +132,12 @@ def _test(subject: Subject, config: Config) -> None:
 
 def _corrupted(subject: Subject, overrides: Sequence[str]) -> None:
     """Measures a model on the run's own test images, corrupted in many ways."""
+    for text in overrides:
+        if text.partition("=")[0] != "data.root":
+            raise RequestError(
+                f"Expected no override but data.root=FOLDER with --data {CORRUPTED}, which takes "
+                f"the run's own test images. Received: {text}. Leave it out."
+            )
     splits = _own_data(subject, overrides)
     predict = subject.predictor()
     from mnist_exp import robustness
@@ -178,36 +184,35 @@ Measure = Callable[[Subject, Sequence[str]], None]
 MEASURES: dict[str, Measure] = {CORRUPTED: _corrupted, DRAWN: _drawn}
 
 
-def _load(config: Config, seed: int) -> data.Splits:
-    options = config.data.options() | {"validation_images": 0, "train_images": None}
-    return data.load(config.data.name, seed=seed, **options)
+def _named_data(subject: Subject, name: str, overrides: Sequence[str]) -> data.Splits:
+    return _load(compose([f"data={name}", *overrides]).config, subject.config.seed)
 
 
-def _own_data(subject: Subject, overrides: Sequence[str]) -> data.Splits:
+def _own_data(subject: Subject, overrides: Sequence[str] = ()) -> data.Splits:
     """Loads the data that a run was tested on.
 
     Args:
         subject: the run.
-        overrides: of `data.root`, where the data lie elsewhere now.
+        overrides: where the data lie elsewhere now.
 
     Raises:
-        RequestError: an override is of another key, or these are other data.
+        RequestError: these are other data.
     """
     config, record = subject.config, subject.found.record
-    for text in overrides:
-        if text.partition("=")[0] != "data.root":
-            raise RequestError(
-                f"Expected no override but data.root=FOLDER with --data {CORRUPTED}, which takes "
-                f"the run's own test images. Received: {text}. Leave it out."
-            )
     if overrides:
-        chosen = compose([f"data={config.data.name}", *overrides]).config.data
-        config = config.model_copy(update={"data": chosen})
-    splits = _load(config, config.seed)
+        splits = _named_data(subject, config.data.name, overrides)
+    else:
+        splits = _load(config, config.seed)
     recorded = record.tags.get(DATA_TAG, splits.digest)
     if splits.digest != recorded:
         raise RequestError(
             f"Expected the data of run {record.name}, SHA-256 {recorded}. Received: other data, "
-            f"{splits.digest}. Name the folder of its data with data.root=FOLDER."
+            f"{splits.digest}. Name the folder of its data: `--data {CORRUPTED} data.root=FOLDER`, "
+            f"or `--data {splits.name} data.root=FOLDER`, which takes any images of that form."
         )
     return splits
+
+
+def _load(config: Config, seed: int) -> data.Splits:
+    options = config.data.options() | {"validation_images": 0, "train_images": None}
+    return data.load(config.data.name, seed=seed, **options)

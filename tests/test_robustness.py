@@ -197,6 +197,10 @@ def test_the_data_are_the_runs_own(sealed_environment):
     wrong = mnist_exp(folder, *command, f"data.root={other}")
     assert (wrong.returncode, "Received: other data" in wrong.stderr) == (2, True)
     assert "evaluate/mnist_c/accuracy" not in only_run(folder).metrics
+    shutil.copytree(other, images)
+    replaced = mnist_exp(folder, "evaluate", "latest")
+    assert (replaced.returncode, "Received: other data" in replaced.stderr) == (2, True)
+    assert "evaluate/idx/accuracy" not in only_run(folder).metrics
     right = mnist_exp(folder, *command, f"data.root={moved}")
     assert right.returncode == 0, right.stderr
     values = only_run(folder).metrics
