@@ -1,6 +1,7 @@
 """The sealed test environment: each test in a folder of its own, with no settings from outside."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,22 +18,29 @@ def datasets() -> Path:
     return DATASETS
 
 
+@pytest.fixture(scope="session", autouse=True)
+def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Clears every variable that could steer a run, for what a module's tests share."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("MLFLOW_", "HYDRA_", "MNIST_EXP_", "XDG_")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("MNIST_EXP_DATA", str(DATASETS))
+        # The list of fonts takes seconds to make and steers nothing.
+        patch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def sealed_environment(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """Moves the test to an empty folder and clears every variable that could steer a run."""
-    for name in list(os.environ):
-        if name.startswith(("MLFLOW_", "HYDRA_", "MNIST_EXP_")):
-            monkeypatch.delenv(name)
+def sealed_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Moves the test to an empty folder, with an empty home."""
     home = tmp_path / "home"
     work = tmp_path / "work"
     home.mkdir()
     work.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
-    monkeypatch.setenv("MNIST_EXP_DATA", str(DATASETS))
-    # The list of fonts takes seconds to make and steers nothing.
-    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.getbasetemp() / "matplotlib"))
     monkeypatch.chdir(work)
     return work

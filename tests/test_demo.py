@@ -17,11 +17,12 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import browsers
 import httpx
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -87,14 +88,8 @@ def as_url(content):
 def project(tmp_path_factory):
     """A folder with a run that was trained on MNIST for seconds, and a weaker one."""
     folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("MLFLOW_", "XDG_"))]:
-            patch.delenv(name)
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        for arguments in (["experiment=fast"], ["data=digits", "model=mlp", "training=smoke"]):
-            subprocess.run(
-                [*COMMAND, "train", *arguments], cwd=folder, check=True, capture_output=True
-            )
+    for arguments in (["experiment=fast"], ["data=digits", "model=mlp", "training=smoke"]):
+        subprocess.run([*COMMAND, "train", *arguments], cwd=folder, check=True, capture_output=True)
     return folder
 
 
@@ -154,25 +149,7 @@ def address(server):
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A real browser, without a window and without a network, that logs what it asks for."""
-    programs = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    program = next(filter(None, map(shutil.which, programs)), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.fail("needs Chromium and its driver: apt-get install chromium chromium-driver")
-    options = ChromeOptions()
-    options.binary_location = program
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        "--window-size=1200,950",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    with Chrome(options=options, service=ChromeService(driver)) as browser:
+    with browsers.chromium(1200, 950) as browser:
         yield browser
 
 

@@ -1,7 +1,6 @@
 """Ensembles, really trained: members as runs of their own, one model, what a kill leaves of it."""
 
 import json
-import os
 import shutil
 import signal
 import sqlite3
@@ -51,11 +50,7 @@ def probabilities(folder: Path, run: RunRecord) -> np.ndarray:
 def finished(tmp_path_factory) -> Path:
     """A folder with one ensemble, which no test changes."""
     folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("MLFLOW_", "XDG_"))]:
-            patch.delenv(name)
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        train(folder, *ENSEMBLE)
+    train(folder, *ENSEMBLE)
     return folder
 
 

@@ -198,15 +198,10 @@ def wait_for(folder: Path, text: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(datasets, tmp_path_factory) -> RunRecord:
+def uninterrupted(tmp_path_factory) -> RunRecord:
     """The same run as those that are cut off below, in peace."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("MLFLOW_", "XDG_"))]:
-            patch.delenv(name)
-        patch.setenv("MNIST_EXP_DATA", str(datasets))
-        patch.setenv("HOME", str(folder))
-        done = mnist_exp(folder, "train", *LONG)
+    done = mnist_exp(folder, "train", *LONG)
     assert done.returncode == 0, done.stderr
     return only_run(folder)
 

@@ -102,9 +102,6 @@ def finished(tmp_path_factory) -> Path:
     """A folder with a network that has batch norm, an ensemble, and a run that failed."""
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("MLFLOW_", "XDG_"))]:
-            patch.delenv(name)
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         patch.chdir(folder)
         for model in (["model=fast_cnn"], ["model=seed_mlp", "ensemble.members=2"]):
             done = mnist_exp(folder, *TRAIN, *model)

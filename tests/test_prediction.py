@@ -21,13 +21,11 @@ def mnist_exp(*arguments, content=None):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, datasets):
+def trained(tmp_path_factory):
     """A folder with one run, trained for seconds."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("MNIST_EXP_DATA", str(datasets))
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         result = mnist_exp("train", "experiment=fast")
     assert result.returncode == 0, result.stderr
     return folder

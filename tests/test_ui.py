@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +11,7 @@ import urllib.request
 from contextlib import contextmanager
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from browsers import chromium
 from selenium.webdriver.common.by import By
 
 from mnist_exp.tracking import Store, resolve, view
@@ -92,24 +91,7 @@ def test_servers_whose_pages_read_the_view(version, reads):
 
 @pytest.fixture
 def browser():
-    """A real browser, without a window and without a network."""
-    programs = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    chromium = next(filter(None, map(shutil.which, programs)), None)
-    driver = shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.fail("needs Chromium and its driver: apt-get install chromium chromium-driver")
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        "--window-size=3600,1000",  # the table makes no cells for columns out of sight
-    ):
-        options.add_argument(argument)
-    with Chrome(options=options, service=ChromeService(driver)) as browser:
+    with chromium(3600, 1000) as browser:  # the table makes no cells for columns out of sight
         yield browser
 
 

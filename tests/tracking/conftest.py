@@ -127,3 +127,17 @@ def server(empty_store, tmp_path) -> Iterator[Server]:
     server = Server(f"sqlite:///{folder / 'server.db'}", folder)
     yield server
     server.down()
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A network as small as a logged model can be: raw pixels in, ten probabilities out."""
+    import keras
+
+    layers = [
+        keras.Input((28, 28), dtype="uint8"),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+    return keras.Sequential(layers)

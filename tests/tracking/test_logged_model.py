@@ -21,19 +21,6 @@ EVENT = Model(1, "model", "model", REQUIREMENTS, "3.15.0", "tensorflow", None)
 
 
 @pytest.fixture(scope="module")
-def network():
-    import keras
-
-    layers = [
-        keras.Input((28, 28), dtype="uint8"),
-        keras.layers.Rescaling(1 / 255),
-        keras.layers.Flatten(),
-        keras.layers.Dense(10, activation="softmax"),
-    ]
-    return keras.Sequential(layers)
-
-
-@pytest.fixture(scope="module")
 def saved(network, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
     save_model(network, folder)

@@ -12,19 +12,6 @@ from mnist_exp.tracking.logged_model import logged_model, model_id
 REQUIREMENTS = ["keras==3.15.0", "tensorflow==2.21.0"]
 
 
-@pytest.fixture(scope="module")
-def network():
-    import keras
-
-    layers = [
-        keras.Input((28, 28), dtype="uint8"),
-        keras.layers.Rescaling(1 / 255),
-        keras.layers.Flatten(),
-        keras.layers.Dense(10, activation="softmax"),
-    ]
-    return keras.Sequential(layers)
-
-
 @pytest.fixture
 def finished(start_run, network):
     """Makes a run with a logged model; returns its run id."""
