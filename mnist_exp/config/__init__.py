@@ -1,6 +1,8 @@
 """YAML and overrides in, one frozen and checked `Config` out; the only reader of Hydra's configs.
 
-    schema       types, limits, rules
+    fields       limits, and what sections have in common
+    architectures, schema
+                 the keys of every section, and the rules between them
     wording      types, values and misspelt keys in words
     report       what is wrong, all of it
     examination  overrides that Hydra refuses, one by one
@@ -20,9 +22,10 @@ from mnist_exp.config.composing import (
     from_hydra,
     task_overrides,
 )
+from mnist_exp.config.fields import Component
 from mnist_exp.config.record import digest, flatten, from_record, rebuilt, to_record
 from mnist_exp.config.report import ConfigError, Problem
-from mnist_exp.config.schema import Component, Config
+from mnist_exp.config.schema import Config
 from mnist_exp.config.sweep import SweepComposer
 
 __all__ = [

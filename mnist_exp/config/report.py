@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from mnist_exp.config.schema import MEMBERS, SEEDS, Component, Config
+from mnist_exp.config.fields import MEMBERS, SEEDS, Component
+from mnist_exp.config.schema import Config
 from mnist_exp.config.wording import describe, nearest_key, show
 from mnist_exp.errors import RequestError, nearest
 

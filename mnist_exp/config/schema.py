@@ -4,62 +4,31 @@ Nothing here has a default; those stand in conf/. A checked config is frozen, an
 its keys on as plain keyword arguments.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
 
-IMAGE_PIXELS = 28  # the side of an image
-CLASSES = 10
+from mnist_exp.config.architectures import Cnn, DeepCnn, Mlp
+from mnist_exp.config.fields import (
+    IMAGE_PIXELS,
+    Amount,
+    BelowOne,
+    Component,
+    Count,
+    Fraction,
+    Members,
+    NonNegative,
+    Positive,
+    Section,
+    Seed,
+    Shift,
+    Text,
+    Threads,
+    broken_rule,
+)
+
 MNIST_TRAINING_IMAGES = 60_000
 DIGITS_TRAINING_IMAGES = 1_442
-SEEDS = 2**31
-MEMBERS = 100
-
-# Limits are above what anybody needs here: a config may come from somebody else's record.
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Amount = Annotated[int, Field(ge=0, lt=2**31)]
-Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
-Members = Annotated[int, Field(ge=1, le=MEMBERS)]
-Width = Annotated[int, Field(ge=1)]
-Kernel = Annotated[int, Field(ge=1, le=IMAGE_PIXELS)]
-Threads = Annotated[int, Field(ge=1, le=4096)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
-Shift = Annotated[float, Field(ge=0, lt=IMAGE_PIXELS)]
-Text = Annotated[str, Field(min_length=1, max_length=4096)]
-Widths = Annotated[tuple[Width, ...], Field(max_length=32)]
-SomeWidths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=32)]
-Kernels = Annotated[tuple[Kernel, ...], Field(min_length=1, max_length=32)]
-Activation = Literal["relu", "silu", "elu", "tanh"]
-
-
-def broken_rule(key: str, expected: str, received: str, remedy: str = "") -> PydanticCustomError:
-    """Returns the error of a rule between keys, for a validator to raise."""
-    context = {"key": key, "expected": expected, "received": received, "remedy": remedy}
-    return PydanticCustomError("rule", "{key}: expected {expected}", context)
-
-
-class Section(BaseModel):
-    """A part of the config: frozen, of exact types, without unknown keys."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
-    )
-
-
-class Component(Section):
-    """A section whose `name` picks a function and whose other keys are its arguments."""
-
-    name: str
-
-    def options(self) -> dict[str, Any]:
-        """Returns every key but `name`, as keyword arguments; lists are tuples."""
-        return {key: getattr(self, key) for key in type(self).model_fields if key != "name"}
 
 
 def _check_images(validation: int, train: int | None, total: int) -> None:
@@ -126,141 +95,35 @@ class Shifting(Component):
     max_shift_pixels: Annotated[int, Field(ge=0, lt=IMAGE_PIXELS)]
 
 
-class Affine(Component):
-    """Turns, scales, slants and moves."""
+class Movement(Component):
+    """Turns, scales, slants and moves, whatever else is done."""
 
-    name: Literal["affine"]
     max_rotation_degrees: Annotated[float, Field(ge=0, le=180)]
     max_zoom: BelowOne
     max_shear_degrees: Annotated[float, Field(ge=0, lt=90)]
     max_shift_pixels: Shift
 
 
-class Elastic(Component):
+class Affine(Movement):
+    """These alone."""
+
+    name: Literal["affine"]
+
+
+class Elastic(Movement):
     """Affine changes, then a smooth random field."""
 
     name: Literal["elastic"]
     displacement_pixels: NonNegative
     smoothness_pixels: Annotated[float, Field(gt=0, le=IMAGE_PIXELS)]
-    max_rotation_degrees: Annotated[float, Field(ge=0, le=180)]
-    max_zoom: BelowOne
-    max_shear_degrees: Annotated[float, Field(ge=0, lt=90)]
-    max_shift_pixels: Shift
 
 
-class Mlp(Component):
-    """A multilayer perceptron."""
+class Struck(Movement):
+    """Affine changes, then a line across some digits."""
 
-    name: Literal["mlp"]
-    hidden_units: Widths
-    activation: Activation
-    dropout: BelowOne
-
-    def parameters(self) -> int:
-        """Returns how many weights the model has, without batch norm's."""
-        return _dense(IMAGE_PIXELS**2, self.hidden_units)
-
-
-class Cnn(Component):
-    """Convolutions, each followed by a pool."""
-
-    name: Literal["cnn"]
-    filters: SomeWidths
-    kernel_sizes: Kernels
-    pool_sizes: Kernels | None
-    dense_units: Widths
-    activation: Activation
-    dropout: BelowOne
-    batch_norm: bool
-
-    @model_validator(mode="after")
-    def _fits_the_image(self) -> Self:
-        pool_sizes = self.pool_sizes or (2,) * len(self.filters)
-        for key, sizes in (("kernel_sizes", self.kernel_sizes), ("pool_sizes", pool_sizes)):
-            if len(sizes) != len(self.filters):
-                raise broken_rule(
-                    f"model.{key}",
-                    f"as many as model.filters, which has {len(self.filters)}",
-                    str(list(sizes)),
-                )
-        side = IMAGE_PIXELS
-        pairs = zip(self.kernel_sizes, pool_sizes, strict=True)
-        for number, (kernel_size, pool_size) in enumerate(pairs, start=1):
-            side = (side - kernel_size + 1) // pool_size
-            if side < 1:
-                raise too_deep("model.filters", f"{len(self.filters)} convolutions", number)
-        return self
-
-    def parameters(self) -> int:
-        """Returns how many weights the model has at most, without batch norm's."""
-        convolutions = _convolutions(self.filters, self.kernel_sizes)
-        return convolutions + _dense(IMAGE_PIXELS**2 * self.filters[-1] // 4, self.dense_units)
-
-
-class DeepCnn(Component):
-    """Blocks of convolutions with a pool between them."""
-
-    name: Literal["deep_cnn"]
-    blocks: Annotated[tuple[SomeWidths, ...], Field(min_length=1, max_length=32)]
-    kernel_size: Kernel | Kernels
-    padding: Literal["same", "valid"]
-    dense_units: Widths
-    activation: Activation
-    dropout: BelowOne
-    batch_norm: bool
-
-    @model_validator(mode="after")
-    def _fits_the_image(self) -> Self:
-        sizes = self._kernel_sizes()
-        if len(sizes) != len(self.blocks):
-            raise broken_rule(
-                "model.kernel_size",
-                f"one, or as many as model.blocks, which has {len(self.blocks)}",
-                str(list(sizes)),
-            )
-        side = IMAGE_PIXELS
-        for number, (block, size) in enumerate(zip(self.blocks, sizes, strict=True), start=1):
-            if number > 1:
-                side //= 2
-            if self.padding == "valid":
-                side -= (size - 1) * len(block)
-            if side < 1:
-                raise too_deep("model.blocks", f"{len(self.blocks)} blocks", number)
-        return self
-
-    def parameters(self) -> int:
-        """Returns how many weights the model has at most, without batch norm's."""
-        pairs = zip(self.blocks, self._kernel_sizes(), strict=True)
-        filters, sizes = zip(*((w, size) for block, size in pairs for w in block), strict=True)
-        convolutions = _convolutions(filters, sizes)
-        pixels = (IMAGE_PIXELS // 2 ** (len(self.blocks) - 1)) ** 2
-        return convolutions + _dense(pixels * filters[-1], self.dense_units)
-
-    def _kernel_sizes(self) -> tuple[int, ...]:
-        """Returns the side of the kernels of each block."""
-        size = self.kernel_size
-        return (size,) * len(self.blocks) if isinstance(size, int) else size
-
-
-def _dense(inputs: int, units: Sequence[int]) -> int:
-    sizes = [inputs, *units, CLASSES]
-    return sum((before + 1) * after for before, after in pairwise(sizes))
-
-
-def _convolutions(filters: Sequence[int], kernel_sizes: Sequence[int]) -> int:
-    pairs = zip(pairwise([1, *filters]), kernel_sizes, strict=True)
-    return sum((before * size**2 + 1) * after for (before, after), size in pairs)
-
-
-def too_deep(key: str, parts: str, number: int) -> PydanticCustomError:
-    """Returns the error of a model that has used up the image at its `number`-th part."""
-    image = f"{IMAGE_PIXELS}x{IMAGE_PIXELS} image"
-    return broken_rule(
-        key,
-        f"convolutions and pools that leave at least 1x1 of the {image}",
-        f"{parts}, of which number {number} finds nothing left; the model is too deep",
-        "Use fewer, or smaller kernels.",
-    )
+    name: Literal["struck"]
+    strike_probability: Fraction
+    max_strike_width_pixels: Annotated[float, Field(ge=1, le=IMAGE_PIXELS)]
 
 
 class Sgd(Component):
@@ -385,7 +248,9 @@ class Halving(Component):
 
 
 Data = Annotated[MnistData | DigitsData | IdxData, Field(discriminator="name")]
-Augmentation = Annotated[NoAugmentation | Shifting | Affine | Elastic, Field(discriminator="name")]
+Augmentation = Annotated[
+    NoAugmentation | Shifting | Affine | Elastic | Struck, Field(discriminator="name")
+]
 Model = Annotated[Mlp | Cnn | DeepCnn, Field(discriminator="name")]
 Optimizer = Annotated[Sgd | Adam | AdamW | Muon, Field(discriminator="name")]
 Schedule = Annotated[Constant | Cosine | OneCycle, Field(discriminator="name")]
