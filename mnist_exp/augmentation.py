@@ -14,6 +14,8 @@ import tensorflow as tf
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 SIDE = 28
+_STRIKE_LENGTH = 28.0  # of the longest line across a digit, in pixels
+_STRIKE_OFFSET = 3.0  # of its middle from that of the image, at most, along each axis
 
 
 def none() -> Augmentation:
@@ -117,11 +119,64 @@ def elastic(
     return augment
 
 
+def struck(
+    *,
+    strike_probability: float,
+    max_strike_width_pixels: float,
+    max_rotation_degrees: float,
+    max_zoom: float,
+    max_shear_degrees: float,
+    max_shift_pixels: float,
+) -> Augmentation:
+    """Draws a line across some of the digits after an affine change, as people strike a 0 or a 7.
+
+    The line goes through a place near the centre, at any angle, from one side of the digit to the
+    other or half as far.
+
+    Args:
+        strike_probability: the share of images that get a line.
+        max_strike_width_pixels: its largest width; the least is 1.
+        max_rotation_degrees: as in `affine`, and so are the other three.
+        max_zoom: the largest change of size, as a share.
+        max_shear_degrees: the largest slant.
+        max_shift_pixels: the largest move along each axis.
+
+    Returns:
+        The augmentation.
+    """
+    change = affine(
+        max_rotation_degrees=max_rotation_degrees,
+        max_zoom=max_zoom,
+        max_shear_degrees=max_shear_degrees,
+        max_shift_pixels=max_shift_pixels,
+    )
+    centre = (SIDE - 1) / 2
+    grid = tf.range(SIDE, dtype=tf.float32) - centre
+
+    def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        first, second = tf.unstack(tf.random.split(seed, 2))
+        draws = tf.random.stateless_uniform([tf.shape(images)[0], 6], second)
+        chance, turn, size, width, off_x, off_y = tf.unstack(draws[..., None, None], axis=1)
+        x = grid[None, None, :] - (2 * off_x - 1) * _STRIKE_OFFSET
+        y = grid[None, :, None] - (2 * off_y - 1) * _STRIKE_OFFSET
+        cos, sin = tf.cos(math.pi * turn), tf.sin(math.pi * turn)
+        half_length = _STRIKE_LENGTH / 4 * (1 + size)
+        beyond = tf.maximum(tf.abs(x * cos + y * sin) - half_length, 0)
+        distance = tf.sqrt((y * cos - x * sin) ** 2 + beyond**2)
+        half_width = 0.5 + width * (max_strike_width_pixels - 1) / 2
+        ink = 255 * tf.clip_by_value(half_width + 0.5 - distance, 0, 1)
+        ink *= tf.cast(chance < strike_probability, tf.float32)
+        return tf.maximum(change(images, first), ink[..., None])
+
+    return augment
+
+
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
     "none": none,
     "shift": shift,
     "affine": affine,
     "elastic": elastic,
+    "struck": struck,
 }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_exp.augmentation import AUGMENTATIONS, affine, elastic, shift
+from mnist_exp.augmentation import AUGMENTATIONS, affine, elastic, shift, struck
 from mnist_exp.config import compose
 
 STILL = {
@@ -124,3 +124,26 @@ def test_what_moves_in_is_background():
     full = np.full((50, 28, 28, 1), 255, np.float32)
     after = shift(max_shift_pixels=2)(full, np.array([1, 2], np.int32)).numpy()
     assert set(np.unique(after)) == {0, 255}
+
+
+def test_a_strike_goes_across_the_digit_on_the_share_of_images_asked_for():
+    blank = np.zeros((2000, 28, 28, 1), np.float32)
+    lines = struck(strike_probability=0.3, max_strike_width_pixels=3, **STILL)
+    after = lines(blank, np.array([1, 2], np.int32)).numpy()[..., 0]
+    drawn = after[after.any(axis=(1, 2))]
+    assert 0.26 < len(drawn) / len(after) < 0.34
+    assert drawn[:, 10:18, 10:18].any(axis=(1, 2)).all()
+    rows, columns = drawn.any(axis=2).sum(axis=1), drawn.any(axis=1).sum(axis=1)
+    assert 10 <= np.maximum(rows, columns).min() < 14
+    assert np.maximum(rows, columns).max() == 28
+    widths = drawn.sum(axis=(1, 2)) / 255 / 21  # of a line of middling length
+    assert 0.5 < widths.min() < 1.2
+    assert 2 < widths.max() < 5
+
+
+def test_a_strike_takes_no_ink_away():
+    before = digits(200)
+    lines = struck(strike_probability=1.0, max_strike_width_pixels=1, **STILL)
+    after = lines(before, np.array([1, 2], np.int32)).numpy()
+    assert (after >= before - 1e-3).all()
+    assert (after > before).any(axis=(1, 2, 3)).all()
