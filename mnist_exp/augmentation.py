@@ -128,7 +128,7 @@ def struck(
     max_shear_degrees: float,
     max_shift_pixels: float,
 ) -> Augmentation:
-    """Draws a line across some of the digits after an affine change, as people strike a 0 or a 7.
+    """Draws a line across some of the digits, as people strike a 0 or a 7, then an affine change.
 
     The line goes through a place near the centre, at any angle, from one side of the digit to the
     other or half as far.
@@ -166,7 +166,9 @@ def struck(
         half_width = 0.5 + width * (max_strike_width_pixels - 1) / 2
         ink = 255 * tf.clip_by_value(half_width + 0.5 - distance, 0, 1)
         ink *= tf.cast(chance < strike_probability, tf.float32)
-        return tf.maximum(change(images, first), ink[..., None])
+        # In this order: sampling blurs, and a network that met sharp lines alone would learn to
+        # overlook the sharp strokes of images that were not sampled.
+        return change(tf.maximum(images, ink[..., None]), first)
 
     return augment
 

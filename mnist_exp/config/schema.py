@@ -119,7 +119,7 @@ class Elastic(Movement):
 
 
 class Struck(Movement):
-    """Affine changes, then a line across some digits."""
+    """A line across some digits, then affine changes."""
 
     name: Literal["struck"]
     strike_probability: Fraction
