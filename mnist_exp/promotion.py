@@ -1,19 +1,22 @@
 """From a run to the champion in MLflow's registry, unless it is measurably worse than today's.
 
-The two are compared by what they recorded of the same test images; nothing is measured again.
+The two are compared by what they recorded of the same test images; nothing is measured again, but
+the model's weights must be those that were measured.
 """
 
 from dataclasses import dataclass
 
 import click
 
+from mnist_exp import classifier
 from mnist_exp.comparison.significance import LEVEL
+from mnist_exp.config import from_record
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.lookup import Found, find
 from mnist_exp.statistics import mcnemar_test, wilson_interval
 from mnist_exp.tracking import RunRecord, Store, registry
-from mnist_exp.tracking.logged_model import logged_model
+from mnist_exp.tracking.logged_model import logged_model, model_path
 from mnist_exp.tracking.records import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
 from mnist_exp.tracking.registry import Version
 from mnist_exp.tracking.store import REGISTERED_MODEL
@@ -103,12 +106,13 @@ def promote(selector: str, *, force: bool = False) -> Promotion:
     Raises:
         RequestError: there is no such run, it has no model or a record that was altered, or it
             cannot be compared with the champion.
-        ExperimentError: it is worse, or MLflow failed.
+        ExperimentError: it is worse, its model was altered since, or MLflow failed.
     """
     found = find(selector)
     run, store = found.record, found.store
     _check(found)
-    predictions = Evidence(run, store.uri).predictions
+    evidence = Evidence(run, store.uri)
+    predictions = evidence.predictions
     right, images = int(predictions.correct.sum()), len(predictions.labels)
     with registry.promoting(store):
         logged_model(store, run.run_id)  # which must be there before anything is made
@@ -118,6 +122,8 @@ def promote(selector: str, *, force: bool = False) -> Promotion:
         opponent = None if champion is None else _opponent(run, predictions, champion, store)
         if opponent is not None and opponent.against and not force:
             raise _refusal(run, opponent)
+        model = model_path(store, run.run_id)
+        classifier.load(run, from_record(evidence.config), model)  # refuses one that was altered
         tags = _version_tags(run, right, images)
         version = registry.register(store, run.run_id, description=_description(run), tags=tags)
         registry.crown(store, version, _reasons(opponent))

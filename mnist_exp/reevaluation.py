@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_exp import console, data, machine
+from mnist_exp import classifier, console, data
 from mnist_exp.config import Config, compose, from_record
 from mnist_exp.errors import ExperimentError, RequestError, nearest
 from mnist_exp.evaluation import evaluate as measure
@@ -19,7 +19,7 @@ from mnist_exp.lookup import Found, find
 from mnist_exp.story import test_metrics
 from mnist_exp.tracking import Point, events
 from mnist_exp.tracking.attempt import Attempt, first_line
-from mnist_exp.tracking.logged_model import keras_file, model_path
+from mnist_exp.tracking.logged_model import model_path
 from mnist_exp.tracking.records import DATA_TAG
 
 if TYPE_CHECKING:
@@ -42,15 +42,13 @@ class Subject:
 
         Raises:
             RequestError: the run has none.
+            ExperimentError: it is damaged, or was altered since.
         """
-        machine.start_tensorflow(self.config.training.threads)
-        import keras
-
+        record = self.found.record
+        model = classifier.load(record, self.config, model_path(self.found.store, record.run_id))
         from mnist_exp import models
 
-        folder = model_path(self.found.store, self.found.record.run_id)
-        classifier = keras.saving.load_model(keras_file(folder))
-        return models.predictor(models.network_of(classifier))
+        return models.predictor(models.network_of(model))
 
     def record(self, name: str, metrics: Mapping[str, float]) -> None:
         """Adds metrics to the run, under `evaluate/<name>/`."""

@@ -47,7 +47,7 @@ def test_folder_holds_the_promised_options():
         "schedule": {"constant", "cosine", "one_cycle"},
         "training": {"default", "smoke"},
         "tracking": {"local", "server"},
-        "experiment": {"seed_baseline", "fast", "accurate", "best", "tiny"},
+        "experiment": {"seed_baseline", "fast", "accurate", "best", "tiny", "drawings"},
     }
     for group, options in promised.items():
         assert options <= set(OPTIONS[group])

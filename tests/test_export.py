@@ -295,6 +295,10 @@ def test_a_model_that_is_not_the_one_measured_is_refused(project):
     assert altered.returncode == 1
     assert run.tags["mnist_exp.weights_sha256"] in altered.stderr
     assert "The file was altered" in altered.stderr
+    for verb in ("evaluate", "promote"):
+        refused = mnist_exp(project, verb, run.name)
+        assert (refused.returncode, "The file was altered" in refused.stderr) == (1, True), verb
+    assert not store(project).client.search_registered_models()
     file.write_bytes(file.read_bytes()[:1000])
     damaged = export(project, run.name, "onnx", Path("exported"))
     assert damaged.returncode == 1

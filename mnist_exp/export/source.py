@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnist_exp import data, machine, selective
+from mnist_exp import classifier, data, selective
 from mnist_exp.config import Config, from_record
-from mnist_exp.errors import ExperimentError, reason_of
+from mnist_exp.errors import ExperimentError
 from mnist_exp.evidence import Evidence
 from mnist_exp.lookup import find
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.logged_model import keras_file, model_path
-from mnist_exp.tracking.records import DATA_TAG, WEIGHTS_TAG
+from mnist_exp.tracking.logged_model import model_path
+from mnist_exp.tracking.records import DATA_TAG
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import keras
 
 
@@ -47,8 +45,7 @@ def load(selector: str) -> Source:
     folder = model_path(found.store, run.run_id)
     config = from_record(Evidence(run, found.store.uri).config)
     splits = _splits(run, config)
-    machine.start_tensorflow(config.training.threads)
-    return Source(run, _classifier(run, config, keras_file(folder)), splits)
+    return Source(run, classifier.load(run, config, folder), splits)
 
 
 def _splits(run: RunRecord, config: Config) -> data.Splits:
@@ -61,27 +58,3 @@ def _splits(run: RunRecord, config: Config) -> data.Splits:
             "with the images that the run was tested on."
         )
     return splits
-
-
-def _classifier(run: RunRecord, config: Config, file: "Path") -> "keras.Model":
-    import keras
-
-    from mnist_exp import artifacts, models
-
-    recorded = run.tags.get(WEIGHTS_TAG, "")
-    try:
-        classifier = keras.saving.load_model(file)
-        digest = artifacts.weights_digest(models.network_of(classifier), config.model.name)
-    except Exception as problem:
-        raise ExperimentError(
-            f"Expected the Keras model of run {run.name} in {file}. Received: "
-            f"{reason_of(problem)}. The file is missing or damaged; restore it, or choose another "
-            "run with `mnist-exp runs`."
-        ) from problem
-    if recorded and digest != recorded:
-        raise ExperimentError(
-            f"Expected the model of run {run.name} to have the weights that were measured, with "
-            f"SHA-256 {recorded}. Received: {file}, whose weights have {digest}. The file was "
-            "altered; restore it, or choose another run with `mnist-exp runs`."
-        )
-    return classifier

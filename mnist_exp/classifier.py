@@ -1,0 +1,51 @@
+"""The Keras model that a run logged, known to be the one that the run measured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_exp import machine
+from mnist_exp.config import Config
+from mnist_exp.errors import ExperimentError, reason_of
+from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.logged_model import keras_file
+from mnist_exp.tracking.records import WEIGHTS_TAG
+from mnist_exp.wording import printable
+
+if TYPE_CHECKING:
+    import keras
+
+
+def load(run: RunRecord, config: Config, folder: Path) -> "keras.Model":
+    """Loads the model of a run: uint8 [batch, 28, 28] -> probabilities float32 [batch, 10].
+
+    Args:
+        run: which finished.
+        config: the run's, as it was recorded.
+        folder: of its logged model.
+
+    Raises:
+        ExperimentError: the model is damaged, or was altered since.
+    """
+    file = keras_file(folder)
+    machine.start_tensorflow(config.training.threads)
+    import keras
+
+    from mnist_exp import artifacts, models
+
+    name, recorded = printable(run.name), run.tags.get(WEIGHTS_TAG, "")
+    try:
+        classifier = keras.saving.load_model(file)
+        digest = artifacts.weights_digest(models.network_of(classifier), config.model.name)
+    except Exception as problem:
+        raise ExperimentError(
+            f"Expected the Keras model of run {name} in {file}. Received: {reason_of(problem)}. "
+            "The file is missing or damaged; restore it, or choose another run with "
+            "`mnist-exp runs`."
+        ) from problem
+    if recorded and digest != recorded:
+        raise ExperimentError(
+            f"Expected the model of run {name} to have the weights that were measured, with "
+            f"SHA-256 {recorded}. Received: {file}, whose weights have {digest}. The file was "
+            "altered; restore it, or choose another run with `mnist-exp runs`."
+        )
+    return classifier
