@@ -130,8 +130,7 @@ def struck(
 ) -> Augmentation:
     """Draws a line across some of the digits, as people strike a 0 or a 7, then an affine change.
 
-    The line goes through a place near the centre, at any angle, from one side of the digit to the
-    other or half as far.
+    The line passes near the centre at any angle, and is 14 to 28 pixels long.
 
     Args:
         strike_probability: the share of images that get a line.

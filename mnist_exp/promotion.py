@@ -1,7 +1,7 @@
 """From a run to the champion in MLflow's registry, unless it is measurably worse than today's.
 
 The two are compared by what they recorded of the same test images; nothing is measured again, but
-the model's weights must be those that were measured.
+the weights of a new champion must be those that were measured.
 """
 
 from dataclasses import dataclass

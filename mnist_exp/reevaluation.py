@@ -205,8 +205,8 @@ def _own_data(subject: Subject, overrides: Sequence[str] = ()) -> data.Splits:
     if splits.digest != recorded:
         raise RequestError(
             f"Expected the data of run {record.name}, SHA-256 {recorded}. Received: other data, "
-            f"{splits.digest}. Name the folder of its data: `--data {CORRUPTED} data.root=FOLDER`, "
-            f"or `--data {splits.name} data.root=FOLDER`, which takes any images of that form."
+            f"{splits.digest}. Restore them, or measure on these: `--data {splits.name}`; with "
+            f"--data {CORRUPTED}, data.root=FOLDER may say where the run's own are."
         )
     return splits
 

@@ -61,7 +61,8 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
 
     RUN is a run id or its unique start, a run name, latest, best or @champion. The result is
     recorded in the run under evaluate/NAME/, beside what was measured before. OVERRIDES set keys
-    of that data: evaluate best --data idx data.root=FOLDER.
+    of that data: evaluate best --data idx data.root=FOLDER. Refused are a model that was altered
+    since it was measured (exit code 1) and, without --data, data other than the run's (2).
 
     --data mnist_c takes the run's own test images, corrupted in 15 ways at 3 strengths each.
     --data drawings takes the images in drawings/0 to drawings/9, which `demo` files; the run's ONNX
@@ -215,7 +216,8 @@ def promote(run: str, *, force: bool) -> None:
     The model becomes a version of the registered model `mnist` with the alias `champion`. An exact
     McNemar test of the recorded test predictions compares it with today's champion. Exit code 1:
     it is measurably worse, and nothing is changed. 2: the two cannot be compared. --force
-    overrides both, which the version's tags tell.
+    overrides both, which the version's tags tell. A model whose weights are not those that were
+    measured is refused in any case (1).
 
     RUN is a run id or its unique start, a run name, latest, best or @champion.
     """

@@ -41,7 +41,7 @@ def composer():
 def test_folder_holds_the_promised_options():
     promised = {
         "data": {"mnist", "digits", "idx"},
-        "augmentation": {"none", "shift", "affine", "elastic", "struck"},
+        "augmentation": {"none", "shift", "affine", "strong_affine", "elastic", "struck"},
         "model": {"mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn", "tiny"},
         "optimizer": {"sgd", "adam", "adam_fast", "adamw", "muon"},
         "schedule": {"constant", "cosine", "one_cycle"},

@@ -49,8 +49,8 @@ def test_a_few_combinations_hold_every_option():
         wanted = set(itertools.product(determinism.THREADS, determinism.PRECISIONS, options))
         keys = (determinism.THREADS_KEY, determinism.PRECISION_KEY, group)
         assert {tuple(one[key] for key in keys) for one in few} == wanted
-    for key in ("training.weight_averaging", "training.label_smoothing"):
-        assert len({one[key] for one in few}) == 2
+    for key in ("weight_averaging", "label_smoothing", "plain_fraction"):
+        assert len({one[f"training.{key}"] for one in few}) == 2
     everything = list(determinism.every())
     assert all(one in everything for one in few)
 

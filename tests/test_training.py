@@ -59,6 +59,7 @@ VARIANTS = {
     "shift": ["augmentation=shift"],
     "affine": ["augmentation=affine"],
     "elastic": ["augmentation=elastic"],
+    "struck": ["augmentation=struck"],
 }
 
 

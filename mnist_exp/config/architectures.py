@@ -61,7 +61,7 @@ class Cnn(Component):
         for number, (kernel_size, pool_size) in enumerate(pairs, start=1):
             side = (side - kernel_size + 1) // pool_size
             if side < 1:
-                raise too_deep("model.filters", f"{len(self.filters)} convolutions", number)
+                raise _too_deep("model.filters", f"{len(self.filters)} convolutions", number)
         return self
 
     def parameters(self) -> int:
@@ -98,7 +98,7 @@ class DeepCnn(Component):
             if self.padding == "valid":
                 side -= (size - 1) * len(block)
             if side < 1:
-                raise too_deep("model.blocks", f"{len(self.blocks)} blocks", number)
+                raise _too_deep("model.blocks", f"{len(self.blocks)} blocks", number)
         return self
 
     def parameters(self) -> int:
@@ -125,7 +125,7 @@ def _convolutions(filters: Sequence[int], kernel_sizes: Sequence[int]) -> int:
     return sum((before * size**2 + 1) * after for (before, after), size in pairs)
 
 
-def too_deep(key: str, parts: str, number: int) -> PydanticCustomError:
+def _too_deep(key: str, parts: str, number: int) -> PydanticCustomError:
     """Returns the error of a model that has used up the image at its `number`-th part."""
     image = f"{IMAGE_PIXELS}x{IMAGE_PIXELS} image"
     return broken_rule(

@@ -96,7 +96,7 @@ class Shifting(Component):
 
 
 class Movement(Component):
-    """Turns, scales, slants and moves, whatever else is done."""
+    """The limits that every augmentation with affine changes has."""
 
     max_rotation_degrees: Annotated[float, Field(ge=0, le=180)]
     max_zoom: BelowOne
@@ -105,7 +105,7 @@ class Movement(Component):
 
 
 class Affine(Movement):
-    """These alone."""
+    """Turns, scales, slants and moves."""
 
     name: Literal["affine"]
 
@@ -158,7 +158,7 @@ class AdamW(Component):
 
 
 class Muon(Component):
-    """Muon for kernels, Adam for the rest."""
+    """Muon for kernels, AdamW for the rest."""
 
     name: Literal["muon"]
     learning_rate: Positive

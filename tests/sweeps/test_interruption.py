@@ -24,7 +24,8 @@ def test_three_kills_at_random_moments_change_nothing(seed, folder, grid):
         numbers |= folder.numbers()
     done = [run for run in folder.jobs().values() if run.outcome == "finished"]
     ended = folder.train("-m", *grid.overrides)
-    assert "of 6 done, running" in ended.stderr or not done
+    if 0 < len(done) < len(grid.finished):
+        assert "of 6 done, running" in ended.stderr
     assert folder.finished() == grid.finished
     assert numbers.items() <= folder.numbers().items()
     assert folder.numbers() == grid.numbers
