@@ -116,20 +116,6 @@ def test_without_a_champion_a_run_is_promoted(project, capsys):
     )
 
 
-def test_it_takes_no_tensorflow(project):
-    program = (
-        "import sys\n"
-        "from mnist_exp import cli\n"
-        "assert cli.execute(['promote', sys.argv[1]]) == 0\n"
-        "heavy = {'tensorflow', 'keras', 'matplotlib', 'onnxruntime'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-    )
-    command = [sys.executable, "-c", program, project.good.name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert project.champion() == project.good.run_id
-
-
 def test_the_champion_again_changes_nothing(project, capsys):
     promote(project.good.name)
     before = project.store.client.get_registered_model("mnist").last_updated_timestamp
