@@ -1,14 +1,14 @@
-"""The Keras model that a run logged, known to be the one that the run measured."""
+"""The Keras model that a run logged, and its data, known to be those that the run measured."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_exp import machine
+from mnist_exp import data, machine
 from mnist_exp.config import Config
-from mnist_exp.errors import ExperimentError, reason_of
+from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.logged_model import keras_file
-from mnist_exp.tracking.records import WEIGHTS_TAG
+from mnist_exp.tracking.records import DATA_TAG, WEIGHTS_TAG
 from mnist_exp.wording import printable
 
 if TYPE_CHECKING:
@@ -49,3 +49,22 @@ def load(run: RunRecord, config: Config, folder: Path) -> "keras.Model":
             "altered; restore it, or choose another run with `mnist-exp runs`."
         )
     return classifier
+
+
+def require_own_data(run: RunRecord, splits: data.Splits, remedy: str) -> None:
+    """Refuses data other than those that a run was tested on.
+
+    Args:
+        run: whose data are wanted; a run that recorded none takes any.
+        splits: what was found.
+        remedy: a sentence, besides "Restore them."
+
+    Raises:
+        RequestError: these are other data.
+    """
+    recorded = run.tags.get(DATA_TAG, splits.digest)
+    if splits.digest != recorded:
+        raise RequestError(
+            f"Expected the data of run {printable(run.name)}, with SHA-256 {recorded}. Received: "
+            f"other data, {splits.source} with SHA-256 {splits.digest}. Restore them. {remedy}"
+        )

@@ -20,7 +20,6 @@ from mnist_exp.story import test_metrics
 from mnist_exp.tracking import Point, events
 from mnist_exp.tracking.attempt import Attempt, first_line
 from mnist_exp.tracking.logged_model import model_path
-from mnist_exp.tracking.records import DATA_TAG
 
 if TYPE_CHECKING:
     from mnist_exp.models import Predict
@@ -196,18 +195,17 @@ def _own_data(subject: Subject, overrides: Sequence[str] = ()) -> data.Splits:
     Raises:
         RequestError: these are other data.
     """
-    config, record = subject.config, subject.found.record
+    config = subject.config
     if overrides:
         splits = _named_data(subject, config.data.name, overrides)
     else:
         splits = _load(config, config.seed)
-    recorded = record.tags.get(DATA_TAG, splits.digest)
-    if splits.digest != recorded:
-        raise RequestError(
-            f"Expected the data of run {record.name}, SHA-256 {recorded}. Received: other data, "
-            f"{splits.digest}. Restore them, or measure on these: `--data {splits.name}`; with "
-            f"--data {CORRUPTED}, data.root=FOLDER may say where the run's own are."
-        )
+    classifier.require_own_data(
+        subject.found.record,
+        splits,
+        f"`--data {splits.name}` measures on these; with --data {CORRUPTED}, data.root=FOLDER may "
+        "say where the run's own are.",
+    )
     return splits
 
 

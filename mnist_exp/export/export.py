@@ -19,9 +19,9 @@ def export(selector: str, form: str, out: Path) -> None:
         out: a new file, or a folder that is new or empty, as the format has it.
 
     Raises:
-        RequestError: there is no such run, it has no model, the format needs a package that is not
-            installed, or nothing can be written there.
-        ExperimentError: the model or the data are not those of the run, the export does not
+        RequestError: there is no such run, it has no model, its data are not to be had, the format
+            needs a package that is not installed, or nothing can be written there.
+        ExperimentError: the model is not the one that the run measured, the export does not
             compute what the model does, or it could not be written.
     """
     wanted = FORMATS[form]
