@@ -16,6 +16,7 @@ from mnist_exp.evaluation import Evaluation
 from mnist_exp.evidence import ONNX, PREDICTIONS
 from mnist_exp.export.onnx import write_onnx
 from mnist_exp.tracking import Recorder
+from mnist_exp.wording import train_command
 
 _PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8
 
@@ -136,12 +137,11 @@ def description(
         f"{metrics['model/parameters']:,.0f} parameters, {metrics['time/fit_seconds']:.1f} s of "
         f"fit in {config.training.precision} on {config.training.threads} threads"
     )
-    command = " ".join(["mnist-exp", "train", *overrides])
     paragraphs = [
         config.description or "",
         test,
         f"{validation}; {network}. {cost}.",
         f"Seed {config.seed}; {chosen}.",
-        f"`{command}`",
+        f"`{train_command(overrides)}`",
     ]
     return "\n\n".join(filter(None, paragraphs))

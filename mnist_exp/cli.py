@@ -16,10 +16,9 @@ import click
 
 from mnist_exp import loading
 from mnist_exp.errors import ExperimentError, RequestError, Terminated
-from mnist_exp.grammar import PROGRAM
+from mnist_exp.grammar import COMPLETION_VARIABLE, PROGRAM
 from mnist_exp.verbs import cli
 
-COMPLETION_VARIABLE = "_MNIST_EXP_COMPLETE"
 EXIT_CODES: dict[type[BaseException], int] = {
     RequestError: 2,
     ExperimentError: 1,

@@ -16,10 +16,11 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-PROGRAM = "mnist-exp"
-VARIABLE = "_MNIST_EXP_COMPLETE"
+from mnist_exp.grammar import COMPLETION_VARIABLE, PROGRAM
+
 FLAGS = {
     "--help": "what train does",
+    "--dry-run": "with --multirun: shows the plan, and stops",
     "--multirun": "every combination of the values given with commas",
     "--cfg": "print the config instead: job, hydra or all",
     "--resolve": "with --cfg: interpolations resolved",
@@ -94,7 +95,7 @@ def script(command: click.Command, shell: str) -> str:
         command: the whole command line.
         shell: bash, zsh or fish.
     """
-    return SHELLS[shell](command, {}, PROGRAM, VARIABLE).source()
+    return SHELLS[shell](command, {}, PROGRAM, COMPLETION_VARIABLE).source()
 
 
 def answer(command: click.Command, instruction: str) -> int:
@@ -110,7 +111,7 @@ def answer(command: click.Command, instruction: str) -> int:
     shell = instruction.partition("_")[0]
     if shell not in SHELLS:
         return 2
-    click.echo(SHELLS[shell](command, {}, PROGRAM, VARIABLE).complete())
+    click.echo(SHELLS[shell](command, {}, PROGRAM, COMPLETION_VARIABLE).complete())
     return 0
 
 

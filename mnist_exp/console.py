@@ -80,19 +80,19 @@ class Reporter:
         self.say(f"{line}  {metrics['images_per_second']:,.0f} images/s")
 
 
-def show_result(title: str, metrics: Mapping[str, float], where: str) -> None:
+def show_result(title: str, metrics: Mapping[str, float], where: str | None = None) -> None:
     """Prints what was measured to stdout, as a small table.
 
     Args:
         title: the run's name, and on what it was measured.
         metrics: the run's, by their names in MLflow.
-        where: where to find more.
+        where: where to find more, if there is more.
     """
     table = Table(title=title, caption=where, show_header=False, title_justify="left")
     table.caption_justify, table.title_style = "left", "bold"
     for label, value in _results(metrics):
         table.add_row(label, value)
-    Console(highlight=False, soft_wrap=True).print(table)
+    Console(highlight=False, markup=False, soft_wrap=True).print(table)
 
 
 def _results(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
@@ -116,13 +116,12 @@ def _results(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
         )
 
 
-def show_robustness(title: str, found: "Robustness", where: str) -> None:
+def show_robustness(title: str, found: "Robustness") -> None:
     """Prints the accuracy on corrupted test images to stdout: a row a corruption, all in percent.
 
     Args:
         title: the run's name, and what was corrupted.
         found: what was measured.
-        where: where to find more.
     """
     strengths = [f"strength {i}" for i, _ in enumerate(found.by_strength, start=1)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -140,7 +139,6 @@ def show_robustness(title: str, found: "Robustness", where: str) -> None:
         ("clean", clean.accuracy, clean.accuracy_low, clean.accuracy_high),
     ):
         console.print(f"{label:<9}  {accuracy:.2%}  (95 % interval {low:.2%} to {high:.2%})")
-    console.print(where)
 
 
 def watched(items: Sequence[Item], description: str) -> Iterable[Item]:

@@ -8,7 +8,6 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
-from mnist_exp.inference.decoding import SUFFIXES
+from mnist_exp.inference.decoding import images_in
 
 FOLDER = Path("drawings")
 MOST_DRAWINGS = 10_000  # that are filed; the pad may be open to a network
@@ -112,38 +111,23 @@ def _write(content: bytes, path: Path) -> None:
 def labelled(folder: Path = FOLDER) -> list[Drawing]:
     """Returns the drawings of a folder, by digit and name; empty where there are none."""
     return [
-        Drawing(file, digit)
-        for digit in range(_CLASSES)
-        for file in sorted((folder / str(digit)).glob("*"))
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        Drawing(file, digit) for digit in range(_CLASSES) for file in images_in(folder / str(digit))
     ]
-
-
-def folder_of(overrides: Sequence[str]) -> Path:
-    """Returns the folder that `data.root=FOLDER` names; the usual one without.
-
-    Raises:
-        RequestError: it is another key.
-    """
-    folder = FOLDER
-    for text in overrides:
-        key, _, value = text.partition("=")
-        if key != "data.root" or not value:
-            raise RequestError(
-                f"Expected no override but data.root=FOLDER with drawings. Received: {text}. "
-                "Leave it out."
-            )
-        folder = Path(value)
-    return folder
 
 
 def require(folder: Path) -> list[Drawing]:
     """Returns the drawings of a folder, at least one.
 
     Raises:
-        RequestError: there is none.
+        RequestError: there is none, or they cannot be read.
     """
-    found = labelled(folder)
+    try:
+        found = labelled(folder)
+    except OSError as problem:
+        raise RequestError(
+            f"Expected a folder that can be read. Received: {folder}, {reason_of(problem)}. Check "
+            "its permissions."
+        ) from problem
     if not found:
         raise RequestError(
             f"Expected drawings in {folder}, such as {folder / '7' / 'mine.png'} of a seven. "

@@ -8,6 +8,7 @@ from mnist_exp.errors import RequestError, nearest
 from mnist_exp.help_pages import HELP
 
 PROGRAM = "mnist-exp"
+COMPLETION_VARIABLE = "_MNIST_EXP_COMPLETE"  # as click derives it from the program
 
 
 class HandWritten(click.Command):

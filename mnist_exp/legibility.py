@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mnist_exp.drawings import Drawing
+from mnist_exp.errors import RequestError
 from mnist_exp.inference import Recognizer, decode
 from mnist_exp.inference.decoding import read
 from mnist_exp.statistics import Interval, wilson_interval
+
+_TOO_MANY = "too many marks"
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Mistake:
     """A drawing that was not read as what it shows."""
 
     drawing: Drawing
-    answer: str  # the digits that were found; empty where none was
+    answer: str  # the digits that were found; empty where none was, or `_TOO_MANY`
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,12 @@ def measure(
     """
     unsure, mistakes = 0, []
     for drawing in watched(drawings):
-        digits = recognizer.read(decode(read(drawing.path), str(drawing.path))).digits
+        grey = decode(read(drawing.path), str(drawing.path))
+        try:
+            digits = recognizer.read(grey).digits
+        except RequestError:
+            mistakes.append(Mistake(drawing, _TOO_MANY))
+            continue
         answer = "".join(str(digit.value) for digit in digits)
         unsure += len(digits) == 1 and not digits[0].sure
         if answer != str(drawing.label):
@@ -94,13 +102,12 @@ def measure(
     return Measured(len(drawings), unsure, tuple(mistakes))
 
 
-def show(title: str, found: Measured, where: str) -> None:
+def show(title: str, found: Measured) -> None:
     """Prints what was measured to stdout.
 
     Args:
         title: the run's name, and on what it was measured.
         found: what was measured.
-        where: where to find more.
     """
     from rich.console import Console
     from rich.table import Table
@@ -119,4 +126,3 @@ def show(title: str, found: Measured, where: str) -> None:
         table.add_row(str(label), answer or "nothing", str(times), found.example(label, answer))
     if found.mistakes:
         console.print(table)
-    console.print(where)

@@ -1,7 +1,6 @@
 """The runs of the store that this folder uses, as rows, a table or JSON."""
 
 import json
-import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from mnist_exp.errors import ExperimentError
 from mnist_exp.lookup import open_index, refreshed_index
 from mnist_exp.tracking import RunRecord, recover
 from mnist_exp.tracking.attempt import first_line
+from mnist_exp.wording import finite
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -135,7 +135,7 @@ def sync() -> None:
 
 def _as_json(run: RunRecord) -> dict[str, Any]:
     """Returns everything that is known of a run; JSON has no number for what is not finite."""
-    metrics = {k: v if math.isfinite(v) else None for k, v in run.metrics.items()}
+    metrics = {key: finite(value) for key, value in run.metrics.items()}
     return asdict(run) | {"metrics": metrics}
 
 

@@ -97,9 +97,7 @@ class _KernelMuon(keras.optimizers.Muon):  # type: ignore[misc]
         square *= scale**2
         whole = identity = tf.eye(square.shape[0])
         for _ in range(steps):
-            factor = (
-                self.muon_a * identity + self.muon_b * square + self.muon_c * square @ square
-            )
+            factor = self.muon_a * identity + self.muon_b * square + self.muon_c * square @ square
             whole = factor @ whole
             square = factor @ square @ factor
         return tf.reshape(scale * (matrix @ whole if tall else whole @ matrix), x.shape)

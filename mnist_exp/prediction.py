@@ -11,10 +11,10 @@ import click
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.evidence import Evidence
 from mnist_exp.inference import Digit, Model, Reading, Recognizer, decode
-from mnist_exp.inference.decoding import MOST_BYTES, SUFFIXES, read
+from mnist_exp.inference.decoding import MOST_BYTES, SUFFIXES, images_in, read
 from mnist_exp.lookup import find
 from mnist_exp.tracking import RunRecord
-from mnist_exp.wording import printable
+from mnist_exp.wording import finite, printable
 
 STANDARD_INPUT = "-"
 REFUSED = 2
@@ -94,10 +94,16 @@ def predict(
 def _files(image: str) -> Iterator[str]:
     """Yields the image files that an argument means."""
     path = Path(image)
-    if image == STANDARD_INPUT or path.is_file():
+    try:
+        is_file, found = path.is_file(), images_in(path) if path.is_dir() else None
+    except OSError as problem:
+        raise RequestError(
+            f"Expected an image file or a folder that can be read. Received: {image}, "
+            f"{reason_of(problem)}. Check the path and its permissions."
+        ) from problem
+    if image == STANDARD_INPUT or is_file:
         yield image
-    elif path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    elif found is not None:
         if not found:
             raise RequestError(
                 f"Expected a folder with images ({', '.join(SUFFIXES)}). Received: {image}, which "
@@ -123,9 +129,9 @@ def _as_json(answer: Answer) -> dict[str, Any]:
         "digits": [
             {
                 "digit": digit.value,
-                "confidence": digit.confidence,
+                "confidence": finite(digit.confidence),
                 "sure": digit.sure,
-                "probabilities": digit.probabilities.tolist(),
+                "probabilities": [finite(value) for value in digit.probabilities.tolist()],
                 "box": [digit.box.left, digit.box.top, digit.box.right, digit.box.bottom],
             }
             for digit in answer.reading.digits

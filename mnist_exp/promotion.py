@@ -116,14 +116,14 @@ def promote(selector: str, *, force: bool = False) -> Promotion:
     right, images = int(predictions.correct.sum()), len(predictions.labels)
     with registry.promoting(store):
         logged_model(store, run.run_id)  # which must be there before anything is made
+        model = model_path(store, run.run_id)
+        classifier.load(run, from_record(evidence.config), model)  # refuses one that was altered
         champion = registry.champion(store)
         if champion is not None and champion.run_id == run.run_id:
             return Promotion(run, champion, None, right, images, already=True)
         opponent = None if champion is None else _opponent(run, predictions, champion, store)
         if opponent is not None and opponent.against and not force:
             raise _refusal(run, opponent)
-        model = model_path(store, run.run_id)
-        classifier.load(run, from_record(evidence.config), model)  # refuses one that was altered
         tags = _version_tags(run, right, images)
         version = registry.register(store, run.run_id, description=_description(run), tags=tags)
         registry.crown(store, version, _reasons(opponent))

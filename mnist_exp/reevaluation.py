@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from mnist_exp import classifier, console, data
 from mnist_exp.config import Config, compose, from_record
 from mnist_exp.errors import ExperimentError, RequestError, nearest
@@ -20,12 +22,15 @@ from mnist_exp.story import test_metrics
 from mnist_exp.tracking import Point, events
 from mnist_exp.tracking.attempt import Attempt, first_line
 from mnist_exp.tracking.logged_model import model_path
+from mnist_exp.wording import printable
 
 if TYPE_CHECKING:
     from mnist_exp.models import Predict
 
 CORRUPTED = "mnist_c"
 DRAWN = "drawings"
+# Keys of the data that divide the training images.
+_OF_TRAINING = ("data.validation_images", "data.train_images", "data.split_seed")
 _PICTURE = f"evaluate/{CORRUPTED}/robustness.png"
 
 
@@ -49,15 +54,32 @@ class Subject:
 
         return models.predictor(models.network_of(model))
 
+    @property
+    def name(self) -> str:
+        """Of the run, safe to print."""
+        return printable(self.found.record.name)
+
     def record(self, name: str, metrics: Mapping[str, float]) -> None:
-        """Adds metrics to the run, under `evaluate/<name>/`."""
+        """Adds metrics to the run, under `evaluate/<name>/`, and prints where they are.
+
+        Raises:
+            ExperimentError: MLflow did not take them.
+        """
         run_id = self.found.record.run_id
         points = [
             Point(f"evaluate/{name}/{key}", value, events.now(), 0)
             for key, value in metrics.items()
         ]
-        self.found.store.log_metrics(run_id, points)
-        self.found.index.update([run_id])
+        with Attempt() as attempt:
+            self.found.store.log_metrics(run_id, points)
+            self.found.index.update([run_id])
+        if attempt.problem is not None:
+            raise ExperimentError(
+                f"Expected to record evaluate/{name}/* in run {self.name}. Received: "
+                f"{first_line(attempt.problem)}. What was measured is printed above; give the "
+                "command again to record it."
+            ) from attempt.problem
+        click.echo(f"recorded as evaluate/{name}/* in run {run_id}")
 
     def attach(self, path: str, write: Callable[[Path], object]) -> None:
         """Adds an artifact to the run, beside those whose digests it recorded at its end.
@@ -75,10 +97,11 @@ class Subject:
             self.found.store.log_artifact(self.found.record.run_id, file, path)
         if attempt.problem is not None:
             raise ExperimentError(
-                f"Expected to add the artifact {path} to run {self.found.record.name}. Received: "
+                f"Expected to add the artifact {path} to run {self.name}. Received: "
                 f"{first_line(attempt.problem)}. The metrics are recorded; give the command again "
                 "for the artifact."
             ) from attempt.problem
+        click.echo(f"drawn in its artifact {path}")
 
 
 def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> None:
@@ -87,7 +110,7 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
     Args:
         selector: what names the run.
         name: an option of the group `data`, or a key of `MEASURES`; None takes the run's own data.
-        overrides: Hydra overrides of that data's keys, such as `data.root=FOLDER`.
+        overrides: of where the data are, such as `data.root=FOLDER`.
 
     Raises:
         RequestError: there is no such run or name, it has no model, or the data are not to be had.
@@ -101,9 +124,17 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
         )
     if overrides and name is None:
         raise RequestError(
-            f"Expected --data NAME before overrides of its keys. Received: {' '.join(overrides)}. "
+            f"Expected --data NAME before data.root=FOLDER. Received: {' '.join(overrides)}. "
             "Name the data, such as --data idx."
         )
+    for text in overrides:
+        key, _, value = text.partition("=")
+        places = key == "data.root" and value
+        if not places and (name in MEASURES or not _matters(key)):
+            raise RequestError(
+                f"Expected no override but of where the data of {name} are, such as "
+                f"data.root=FOLDER. Received: {text}. Leave it out."
+            )
     found = find(selector)
     recorded = from_record(Evidence(found.record, found.store.uri).config)
     subject = Subject(found, recorded)
@@ -118,23 +149,12 @@ def _test(subject: Subject, splits: data.Splits) -> None:
     name = splits.name
     predict = subject.predictor()
     metrics = test_metrics(measure(predict(splits.test.images), splits.test.labels))
+    console.show_result(f"{subject.name} on {len(splits.test):,} test images of {name}", metrics)
     subject.record(name, {key.removeprefix("test/"): value for key, value in metrics.items()})
-    record = subject.found.record
-    console.show_result(
-        f"{record.name} on {len(splits.test):,} test images of {name}",
-        metrics,
-        f"recorded as evaluate/{name}/* in run {record.run_id}",
-    )
 
 
 def _corrupted(subject: Subject, overrides: Sequence[str]) -> None:
     """Measures a model on the run's own test images, corrupted in many ways."""
-    for text in overrides:
-        if text.partition("=")[0] != "data.root":
-            raise RequestError(
-                f"Expected no override but data.root=FOLDER with --data {CORRUPTED}, which takes "
-                f"the run's own test images. Received: {text}. Leave it out."
-            )
     splits = _own_data(subject, overrides)
     predict = subject.predictor()
     from mnist_exp import robustness
@@ -142,15 +162,12 @@ def _corrupted(subject: Subject, overrides: Sequence[str]) -> None:
     images, labels = splits.test.images, splits.test.labels
     watched = partial(console.watched, description="corrupted sets")
     found = robustness.measure(predict, images, labels, watched=watched)
-    subject.record(CORRUPTED, robustness.metrics(found))
-    record = subject.found.record
     console.show_robustness(
-        f"{record.name} on {len(labels):,} test images of {splits.name}, corrupted in "
+        f"{subject.name} on {len(labels):,} test images of {splits.name}, corrupted in "
         f"{len(found.corruptions)} ways",
         found,
-        f"recorded as evaluate/{CORRUPTED}/* in run {record.run_id}\n"
-        f"drawn in its artifact {_PICTURE}",
     )
+    subject.record(CORRUPTED, robustness.metrics(found))
     from mnist_exp import plots
     from mnist_exp.plots.robustness import robustness as picture
 
@@ -162,18 +179,20 @@ def _drawn(subject: Subject, overrides: Sequence[str]) -> None:
     from mnist_exp import drawings, legibility
     from mnist_exp.prediction import recognizer
 
-    folder = drawings.folder_of(overrides)
+    values = [text.partition("=")[2] for text in overrides]
+    folder = Path(values[-1]).expanduser() if values else drawings.FOLDER
     labelled = drawings.require(folder)
     record = subject.found.record
     reader = recognizer(record, subject.found.store.uri)
     watched = partial(console.watched, description="drawings")
     found = legibility.measure(reader, labelled, watched=watched)
+    legibility.show(f"{subject.name} on the drawings in {folder}, {len(labelled):,} in all", found)
     subject.record(DRAWN, found.metrics())
-    legibility.show(
-        f"{record.name} on the drawings in {folder}, {len(labelled):,} in all",
-        found,
-        f"recorded as evaluate/{DRAWN}/* in run {record.run_id}",
-    )
+
+
+def _matters(key: str) -> bool:
+    """Tells whether a key of the config has a part in which test images there are."""
+    return key.startswith("data.") and key not in _OF_TRAINING
 
 
 Measure = Callable[[Subject, Sequence[str]], None]

@@ -60,9 +60,9 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
     """Measures a run's model again: on other data, on corrupted images, or on drawings.
 
     RUN is a run id or its unique start, a run name, latest, best or @champion. The result is
-    recorded in the run under evaluate/NAME/, beside what was measured before. OVERRIDES set keys
-    of that data: evaluate best --data idx data.root=FOLDER. Refused are a model that was altered
-    since it was measured (exit code 1) and, without --data, data other than the run's (2).
+    recorded in the run under evaluate/NAME/, beside what was measured before. OVERRIDES say where
+    the data are: evaluate best --data idx data.root=FOLDER. A model whose weights were altered
+    since it was measured is refused, as are data other than the run's own where these are asked.
 
     --data mnist_c takes the run's own test images, corrupted in 15 ways at 3 strengths each.
     --data drawings takes the images in drawings/0 to drawings/9, which `demo` files; the run's ONNX
@@ -193,7 +193,7 @@ def export(run: str, form: str, out: Path) -> None:
 
     It takes raw pixels, uint8 [N, 28, 28], and gives ten probabilities for each image. It is
     written only if it finds the same digits as the Keras model on 1,000 test images, with
-    probabilities within 0.0001.
+    probabilities within 0.0001 (of litert, the float32 model).
 
     onnx is a file for ONNX Runtime; savedmodel a folder for TensorFlow; litert a folder for LiteRT
     (TensorFlow Lite) with a float32 and an int8 model, and how accurate both are: it needs

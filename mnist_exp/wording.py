@@ -1,9 +1,13 @@
-"""Small words that tables share: shortened keys and numbers, text that is safe to print."""
+"""Small words that tables share: shortened keys and numbers, commands, text safe to print."""
 
+import math
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 
 _DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
+# What steers a sweep and means nothing to a single run.
+_SWEEP_ONLY = ("hydra", "sweep", "search")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -33,3 +37,29 @@ def shortened(value: str) -> str:
 def percent(share: float) -> str:
     """Returns a share, 0-1, in percent with two decimals."""
     return f"{100 * share:.2f}"
+
+
+def finite(value: float) -> float | None:
+    """Returns a number as JSON has it: None for what is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def train_command(overrides: Iterable[str]) -> str:
+    """Returns the command that trains a single run with overrides, for a shell.
+
+    Args:
+        overrides: as typed; what only a sweep understands is left out.
+    """
+    return " ".join(["mnist-exp", "train", *map(_quoted, filter(_of_a_run, overrides))])
+
+
+def _quoted(argument: str) -> str:
+    """Returns an argument as a shell takes it, in double quotes where it holds single ones."""
+    if "'" in argument and not set(r'"$`\!') & set(argument):
+        return f'"{argument}"'
+    return shlex.quote(argument)
+
+
+def _of_a_run(override: str) -> bool:
+    key = override.partition("=")[0].lstrip("+")
+    return re.split(r"[./]", key)[0] not in _SWEEP_ONLY

@@ -198,6 +198,8 @@ def test_run_leaves_its_folder_and_is_listed():
     [record] = json.loads(command("runs", "--json", "--limit", "1").stdout)
     assert record["params"]["data.name"] == "digits"
     assert record["tags"]["model"] == "seed_mlp"
+    *_, typed = record["tags"]["mlflow.note.content"].splitlines()
+    assert typed == f"`mnist-exp train {' '.join(SMALL)} \"description='a: b'\"`"
 
 
 def test_sweep_goes_on_after_a_job_that_fails():

@@ -66,6 +66,7 @@ def test_verbs_runs_and_flags_are_completed():
     assert ask("mnist-exp re") == ["reproduce", "resume", ""]
     assert ask("mnist-exp evaluate ")[:3] == ["latest", "best", "@champion"]
     assert "--config-dir" in ask("mnist-exp train --c")
+    assert "--dry-run" in ask("mnist-exp train -m --d")
     assert ask("mnist-exp completion z") == ["zsh", ""]
 
 

@@ -1,8 +1,10 @@
 """Drawings that are filed, and how a run is measured on them: real files, runs and processes."""
 
+import contextlib
 import multiprocessing
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -166,6 +168,34 @@ def test_another_folder_may_be_measured(project, tmp_path):
     done = evaluate(f"data.root={tmp_path / 'mine'}")
     assert done.returncode == 0, done.stderr
     assert "/mine, 1 in all" in done.stdout
+    home = os.environ["HOME"]
+    file_drawing(stroke(ONE), 1, Path(home, "theirs"))
+    theirs = evaluate("data.root=~/theirs")
+    assert f"{home}/theirs, 1 in all" in theirs.stdout
+
+
+def test_what_is_no_digit_at_all_is_a_mistake(project):
+    grey = np.ones((1000, 1000), np.float32)
+    for row in range(8, 980, 32):
+        for column in range(8, 980, 32):
+            grey[row : row + 14, column : column + 14] = 0
+    filed = file_drawing(grey, 3)
+    done = evaluate()
+    assert done.returncode == 0, done.stderr
+    [row] = [line for line in done.stdout.splitlines() if str(filed.path) in line]
+    assert row.split()[:4] == ["3", "too", "many", "marks"]
+
+
+def test_a_store_that_takes_nothing_leaves_what_was_measured_on_the_screen(project):
+    file_drawing(stroke(ONE), 1)
+    with contextlib.closing(sqlite3.connect("mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = evaluate()
+        other.execute("ROLLBACK")
+    assert done.returncode == 1
+    assert "on the drawings in drawings, 1 in all" in done.stdout
+    assert "Expected to record evaluate/drawings/* in run " in done.stderr
+    assert evaluate().returncode == 0
 
 
 def test_what_cannot_be_measured_is_told_in_one_message(project):

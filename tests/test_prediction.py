@@ -82,7 +82,7 @@ def test_any_name_of_a_file_is_shown_as_it_is(work, tmp_path):
 
 
 def test_a_folder_and_standard_input(work, tmp_path):
-    for name in ("b.png", "a.JPG", "note.txt"):
+    for name in ("b.png", "a.JPG", "note.txt", "._a.JPG"):
         (tmp_path / name).write_bytes(encoded(draw(STROKES[7]), "PNG"))
     folder = answers(str(tmp_path))
     assert [Path(answer["image"]).name for answer in folder] == ["a.JPG", "b.png"]
@@ -107,6 +107,7 @@ def test_one_bad_image_keeps_none_of_the_others_back(work, tmp_path):
     [
         (["latest", "absent.png"], "Received: absent.png, which does not exist"),
         (["latest", "empty"], "Expected a folder with images"),
+        (["latest", "x" * 300], "File name too long"),
         (["nonesuch", "-"], "Expected a run id or its start"),
     ],
 )

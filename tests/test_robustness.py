@@ -167,7 +167,9 @@ def test_given_again_it_finds_the_same(measured):
         (["--data", ""], "mnist, digits, idx, mnist_c, drawings. Received: ."),
         (["--data", "mnist_c", "data.validation_images=5"], "data.root=FOLDER"),
         (["--data", "mnist_c", "data.root=/nowhere"], "data.root"),
-        (["data.root=/nowhere"], "Expected --data NAME before overrides"),
+        (["data.root=/nowhere"], "Expected --data NAME before data.root=FOLDER"),
+        (["--data", "digits", "data.validation_images=5"], "Received: data.validation_images=5."),
+        (["--data", "digits", "seed=3"], "Received: seed=3. Leave it out."),
     ],
 )
 def test_wrong_requests_are_refused(measured, arguments, message):

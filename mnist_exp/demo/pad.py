@@ -27,7 +27,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_SIDES = struct.Struct(">II")  # width and height, where a PNG file has them
 _SIDES_OFFSET = 16
 # A photo takes up to 500 MB while it is decoded, which the allocator keeps for its thread: all
-# photos take turns in one. Drawings are small, and do not wait for them.
+# photos take turns in one. Drawings are small, and pass them while Gradio's 40 threads do not
+# all wait.
 _photos = ThreadPoolExecutor(1)
 
 _TEMPLATE = """

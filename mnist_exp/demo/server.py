@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BODY_BYTES = 24 * 2**20  # of a request: an image file of 16 MiB in base64, and some
-_MOST_UPLOAD_BYTES = 1  # none: the page sends images with its questions, and nothing is stored
+# The page sends images with its questions; Gradio would take uploads, events and links as well.
+_ASKED = "/gradio_api/run/"
+_NEVER_ASKED = "/gradio_api/deep_link"
+_MOST_SESSIONS = 64  # whose last questions Gradio keeps, and so many images
+_MOST_CONNECTIONS = 256  # of a page, a handful at once
 # A browser refuses whatever the page should ask from another machine. Gradio compiles templates.
 _POLICY = (
     "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
@@ -81,6 +85,7 @@ def serve(page: "gr.Blocks", look: dict[str, object], listener: socket.socket, h
         application(page, look, host),
         log_level="critical",
         lifespan="on",
+        limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=1,  # a page that is open holds a connection
     )
     uvicorn.Server(config).run(sockets=[listener])
@@ -96,6 +101,7 @@ def application(page: "gr.Blocks", look: dict[str, object], host: str) -> "ASGIA
     app.add_middleware(Guard)
     if is_loopback(host) and ":" not in host:  # a site may have a name of its own for 127.0.0.1
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", host])
+    page.state_session_capacity = _MOST_SESSIONS
     gr.mount_gradio_app(
         app,
         page,
@@ -103,7 +109,6 @@ def application(page: "gr.Blocks", look: dict[str, object], host: str) -> "ASGIA
         server_name=host,
         footer_links=[],
         run_history=False,
-        max_file_size=_MOST_UPLOAD_BYTES,
         ssr_mode=False,
         mcp_server=False,
         pwa=False,
@@ -113,7 +118,7 @@ def application(page: "gr.Blocks", look: dict[str, object], host: str) -> "ASGIA
 
 
 class Guard:
-    """Refuses what is too large before it is read, and keeps the page from asking elsewhere."""
+    """Refuses what the page does not ask, or is too large, and keeps it from asking elsewhere."""
 
     def __init__(self, app: "ASGIApp") -> None:
         """Wraps an application."""
@@ -129,7 +134,10 @@ class Guard:
             return
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
-        if "transfer-encoding" in headers:
+        path, reads = scope["path"], scope["method"] in {"GET", "HEAD"}
+        if path.startswith(_NEVER_ASKED) or not (reads or path.startswith(_ASKED)):
+            refusal = PlainTextResponse("Not Found", 404)
+        elif "transfer-encoding" in headers:
             refusal = PlainTextResponse("Expected a Content-Length.", 411)
         elif not length.isdecimal() or int(length) > MOST_BODY_BYTES:
             refusal = PlainTextResponse(f"Expected at most {MOST_BODY_BYTES} bytes.", 413)

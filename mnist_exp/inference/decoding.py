@@ -73,6 +73,19 @@ def read(file: Path) -> bytes:
         ) from problem
 
 
+def images_in(folder: Path) -> list[Path]:
+    """Returns the image files of a folder by name, hidden ones left out; none of no folder.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return sorted(
+        file
+        for file in (folder.iterdir() if folder.is_dir() else ())
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
+
+
 def grey(image: Image.Image) -> NDArray[np.float32]:
     """Returns the grey values of an opened image; see `decode`."""
     factor = -(-max(image.size) // WORKING_SIDE)

@@ -89,7 +89,8 @@ def _otsu(values: NDArray[np.float32]) -> float:
     Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems,
     Man, and Cybernetics 9 (1979).
     """
-    counts, edges = np.histogram(values, 128)
+    # In float64, since ink of one grey may span fewer float32 numbers than there are bins.
+    counts, edges = np.histogram(values.astype(np.float64), 128)
     centres = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below

@@ -4,18 +4,16 @@ Test accuracy travels along to be shown; nothing here is decided by it.
 """
 
 import math
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from mnist_exp.statistics import Interval, mean_interval, wilson_interval
 from mnist_exp.sweeps.results import JobResult, objective
+from mnist_exp.wording import train_command
 
 SEED = "seed"
 _ORDER = ("finished", "pruned", "failed")
-# What steers a sweep and means nothing to a single run.
-_SWEEP_ONLY = ("hydra", "sweep", "search")
 
 
 @dataclass(frozen=True)
@@ -154,18 +152,5 @@ def winner_command(rows: Sequence[Row], fixed: Sequence[str]) -> str | None:
     if best is None:
         return None
     own = {SEED, *settings(best.overrides)}
-    shared = [text for text in fixed if _of_a_run(text) and key_and_value(text)[0] not in own]
-    arguments = [*shared, *best.overrides, f"{SEED}={best.seeds[0]}"]
-    return " ".join(["mnist-exp", "train", *map(_quoted, arguments)])
-
-
-def _quoted(argument: str) -> str:
-    """Returns an argument as a shell takes it, in double quotes where it holds single ones."""
-    if "'" in argument and not set(r'"$`\!') & set(argument):
-        return f'"{argument}"'
-    return shlex.quote(argument)
-
-
-def _of_a_run(override: str) -> bool:
-    key = key_and_value(override)[0]
-    return key.replace("/", ".").partition(".")[0] not in _SWEEP_ONLY
+    shared = [text for text in fixed if key_and_value(text)[0] not in own]
+    return train_command([*shared, *best.overrides, f"{SEED}={best.seeds[0]}"])

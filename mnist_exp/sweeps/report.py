@@ -4,7 +4,6 @@ The terminal and Markdown have the ranking, what failed and why, and how to trai
 CSV has every job.
 """
 
-import math
 import os
 import re
 import sys
@@ -24,7 +23,7 @@ from mnist_exp.sweeps.wording import (
     ranks,
     shown_keys,
 )
-from mnist_exp.wording import short_keys, shortened
+from mnist_exp.wording import finite, short_keys, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +61,6 @@ def csv(results: Iterable[JobResult]) -> str:
 
 def _line(job: JobResult, keys: Iterable[str]) -> dict[str, object]:
     own = settings(job.overrides)
-    value = objective(job)
     return {key: own.get(key, job.params.get(key, "")) for key in keys} | {
         "job": job.number,
         "outcome": job.outcome,
@@ -70,7 +68,7 @@ def _line(job: JobResult, keys: Iterable[str]) -> dict[str, object]:
         "run_name": job.run_name,
         "trial": job.trial,
         "seed": job.seed,
-        "objective": value if math.isfinite(value) else None,
+        "objective": finite(objective(job)),
         "val/accuracy": job.metrics.get("val/accuracy"),
         "test/accuracy": job.metrics.get("test/accuracy"),
         "seconds": seconds_of(job),

@@ -1,13 +1,16 @@
 """From what a user types for a run to the run: an id, the start of one, a name, or a word.
 
-`best` looks at validation accuracy alone, never at the test set. `latest` and `best` pass over the
-members of ensembles, which are parts of another run; a member is meant by its name or id.
+`best` looks at validation accuracy alone, never at the test set; at the lower end of its interval,
+so that all of 200 easy images do not count for more than nearly all of 5,000. `latest` and `best`
+pass over the members of ensembles, which are parts of another run; a member is meant by its name
+or id.
 """
 
 import math
 from collections.abc import Sequence
 
 from mnist_exp.errors import RequestError, nearest
+from mnist_exp.statistics import wilson_interval
 from mnist_exp.tracking import registry
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL, Store
@@ -56,12 +59,19 @@ def _best(runs: Sequence[RunRecord]) -> RunRecord:
             f"{len(runs)} runs without. Train one with data.validation_images above 0, or name "
             "a run."
         )
-    return max(measured, key=_validation)
+    return max(measured, key=lambda run: (_least(run), _validation(run)))
 
 
 def _validation(run: RunRecord) -> float:
     known = (run.metrics[name] for name in VALIDATION_METRICS if name in run.metrics)
     return next(known, math.nan)
+
+
+def _least(run: RunRecord) -> float:
+    """Returns the lower end of the 95 % Wilson interval of the validation accuracy."""
+    known = run.params.get("data.validation_images", "")
+    images = max(1, int(known)) if known.isdecimal() else 1  # runs made elsewhere do not tell
+    return wilson_interval(round(min(max(_validation(run), 0), 1) * images), images).low
 
 
 def _champion(runs: Sequence[RunRecord], store: Store) -> RunRecord:

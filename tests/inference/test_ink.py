@@ -51,3 +51,13 @@ def test_ink_is_found(ground):
 def test_nothing_is_drawn_there(ground):
     found = find_ink(np.clip(BLANK[ground], 0, 1).astype(np.float32))
     assert found is None or not (found > 0.5).any()
+
+
+@pytest.mark.parametrize("column", range(90, 110))
+def test_ink_of_one_grey_over_a_faint_step_of_the_paper(column):
+    grey = np.full((280, 280), 255, np.uint8)
+    grey[:, column:] = 254
+    grey[80:200, 60:90] = 64
+    found = find_ink(grey.astype(np.float32) / np.float32(255))
+    assert found is not None
+    assert (found > 0.5)[80:200, 60:90].all()

@@ -34,6 +34,15 @@ def test_best_means_the_weights_that_were_kept():
     assert select("best", [kept, *RUNS], STORE) is kept
 
 
+def test_all_of_a_few_images_are_no_more_than_nearly_all_of_many():
+    digits, mnist = run("e5", "digits", val_accuracy=1.0), run("f6", "mnist", val_accuracy=0.996)
+    digits.params["data.validation_images"] = "200"
+    mnist.params["data.validation_images"] = "5000"
+    assert select("best", [digits, mnist], STORE) is mnist
+    mnist.metrics["val/accuracy"] = 0.95
+    assert select("best", [digits, mnist], STORE) is digits
+
+
 def test_members_of_an_ensemble_are_meant_by_name_alone():
     member = run("e5", "cnn-5-0", val_accuracy=1.0)
     member.tags["mnist_exp.ensemble"] = "an-id"
