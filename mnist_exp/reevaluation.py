@@ -110,7 +110,7 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
     Args:
         selector: what names the run.
         name: an option of the group `data`, or a key of `MEASURES`; None takes the run's own data.
-        overrides: of where the data are, such as `data.root=FOLDER`.
+        overrides: where the data are, such as `data.root=FOLDER`.
 
     Raises:
         RequestError: there is no such run or name, it has no model, or the data are not to be had.
@@ -132,7 +132,7 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
         places = key == "data.root" and value
         if not places and (name in MEASURES or not _matters(key)):
             raise RequestError(
-                f"Expected no override but of where the data of {name} are, such as "
+                f"Expected no override but one of where the data of {name} are, such as "
                 f"data.root=FOLDER. Received: {text}. Leave it out."
             )
     found = find(selector)
