@@ -1,5 +1,8 @@
 """`mnist_exp.run`: what `mnist-exp train` does, as a function; also inside other Hydra apps."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from hydra._internal.callbacks import Callbacks
 from hydra.core.utils import run_job
 from hydra.types import HydraContext
@@ -9,13 +12,20 @@ from mnist_exp.hydra_loader import version_base
 from mnist_exp.job import Job
 from mnist_exp.story import Run
 
+if TYPE_CHECKING:
+    from keras.callbacks import Callback
 
-def run(*overrides: str, config_dir: str | None = None) -> Run:
+
+def run(
+    *overrides: str, config_dir: str | None = None, callbacks: "Sequence[Callback]" = ()
+) -> Run:
     """Runs one experiment and records it, in a job folder like that of `mnist-exp train`.
 
     Args:
         *overrides: Hydra overrides, such as "model=cnn" or "training.epochs=2".
         config_dir: a folder of configs that is searched before the built-in ones.
+        callbacks: Keras callbacks, called at the start and the end of training and of each epoch;
+            of an ensemble, in each member. `resume` does not bring them back.
 
     Returns:
         The run: `run_id`, `metrics`, `config` and more.
@@ -30,7 +40,7 @@ def run(*overrides: str, config_dir: str | None = None) -> Run:
     """
     composer = Composer(config_dir)
     cfg, _ = composer.checked(overrides)
-    job = Job()
+    job = Job(callbacks=callbacks)
     with version_base():
         run_job(
             hydra_context=HydraContext(config_loader=composer.loader, callbacks=Callbacks(cfg)),

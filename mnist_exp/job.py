@@ -39,13 +39,14 @@ class Job:
     traceback. The jobs of a sweep are told of it in `membership`, and return their results.
     """
 
-    def __init__(self, *, show: bool = False) -> None:
+    def __init__(self, *, show: bool = False, callbacks: Sequence[Any] = ()) -> None:
         """Has run nothing yet.
 
         Args:
             show: whether to print the result of a run to stdout.
+            callbacks: Keras callbacks of a single run, called at epochs.
         """
-        self.show = show
+        self.show, self.callbacks = show, callbacks
         self.run: Run | None = None
         self.failure: Exception | None = None
         self.sweep: Sweep | None = None
@@ -76,7 +77,13 @@ class Job:
             from mnist_exp import experiment
 
             checked = config.from_hydra(cfg)
-            self.run = experiment.run(checked, job_dir=job_dir, choices=chosen, overrides=overrides)
+            self.run = experiment.run(
+                checked,
+                job_dir=job_dir,
+                choices=chosen,
+                overrides=overrides,
+                callbacks=self.callbacks,
+            )
             if self.show:
                 experiment.show(self.run)
         except Exception as failure:

@@ -29,7 +29,16 @@ def app(cfg):
         pass
     else:
         raise AssertionError
-    run = mnist_exp.run("data=digits", "training=smoke", "model=seed_mlp", "seed=3")
+    import keras
+
+    called = []
+    watcher = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: called.append((epoch, logs["val_accuracy"]))
+    )
+    run = mnist_exp.run(
+        "data=digits", "training=smoke", "model=seed_mlp", "seed=3", callbacks=[watcher]
+    )
+    assert called == [(0, run.metrics["val/accuracy"])]
     assert run.config.seed == 3
     assert 0 <= run.metrics["test/accuracy"] <= 1
     assert run.job_dir.parent.name == "outputs"
