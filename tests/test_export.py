@@ -312,7 +312,7 @@ def test_other_data_than_the_run_had_are_refused(project):
     tag = "tags SET value = ? WHERE key = 'mnist_exp.data_sha256' AND run_uuid = ?"
     change(project, tag, ("0" * 64, run.run_id))
     done = export(project, run.name, "savedmodel", Path("exported"))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"Expected the data of run {run.name}, with SHA-256 {'0' * 64}" in done.stderr
     assert not Path("exported").exists()
 
