@@ -16,7 +16,7 @@ from mnist_exp.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.lookup import Found, find
 from mnist_exp.statistics import mcnemar_test, wilson_interval
 from mnist_exp.tracking import RunRecord, Store, registry
-from mnist_exp.tracking.logged_model import logged_model, model_path
+from mnist_exp.tracking.logged_model import model_path
 from mnist_exp.tracking.records import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
 from mnist_exp.tracking.registry import Version
 from mnist_exp.tracking.store import REGISTERED_MODEL
@@ -115,9 +115,8 @@ def promote(selector: str, *, force: bool = False) -> Promotion:
     predictions = evidence.predictions
     right, images = int(predictions.correct.sum()), len(predictions.labels)
     with registry.promoting(store):
-        logged_model(store, run.run_id)  # which must be there before anything is made
-        model = model_path(store, run.run_id)
-        classifier.load(run, from_record(evidence.config), model)  # refuses one that was altered
+        # It must be there, and as it was measured, before anything is made.
+        classifier.load(run, from_record(evidence.config), model_path(store, run.run_id))
         champion = registry.champion(store)
         if champion is not None and champion.run_id == run.run_id:
             return Promotion(run, champion, None, right, images, already=True)
