@@ -13,7 +13,7 @@ DEFAULT_EXPERIMENT = "mnist"
 
 @dataclass(frozen=True)
 class Found:
-    """A run, the store that keeps it, and the index that must hear of changes."""
+    """A run, the store that keeps it, and the index that found it."""
 
     record: RunRecord
     store: Store
@@ -62,4 +62,4 @@ def find(selector: str) -> Found:
     if problem is not None:
         raise unreachable(index.uri, problem) from problem
     store = Store(index.uri, index.experiment)
-    return Found(select(selector, index.runs(), store), store, index)
+    return Found(select(selector, index.runs(), index), store, index)

@@ -71,7 +71,7 @@ def _named(selectors: Sequence[str], index: Index, choice: Choice) -> list[RunRe
     found = []
     for selector in selectors:
         try:
-            found.append(select(selector, known, choice.store))
+            found.append(select(selector, known, index))
         except RequestError as problem:
             choice.left_out.append(str(problem))
     return found

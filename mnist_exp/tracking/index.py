@@ -1,25 +1,30 @@
 """A local copy of the runs of one experiment, because searching MLflow takes seconds.
 
 MLflow stays the truth: the copy is refreshed by what is new there, and can be rebuilt at any time.
-What changes in MLflow after a run ended (a renamed run, a value that `evaluate` added) arrives with
-`update`, or with `rebuild`.
+A run that changes after it ended (renamed, or with a value that `evaluate` added) is fetched again
+when `refresh` is told of it, or with `rebuild`. Who writes to a local store, with MLflow loaded,
+ends with `catch_up`: the next command then reads the copy without it.
 """
 
 import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mnist_exp import cache
+from mnist_exp.tracking import registry
+from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.events import now
 from mnist_exp.tracking.location import sqlite_path
 from mnist_exp.tracking.records import SPACE_TAG, RunRecord
+from mnist_exp.tracking.registry import Version
+from mnist_exp.tracking.store import Store
 
-_VERSION = 2
+_VERSION = 3
 # Runs that end while another process ends too may reach MLflow in another order than their times.
 _OVERLAP_MS = 2 * 60 * 1000
 _IDS_A_QUERY = 100
@@ -34,7 +39,7 @@ CREATE TABLE runs (
     open INTEGER, deleted INTEGER, record TEXT, PRIMARY KEY (experiment, run_id)
 );
 CREATE INDEX newest ON runs (experiment, deleted, start_time);
-CREATE TABLE state (experiment TEXT PRIMARY KEY, store TEXT, seen INTEGER);
+CREATE TABLE state (experiment TEXT PRIMARY KEY, store TEXT, seen INTEGER, champion TEXT);
 """
 
 
@@ -46,6 +51,7 @@ class Index:
         self.uri = uri
         self.experiment = experiment
         self._database = database
+        self._store = Store(uri, experiment)
 
     @classmethod
     def open(cls, uri: str, experiment: str) -> "Index":
@@ -57,8 +63,11 @@ class Index:
         """
         return cls(uri, experiment, _open(_cache_file(uri)))
 
-    def refresh(self) -> None:
+    def refresh(self, changed: Collection[str] = ()) -> None:
         """Fetches what is new in MLflow; without loading it when a local store is unchanged.
+
+        Args:
+            changed: Ids of runs that changed after they ended, which are fetched again.
 
         Raises:
             Exception: What MLflow raises when it is out of reach. The copy is as it was.
@@ -67,18 +76,16 @@ class Index:
         store_state = _state_of(self.uri)
         if store_state == "absent":
             self._write([], self._ids("all"), store_state)
-        elif store_state != known or store_state == "remote":
-            runs, gone = self._news(seen)
+        elif changed or store_state != known or store_state == "remote":
+            _fold(self.uri)
+            store_state = _state_of(self.uri)
+            runs, gone = self._news(seen, changed)
             self._write(runs, gone, store_state)
 
     def rebuild(self) -> None:
         """Forgets everything and fetches it anew."""
         self._write([], self._ids("all"), "")
         self.refresh()
-
-    def update(self, run_ids: Iterable[str]) -> None:
-        """Fetches some runs again, because they changed after they ended."""
-        self._write(*self._fetch(run_ids), self._state()[0])
 
     def close(self) -> None:
         """Closes the file."""
@@ -110,6 +117,27 @@ class Index:
         ).fetchone()
         return None if row is None else _decode(row[0])
 
+    def champion(self) -> Version | None:
+        """Returns the champion as it was at the last `refresh`; None when there is none.
+
+        Raises:
+            Exception: What MLflow raises when it is out of reach.
+        """
+        row = self._database.execute(
+            "SELECT champion FROM state WHERE experiment = ? AND champion IS NOT NULL",
+            [self.experiment],
+        ).fetchone()
+        if row is not None:
+            known = json.loads(row[0])
+            return known and Version(**known)
+        champion = registry.champion(self._store)
+        with self._database as database:
+            database.execute(
+                "UPDATE state SET champion = ? WHERE experiment = ?",
+                [json.dumps(champion and asdict(champion)), self.experiment],
+            )
+        return champion
+
     def __iter__(self) -> Iterator[RunRecord]:
         return iter(self.runs())
 
@@ -119,11 +147,9 @@ class Index:
         ).fetchone()
         return int(row[0])
 
-    def _news(self, seen: int) -> tuple[list[RunRecord], set[str]]:
+    def _news(self, seen: int, changed: Iterable[str]) -> tuple[list[RunRecord], set[str]]:
         """Returns the runs that are new or changed, and the ids of those that MLflow lost."""
-        from mnist_exp.tracking.store import Store
-
-        store = Store(self.uri, self.experiment)
+        store = self._store
         since = max(seen - _OVERLAP_MS, 0)
         if since:
             runs = list(store.search(f"attributes.end_time > {since}"))
@@ -133,19 +159,16 @@ class Index:
         deleted = list(store.search(deleted=True))
         # Open ones may have ended long ago, and deleted ones may have been restored.
         fetched = {run.run_id for run in runs + deleted}
-        changed, gone = self._fetch(set(self._ids("doubtful")) - fetched)
-        return runs + deleted + changed, gone
+        others, gone = self._fetch({*self._ids("doubtful"), *changed} - fetched)
+        return runs + deleted + others, gone
 
     def _fetch(self, run_ids: Iterable[str]) -> tuple[list[RunRecord], set[str]]:
         """Returns these runs, and the ids of those that MLflow has no more."""
-        from mnist_exp.tracking.store import Store
-
         waiting = list(run_ids)
-        store = Store(self.uri, self.experiment)
         found = []
         for first in range(0, len(waiting), _IDS_A_QUERY):
             names = ", ".join(f"'{run_id}'" for run_id in waiting[first : first + _IDS_A_QUERY])
-            found += list(store.search(f"attributes.run_id IN ({names})"))
+            found += list(self._store.search(f"attributes.run_id IN ({names})"))
         return found, set(waiting) - {run.run_id for run in found}
 
     def _ids(self, condition: str) -> list[str]:
@@ -176,7 +199,7 @@ class Index:
             # A clock that ran ahead must not hide the runs of clocks that do not.
             seen = min(newest or 0, now())
             database.execute(
-                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?, NULL)",
                 [self.experiment, store_state, seen],
             )
 
@@ -185,6 +208,19 @@ class Index:
             "SELECT store, seen FROM state WHERE experiment = ?", [self.experiment]
         ).fetchone()
         return (row[0], row[1]) if row else ("", 0)
+
+
+def catch_up(uri: str, experiment: str, changed: Collection[str] = ()) -> None:
+    """Brings a copy up to date; a failure leaves that to the next command.
+
+    Args:
+        uri: A tracking URI as `location.resolve` returns it.
+        experiment: The name of the experiment.
+        changed: Ids of runs that changed after they ended, or ended before what was seen last.
+    """
+    with Attempt(), contextlib.closing(Index.open(uri, experiment)) as index:
+        index.refresh(changed)
+        index.champion()
 
 
 def _path(tag: str) -> str:
@@ -236,6 +272,21 @@ def _usable(database: sqlite3.Connection) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _fold(uri: str) -> None:
+    """Moves what SQLite keeps in its log into its file, so that no reader does so later.
+
+    That would look like a change of the store, and cost the next command MLflow's import.
+    """
+    path = sqlite_path(uri)
+    if path is None or not path.exists():
+        return
+    with (
+        contextlib.suppress(sqlite3.Error),  # in use
+        contextlib.closing(sqlite3.connect(path, timeout=1.0)) as database,
+    ):
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _state_of(uri: str) -> str:

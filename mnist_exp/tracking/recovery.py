@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from mnist_exp.errors import ExperimentError
 from mnist_exp.tracking import events, journal, markers
 from mnist_exp.tracking.attempt import Attempt, first_line
-from mnist_exp.tracking.index import Index
+from mnist_exp.tracking.index import catch_up
 from mnist_exp.tracking.locks import Lock
 from mnist_exp.tracking.replay import Replay
 
@@ -96,15 +96,6 @@ def _end(job_dir: Path, lock: Lock) -> bool | None:
     return True
 
 
-def _tell_index(job_dir: Path, run_id: str) -> None:
-    """Shows the index a run that it would pass over as older than what it saw last."""
-    start = journal.start_of(job_dir)
-    with Attempt():  # the index is only a copy
-        index = Index.open(start.uri, start.experiment)
-        index.update([run_id])
-        index.close()
-
-
 def _send(answer: Recovered) -> Recovered:
     replay = Replay.of(answer.job_dir, wait_seconds=_SENDER_SECONDS)
     if replay is None:
@@ -116,7 +107,8 @@ def _send(answer: Recovered) -> Recovered:
     if attempt.problem is not None:
         return answer._replace(result="waiting", problem=first_line(attempt.problem))
     if replay.run_id is not None:
-        _tell_index(answer.job_dir, replay.run_id)
+        start = journal.start_of(answer.job_dir)
+        catch_up(start.uri, start.experiment, [replay.run_id])
     return answer._replace(
         run_id=replay.run_id,
         result="sent" if complete else "alive",

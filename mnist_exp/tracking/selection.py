@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from mnist_exp.errors import RequestError, nearest
 from mnist_exp.statistics import wilson_interval
-from mnist_exp.tracking import registry
+from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.records import RunRecord
-from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL, Store
+from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL
 
 # Of the weights that were kept; runs made elsewhere may have the last epoch's only.
 VALIDATION_METRICS = ("chosen/val_accuracy", "val/accuracy")
@@ -21,13 +21,13 @@ _SHOWN = 10
 _ID_CHARACTERS = 8
 
 
-def select(selector: str, runs: Sequence[RunRecord], store: Store) -> RunRecord:
+def select(selector: str, runs: Sequence[RunRecord], index: Index) -> RunRecord:
     """Returns the run that a selector names.
 
     Args:
         selector: A run id, the unique start of one, a run name, `latest`, `best` or `@champion`.
         runs: The runs to choose from, newest first.
-        store: Where the champion is registered; asked for `@champion` only.
+        index: Where they come from; asked for `@champion` only.
 
     Raises:
         RequestError: No run, or more than one, is meant.
@@ -35,7 +35,7 @@ def select(selector: str, runs: Sequence[RunRecord], store: Store) -> RunRecord:
     if not runs:
         raise RequestError(
             f"Expected a run to choose with {selector!r}. Received: the experiment "
-            f"{store.experiment!r} of {store.uri}, which has none. Make one with "
+            f"{index.experiment!r} of {index.uri}, which has none. Make one with "
             "`mnist-exp train`."
         )
     if selector == "latest":  # members alone are left where an ensemble was deleted
@@ -43,7 +43,7 @@ def select(selector: str, runs: Sequence[RunRecord], store: Store) -> RunRecord:
     if selector == "best":
         return _best([run for run in runs if not run.is_member])
     if selector == f"@{CHAMPION}":
-        return _champion(runs, store)
+        return _champion(runs, index)
     return _named(selector, runs)
 
 
@@ -74,8 +74,8 @@ def _least(run: RunRecord) -> float:
     return wilson_interval(round(min(max(_validation(run), 0), 1) * images), images).low
 
 
-def _champion(runs: Sequence[RunRecord], store: Store) -> RunRecord:
-    champion = registry.champion(store)
+def _champion(runs: Sequence[RunRecord], index: Index) -> RunRecord:
+    champion = index.champion()
     if champion is None:
         raise RequestError(
             f"Expected a champion of the registered model {REGISTERED_MODEL!r}. Received: none. "
@@ -85,7 +85,7 @@ def _champion(runs: Sequence[RunRecord], store: Store) -> RunRecord:
         if run.run_id == champion.run_id:
             return run
     raise RequestError(
-        f"Expected the champion in the experiment {store.experiment!r}. Received: the run "
+        f"Expected the champion in the experiment {index.experiment!r}. Received: the run "
         f"{champion.run_id}, which is deleted or in another one. `mnist-exp promote RUN` makes "
         "another."
     )

@@ -1,15 +1,18 @@
 """Journals sent to MLflow by the process beside this one, so that nothing of MLflow's slows it."""
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import NamedTuple
 
 from mnist_exp import aside
 from mnist_exp.aside import Aside
-from mnist_exp.tracking import connection
+from mnist_exp.tracking import connection, index, journal, location
 from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.replay import run_id_of
 from mnist_exp.tracking.sender import Sender
+
+_INDEX_SECONDS = 2.0
 
 # Of the process beside: job folder -> its sender.
 _senders: dict[str, Sender] = {}
@@ -57,7 +60,17 @@ class RemoteSender:
             self.problem = str(error)
             return False
         self._run_id, self.problem, self.refused = answer.run_id, answer.problem, answer.refused
+        if answer.sent:
+            self._catch_up()
         return bool(answer.sent)
+
+    def _catch_up(self) -> None:
+        """Shows the index of a local store the run, where MLflow is loaded anyway."""
+        start = journal.start_of(self._job_dir)
+        if location.sqlite_path(start.uri) is not None:
+            arguments = start.uri, start.experiment, [self.run_id]
+            with contextlib.suppress(RuntimeError, TimeoutError):  # a new index of many runs
+                self._living().submit(index.catch_up, *arguments).result(_INDEX_SECONDS)
 
     def _living(self) -> Aside:
         """Returns the process that began to send; where that died, another goes on."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_exp.tracking import Recorder, Store, resolve
+from mnist_exp.tracking import Index, Recorder, Store, resolve
 from mnist_exp.tracking.connection import connect
 
 
@@ -30,6 +30,14 @@ def store(empty_store, sealed_environment) -> Store:
     """An empty store in the working folder."""
     shutil.copy(empty_store, sealed_environment / "mlflow.db")
     return Store(resolve(None), "mnist")
+
+
+@pytest.fixture
+def index(store) -> Iterator[Index]:
+    """The index of that store."""
+    index = Index.open(store.uri, store.experiment)
+    yield index
+    index.close()
 
 
 @pytest.fixture

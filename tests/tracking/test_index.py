@@ -9,16 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mnist_exp.tracking import Index, Store, resolve
+from mnist_exp.tracking import Index, Store, registry, resolve
 from mnist_exp.tracking.events import Start, now
+from mnist_exp.tracking.index import catch_up
 from mnist_exp.tracking.store import Point
-
-
-@pytest.fixture
-def index(store):
-    index = Index.open(store.uri, store.experiment)
-    yield index
-    index.close()
 
 
 def add_run(store: Store, job_id: str, time: int | None = None, *, ended: bool = True) -> str:
@@ -79,12 +73,12 @@ def test_a_clock_that_ran_ahead_hides_nothing(store, index):
     assert job_ids(index) == ["future", "present"]
 
 
-def test_old_changes_arrive_with_update_and_rebuild(store, index):
+def test_old_changes_arrive_when_told_and_with_rebuild(store, index):
     run_id = add_run(store, "old", now() - 10**9)
     add_run(store, "new")
     index.refresh()
     store.log_metrics(run_id, [Point("evaluate/digits/accuracy", 0.25, now(), 0)])
-    index.update([run_id])
+    index.refresh([run_id])
     assert index.get(run_id).metrics["evaluate/digits/accuracy"] == 0.25
     store.set_tags(run_id, {"note": "x"})
     index.rebuild()
@@ -95,7 +89,7 @@ def test_runs_sent_late_are_told_to_the_index(store, index):
     add_run(store, "new")
     index.refresh()
     run_id = add_run(store, "late", now() - 10**9)
-    index.update([run_id])
+    index.refresh([run_id])
     assert job_ids(index) == ["new", "late"]
 
 
@@ -119,6 +113,35 @@ print([run.job_id for run in index], "mlflow" in sys.modules)
 """
     answers = [subprocess.check_output([sys.executable, "-c", code], text=True) for _ in range(3)]
     assert answers == ["['one'] True\n", "['one'] False\n", "['one'] False\n"]
+
+
+def test_who_writes_leaves_it_to_nobody_else_to_load_mlflow(store):
+    store.client.create_registered_model("mnist")
+    number = store.client.create_model_version("mnist", "/somewhere", run_id=add_run(store, "one"))
+    store.client.set_registered_model_alias("mnist", "champion", number.version)
+    catch_up(store.uri, store.experiment)
+    code = """
+import sys
+from mnist_exp.tracking import Index, preflight, resolve
+index = Index.open(resolve(None), "mnist")
+preflight(index.uri)
+index.refresh()
+print([run.run_id == index.champion().run_id for run in index], "mlflow" in sys.modules)
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[True] False\n"
+
+
+def test_a_new_champion_is_noticed(store, index):
+    index.refresh()
+    assert index.champion() is None
+    store.client.create_registered_model("mnist")
+    for job_id in "one", "two":
+        run_id = add_run(store, job_id)
+        number = store.client.create_model_version("mnist", "/somewhere", run_id=run_id)
+        store.client.set_registered_model_alias("mnist", "champion", number.version)
+        index.refresh()
+        assert index.champion().run_id == run_id
+        assert index.champion() == registry.champion(store)
 
 
 def test_without_a_store_there_are_no_runs_and_none_is_made(sealed_environment):

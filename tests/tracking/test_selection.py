@@ -5,10 +5,8 @@ import math
 import pytest
 
 from mnist_exp.errors import RequestError
-from mnist_exp.tracking import RunRecord, Store, select
+from mnist_exp.tracking import RunRecord, select
 from mnist_exp.tracking.events import Start, now
-
-STORE = Store("sqlite:////nowhere/mlflow.db", "mnist")
 
 
 def run(run_id: str, name: str, status: str = "FINISHED", **metrics: float) -> RunRecord:
@@ -28,27 +26,27 @@ RUNS = [
 ]
 
 
-def test_best_means_the_weights_that_were_kept():
+def test_best_means_the_weights_that_were_kept(index):
     kept = run("e5", "kept", val_accuracy=0.9)
     kept.metrics["chosen/val_accuracy"] = 0.995
-    assert select("best", [kept, *RUNS], STORE) is kept
+    assert select("best", [kept, *RUNS], index) is kept
 
 
-def test_all_of_a_few_images_are_no_more_than_nearly_all_of_many():
+def test_all_of_a_few_images_are_no_more_than_nearly_all_of_many(index):
     digits, mnist = run("e5", "digits", val_accuracy=1.0), run("f6", "mnist", val_accuracy=0.996)
     digits.params["data.validation_images"] = "200"
     mnist.params["data.validation_images"] = "5000"
-    assert select("best", [digits, mnist], STORE) is mnist
+    assert select("best", [digits, mnist], index) is mnist
     mnist.metrics["val/accuracy"] = 0.95
-    assert select("best", [digits, mnist], STORE) is digits
+    assert select("best", [digits, mnist], index) is digits
 
 
-def test_members_of_an_ensemble_are_meant_by_name_alone():
+def test_members_of_an_ensemble_are_meant_by_name_alone(index):
     member = run("e5", "cnn-5-0", val_accuracy=1.0)
     member.tags["mnist_exp.ensemble"] = "an-id"
     for selector, expected in {"latest": "d4aa", "best": "c2bb", "cnn-5-0": "e5"}.items():
-        assert select(selector, [member, *RUNS], STORE).run_id == expected
-    assert select("latest", [member], STORE) is member
+        assert select(selector, [member, *RUNS], index).run_id == expected
+    assert select("latest", [member], index) is member
 
 
 @pytest.mark.parametrize(
@@ -62,14 +60,14 @@ def test_members_of_an_ensemble_are_meant_by_name_alone():
         ("cnn-3", "c3aa"),
     ],
 )
-def test_a_selector_names_one_run(selector, expected):
-    assert select(selector, RUNS, STORE).run_id == expected
+def test_a_selector_names_one_run(selector, expected, index):
+    assert select(selector, RUNS, index).run_id == expected
 
 
-def test_pruned_runs_are_never_best():
+def test_pruned_runs_are_never_best(index):
     pruned = run("e5", "cnn-5", val_accuracy=1.0)
     pruned.tags["mnist_exp.outcome"] = "pruned"
-    assert select("best", [pruned, *RUNS], STORE).run_id == "c2bb"
+    assert select("best", [pruned, *RUNS], index).run_id == "c2bb"
 
 
 @pytest.mark.parametrize(
@@ -82,36 +80,38 @@ def test_pruned_runs_are_never_best():
         ("", "Expected a run id"),
     ],
 )
-def test_what_names_none_or_several_is_refused(selector, message):
+def test_what_names_none_or_several_is_refused(selector, message, index):
     with pytest.raises(RequestError, match=message):
-        select(selector, RUNS, STORE)
+        select(selector, RUNS, index)
 
 
-def test_a_long_list_of_candidates_is_cut():
+def test_a_long_list_of_candidates_is_cut(index):
     many = [run(f"a{number:02d}", "same") for number in range(30)]
     with pytest.raises(RequestError, match=r"means 30: .* and 20 more"):
-        select("same", many, STORE)
+        select("same", many, index)
 
 
-def test_best_needs_a_validated_run():
+def test_best_needs_a_validated_run(index):
     with pytest.raises(RequestError, match="validation_images above 0"):
-        select("best", RUNS[3:], STORE)
+        select("best", RUNS[3:], index)
 
 
-def test_without_runs_it_says_how_to_make_one():
+def test_without_runs_it_says_how_to_make_one(index):
     with pytest.raises(RequestError, match="mnist-exp train"):
-        select("latest", [], STORE)
+        select("latest", [], index)
 
 
-def test_the_champion_is_the_registered_one(store):
+def test_the_champion_is_the_registered_one(store, index):
     start = Start(now(), "job-1", "cnn", "mnist", store.uri, {}, {}, "", None, None, {})
     run_id = store.create_run(start)
     runs = list(store.search())
+    index.refresh()
     with pytest.raises(RequestError, match="mnist-exp promote RUN"):
-        select("@champion", runs, store)
+        select("@champion", runs, index)
     store.client.create_registered_model("mnist")
     version = store.client.create_model_version("mnist", "/somewhere", run_id=run_id)
     store.client.set_registered_model_alias("mnist", "champion", version.version)
-    assert select("@champion", runs, store).run_id == run_id
+    index.refresh()
+    assert select("@champion", runs, index).run_id == run_id
     with pytest.raises(RequestError, match="deleted or in another one"):
-        select("@champion", RUNS, store)
+        select("@champion", RUNS, index)
