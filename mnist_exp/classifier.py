@@ -1,13 +1,12 @@
 """The Keras model that a run logged, and its data, known to be those that the run measured."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_exp import data, machine
 from mnist_exp.config import Config
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
-from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.logged_model import keras_file
+from mnist_exp.tracking import RunRecord, Store
+from mnist_exp.tracking.logged_model import keras_file, model_path
 from mnist_exp.tracking.records import DATA_TAG, WEIGHTS_TAG
 from mnist_exp.wording import printable
 
@@ -15,18 +14,19 @@ if TYPE_CHECKING:
     import keras
 
 
-def load(run: RunRecord, config: Config, folder: Path) -> "keras.Model":
+def load(run: RunRecord, config: Config, store: Store) -> "keras.Model":
     """Loads the model of a run: uint8 [batch, 28, 28] -> probabilities float32 [batch, 10].
 
     Args:
         run: which finished.
         config: the run's, as it was recorded.
-        folder: of its logged model.
+        store: the one that keeps it.
 
     Raises:
+        RequestError: the run has none.
         ExperimentError: the model is damaged, or was altered since.
     """
-    file = keras_file(folder)
+    file = keras_file(model_path(store, run.run_id))
     machine.start_tensorflow(config.training.threads)
     import keras
 

@@ -17,7 +17,6 @@ from mnist_exp.lookup import Found, find
 from mnist_exp.statistics import mcnemar_test, wilson_interval
 from mnist_exp.tracking import RunRecord, Store, registry
 from mnist_exp.tracking.index import catch_up
-from mnist_exp.tracking.logged_model import model_path
 from mnist_exp.tracking.records import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
 from mnist_exp.tracking.registry import Version
 from mnist_exp.tracking.store import REGISTERED_MODEL
@@ -117,7 +116,7 @@ def promote(selector: str, *, force: bool = False) -> Promotion:
     right, images = int(predictions.correct.sum()), len(predictions.labels)
     with registry.promoting(store):
         # It must be there, and as it was measured, before anything is made.
-        classifier.load(run, from_record(evidence.config), model_path(store, run.run_id))
+        classifier.load(run, from_record(evidence.config), store)
         champion = registry.champion(store)
         if champion is not None and champion.run_id == run.run_id:
             return Promotion(run, champion, None, right, images, already=True)

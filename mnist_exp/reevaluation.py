@@ -22,7 +22,6 @@ from mnist_exp.story import test_metrics
 from mnist_exp.tracking import Point, events
 from mnist_exp.tracking.attempt import Attempt, first_line
 from mnist_exp.tracking.index import catch_up
-from mnist_exp.tracking.logged_model import model_path
 from mnist_exp.wording import printable
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 CORRUPTED = "mnist_c"
 DRAWN = "drawings"
-# Keys of the data that divide the training images.
-_OF_TRAINING = ("data.validation_images", "data.train_images", "data.split_seed")
 _PICTURE = f"evaluate/{CORRUPTED}/robustness.png"
 
 
@@ -50,7 +47,7 @@ class Subject:
             ExperimentError: it is damaged, or was altered since.
         """
         record = self.found.record
-        model = classifier.load(record, self.config, model_path(self.found.store, record.run_id))
+        model = classifier.load(record, self.config, self.found.store)
         from mnist_exp import models
 
         return models.predictor(models.network_of(model))
@@ -142,7 +139,7 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
     if name is not None and name in MEASURES:
         MEASURES[name](subject, overrides)
     else:
-        _test(subject, _named_data(subject, name, overrides) if name else _own_data(subject))
+        _test(subject, _named_data(name, overrides) if name else _own_data(subject))
 
 
 def _test(subject: Subject, splits: data.Splits) -> None:
@@ -193,7 +190,7 @@ def _drawn(subject: Subject, overrides: Sequence[str]) -> None:
 
 def _matters(key: str) -> bool:
     """Tells whether a key of the config has a part in which test images there are."""
-    return key.startswith("data.") and key not in _OF_TRAINING
+    return key.startswith("data.") and key.removeprefix("data.") not in data.DIVISION
 
 
 Measure = Callable[[Subject, Sequence[str]], None]
@@ -201,8 +198,8 @@ Measure = Callable[[Subject, Sequence[str]], None]
 MEASURES: dict[str, Measure] = {CORRUPTED: _corrupted, DRAWN: _drawn}
 
 
-def _named_data(subject: Subject, name: str, overrides: Sequence[str]) -> data.Splits:
-    return _load(compose([f"data={name}", *overrides]).config, subject.config.seed)
+def _named_data(name: str, overrides: Sequence[str]) -> data.Splits:
+    return _load(compose([f"data={name}", *overrides]).config)
 
 
 def _own_data(subject: Subject, overrides: Sequence[str] = ()) -> data.Splits:
@@ -216,10 +213,7 @@ def _own_data(subject: Subject, overrides: Sequence[str] = ()) -> data.Splits:
         RequestError: these are other data.
     """
     config = subject.config
-    if overrides:
-        splits = _named_data(subject, config.data.name, overrides)
-    else:
-        splits = _load(config, config.seed)
+    splits = _named_data(config.data.name, overrides) if overrides else _load(config)
     classifier.require_own_data(
         subject.found.record,
         splits,
@@ -229,6 +223,5 @@ def _own_data(subject: Subject, overrides: Sequence[str] = ()) -> data.Splits:
     return splits
 
 
-def _load(config: Config, seed: int) -> data.Splits:
-    options = config.data.options() | {"validation_images": 0, "train_images": None}
-    return data.load(config.data.name, seed=seed, **options)
+def _load(config: Config) -> data.Splits:
+    return data.load_whole(config.data.name, **config.data.options())

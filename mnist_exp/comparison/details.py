@@ -227,10 +227,9 @@ def _test_images(comparison: Comparison, store: Store) -> NDArray[np.uint8]:
     """
     run = comparison.rows[0].group.runs[0]
     options = local_values(Evidence(run, store.uri), ())["data"]
-    options |= {"validation_images": 0, "train_images": None}
     if "mirrors" in options:
         options["mirrors"] = ()  # a comparison downloads nothing
-    test = data.load(seed=0, **options).test
+    test = data.load_whole(**options).test
     if not np.array_equal(test.labels, comparison.predictions[run.run_id].labels):
         raise ExperimentError("the images here are not those that the runs were tested on.")
     return test.images

@@ -11,13 +11,15 @@ from mnist_exp.data import digits, idx, mnist
 from mnist_exp.data.splits import Official, Split, Splits, digest, divide
 from mnist_exp.errors import RequestError, nearest
 
-__all__ = ["DATASETS", "Split", "Splits", "load", "require_folder"]
+__all__ = ["DATASETS", "DIVISION", "Split", "Splits", "load", "load_whole", "require_folder"]
 
 DATASETS: dict[str, Callable[..., Official]] = {
     "mnist": mnist.load,
     "digits": digits.load,
     "idx": idx.load,
 }
+# Options that divide the training images, of every data set.
+DIVISION = ("validation_images", "train_images", "split_seed")
 
 
 def load(
@@ -68,6 +70,24 @@ def load(
     return Splits(
         train, validation, official.test, name, digest=digest(official), source=official.source
     )
+
+
+def load_whole(name: str, **options: Any) -> Splits:
+    """Loads a data set and holds nothing out.
+
+    Args:
+        name: A key of `DATASETS`.
+        **options: As `load` takes them; those of `DIVISION` have no effect.
+
+    Returns:
+        The splits, without validation images.
+
+    Raises:
+        RequestError: If the name or a folder is wrong.
+        ExperimentError: If files are absent or broken and cannot be had elsewhere.
+    """
+    place = {key: value for key, value in options.items() if key not in DIVISION}
+    return load(name, seed=0, validation_images=0, train_images=None, **place)
 
 
 def require_folder(root: str | None) -> None:

@@ -8,7 +8,6 @@ from mnist_exp.config import from_record
 from mnist_exp.evidence import Evidence
 from mnist_exp.lookup import find
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.logged_model import model_path
 
 if TYPE_CHECKING:
     import keras
@@ -40,10 +39,9 @@ def load(selector: str) -> Source:
     """
     found = find(selector)
     run = found.record
-    folder = model_path(found.store, run.run_id)
     config = from_record(Evidence(run, found.store.uri).config)
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
     classifier.require_own_data(
         run, splits, "An export is checked with the images that the run was tested on."
     )
-    return Source(run, classifier.load(run, config, folder), splits)
+    return Source(run, classifier.load(run, config, found.store), splits)

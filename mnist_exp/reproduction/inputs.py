@@ -88,19 +88,10 @@ def data_input(evidence: Evidence, section: Mapping[str, Any]) -> Input:
         RequestError: the data are not to be had.
         ExperimentError: they are broken.
     """
-    found = data.load(
-        section["name"],
-        seed=0,
-        validation_images=0,
-        train_images=None,
-        **{key: value for key, value in section.items() if key not in _DIVISION},
-    )
+    found = data.load_whole(**section)
     recorded = evidence.run.tags.get(DATA_TAG, "")
     same = recorded == found.digest if recorded else None
     return Input(f"data {found.name}", _short(recorded), _short(found.digest), same)
-
-
-_DIVISION = {"name", "validation_images", "train_images", "split_seed"}
 
 
 def _equal(name: str, recorded: Any, present: Any, *, decides: bool = False) -> Input:

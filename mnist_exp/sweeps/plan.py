@@ -162,8 +162,7 @@ class Plan:
     def _data_digest(self, config: Config) -> str:
         """Returns the digest of a job's data, which are read, and fetched if need be, once."""
         options = config.data.options()
-        division = ("_images", "split_seed")
-        place = tuple((k, v) for k, v in options.items() if not k.endswith(division))
+        place = tuple((k, v) for k, v in options.items() if k not in data.DIVISION)
         if (config.data.name, place) not in self._data:
             splits = data.load(config.data.name, seed=config.seed, **options)
             self._data[config.data.name, place] = splits.digest
