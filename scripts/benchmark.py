@@ -136,7 +136,7 @@ def parse() -> argparse.Namespace:
             parser.error(f"Expected --{name} of at least 1. Received: {value}.")
     if getattr(options, "minutes", 1) <= 0:
         parser.error(f"Expected --minutes > 0. Received: {options.minutes:g}.")
-    for name in ("json", "picture"):
+    for name in ("json", "markdown", "picture"):
         file = getattr(options, name, None)
         if file is not None and not file.absolute().parent.is_dir():
             parser.error(f"Expected --{name} in a folder that exists. Received: {file}.")

@@ -59,6 +59,7 @@ def add_options(parser: ArgumentParser) -> None:
     add("--data", default="mnist", choices=("mnist", "digits"), help="the images (mnist)")
     add("--quick", action="store_true", help="1 seed, 1 epoch, fewer images: does it work at all")
     add("--picture", type=Path, metavar="FILE", help="draws accuracy against seconds (.png)")
+    add("--markdown", type=Path, metavar="FILE", help="writes the table for a page (.md)")
     add("--from", dest="source", type=Path, metavar="FILE", help="shows an earlier --json FILE")
 
 
@@ -79,6 +80,8 @@ def show(options: Namespace, width: int | None) -> int:
     Console(highlight=False, width=width).print(frontier_table.table(frontier))
     if options.json is not None:
         write(frontier, options.json)
+    if options.markdown is not None:
+        options.markdown.write_text(frontier_table.markdown(frontier), encoding="utf-8")
     if options.picture is not None and frontier.ranking:
         import frontier_picture
 

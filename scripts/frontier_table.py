@@ -1,4 +1,4 @@
-"""The frontier as a table for a terminal."""
+"""The frontier as a table, for a terminal or for a page of Markdown."""
 
 from frontier_results import AIM_TIMES, REFERENCE, SHORT, Frontier, Result
 from rich.box import SIMPLE_HEAD
@@ -43,6 +43,16 @@ def table(frontier: Frontier) -> Table:
         if not result.trials:
             drawn.add_row(result.title, seeds(result), style="red")
     return drawn
+
+
+def markdown(frontier: Frontier) -> str:
+    """Returns the lines of the table as Markdown, without the words around it."""
+    lines = [
+        [heading.replace("\n", " ") for heading in COLUMNS],
+        ["--:" if heading else ":--" for heading in COLUMNS],
+        *(cells(frontier, result) for result in frontier.ranking),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def cells(frontier: Frontier, result: Result) -> list[str]:

@@ -128,6 +128,17 @@ def test_a_record_gives_the_same_again():
     assert values["results"][0]["figures"]["aim_times_faster"] == 30
 
 
+def test_the_table_on_a_page_says_what_the_terminal_says():
+    shown = frontier(result("fast", trial(0), trial(1, test_errors=90)), result("best", trial(0)))
+    heading, rule, *lines = frontier_table.markdown(shown).splitlines()
+    assert heading.count("|") == rule.count("|") == len(frontier_table.COLUMNS) + 1
+    terminal = " ".join(text(frontier_table.table(shown)).split())
+    for line, name in zip(lines, ("fast", "best"), strict=True):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[0] == name
+        assert " ".join(cell for cell in cells if cell) in terminal
+
+
 def test_failures_are_shown_and_counted():
     partly = result("fast", trial(0), trial(1, test_errors=90))
     partly.failures.append(Failure(2, 3.0, "exit code 1"))

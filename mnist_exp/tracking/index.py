@@ -123,18 +123,17 @@ class Index:
         Raises:
             Exception: What MLflow raises when it is out of reach.
         """
-        row = self._database.execute(
-            "SELECT champion FROM state WHERE experiment = ? AND champion IS NOT NULL",
-            [self.experiment],
-        ).fetchone()
-        if row is not None:
-            known = json.loads(row[0])
-            return known and Version(**known)
+        store_state, known = self._database.execute(
+            "SELECT store, champion FROM state WHERE experiment = ?", [self.experiment]
+        ).fetchone() or ("", None)
+        if known is not None:
+            values = json.loads(known)
+            return values and Version(**values)
         champion = registry.champion(self._store)
-        with self._database as database:
+        with self._database as database:  # unless another process knows of a newer state by now
             database.execute(
-                "UPDATE state SET champion = ? WHERE experiment = ?",
-                [json.dumps(champion and asdict(champion)), self.experiment],
+                "UPDATE state SET champion = ? WHERE experiment = ? AND store = ?",
+                [json.dumps(champion and asdict(champion)), self.experiment, store_state],
             )
         return champion
 
