@@ -13,11 +13,15 @@ DEFAULT_EXPERIMENT = "mnist"
 
 @dataclass(frozen=True)
 class Found:
-    """A run, the store that keeps it, and the index that found it."""
+    """A run, and the index that found it."""
 
     record: RunRecord
-    store: Store
     index: Index
+
+    @property
+    def store(self) -> Store:
+        """The store that keeps it."""
+        return self.index.store
 
 
 def open_index() -> Index:
@@ -61,5 +65,4 @@ def find(selector: str) -> Found:
     index, problem = refreshed_index()
     if problem is not None:
         raise unreachable(index.uri, problem) from problem
-    store = Store(index.uri, index.experiment)
-    return Found(select(selector, index.runs(), index), store, index)
+    return Found(select(selector, index.runs(), index), index)

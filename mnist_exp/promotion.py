@@ -16,7 +16,6 @@ from mnist_exp.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.lookup import Found, find
 from mnist_exp.statistics import mcnemar_test, wilson_interval
 from mnist_exp.tracking import RunRecord, Store, registry
-from mnist_exp.tracking.index import catch_up
 from mnist_exp.tracking.records import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
 from mnist_exp.tracking.registry import Version
 from mnist_exp.tracking.store import REGISTERED_MODEL
@@ -126,7 +125,7 @@ def promote(selector: str, *, force: bool = False) -> Promotion:
         tags = _version_tags(run, right, images)
         version = registry.register(store, run.run_id, description=_description(run), tags=tags)
         registry.crown(store, version, _reasons(opponent))
-    catch_up(store.uri, store.experiment)
+    found.index.catch_up()
     return Promotion(run, version, opponent, right, images)
 
 

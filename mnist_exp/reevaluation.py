@@ -21,7 +21,6 @@ from mnist_exp.lookup import Found, find
 from mnist_exp.story import test_metrics
 from mnist_exp.tracking import Point, events
 from mnist_exp.tracking.attempt import Attempt, first_line
-from mnist_exp.tracking.index import catch_up
 from mnist_exp.wording import printable
 
 if TYPE_CHECKING:
@@ -70,13 +69,14 @@ class Subject:
         ]
         with Attempt() as attempt:
             self.found.store.log_metrics(run_id, points)
+            self.found.index.invalidate(run_id)
         if attempt.problem is not None:
             raise ExperimentError(
                 f"Expected to record evaluate/{name}/* in run {self.name}. Received: "
                 f"{first_line(attempt.problem)}. What was measured is printed above; give the "
                 "command again to record it."
             ) from attempt.problem
-        catch_up(self.found.store.uri, self.found.store.experiment, [run_id])
+        self.found.index.catch_up()
         click.echo(f"recorded as evaluate/{name}/* in run {run_id}")
 
     def attach(self, path: str, write: Callable[[Path], object]) -> None:

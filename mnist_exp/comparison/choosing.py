@@ -39,8 +39,7 @@ def choose(selectors: Sequence[str], sweep: str | None) -> Choice:
         RequestError: nothing is left to compare, or there is no such sweep.
     """
     index, problem = refreshed_index()
-    store = Store(index.uri, index.experiment)
-    choice = Choice(store, [])
+    choice = Choice(index.store, [])
     if problem is not None:
         reason = first_line(problem)
         choice.left_out.append(f"{index.uri} does not answer ({reason}); this is what was known.")

@@ -18,7 +18,6 @@ from mnist_exp.reproduction import recorded, worktree
 from mnist_exp.reproduction.inputs import Input
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.attempt import Attempt
-from mnist_exp.tracking.index import catch_up
 from mnist_exp.wording import printable
 
 if TYPE_CHECKING:
@@ -175,7 +174,8 @@ def _rerun(original: _Original, inputs: Sequence[Input], tree: Path | None) -> i
         tags = {REPRODUCES_TAG: original.run.run_id, VERDICT_TAG: found.verdict.words}
         with Attempt():  # the verdict stands without the tag
             store.set_tags(run.run_id, tags)
-        catch_up(store.uri, store.experiment, [run.run_id])
+            original.found.index.invalidate(run.run_id)
+        original.found.index.catch_up()
     _show_verdict(original.run, run.name if run else str(job_dir), before, after, found)
     if found.verdict is not verdict.Verdict.IDENTICAL:
         click.echo(verdict.explanation(inputs))

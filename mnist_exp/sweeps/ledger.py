@@ -14,7 +14,7 @@ from mnist_exp.sweeps import records
 from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
 from mnist_exp.sweeps.records import JOB_PARAM, VALIDATION
 from mnist_exp.sweeps.results import DONE, JobResult
-from mnist_exp.tracking import Index, RunRecord, Store, preflight, recover
+from mnist_exp.tracking import Index, RunRecord, preflight, recover
 from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.store import unreachable
 
@@ -49,7 +49,6 @@ class Ledger:
         """
         self.sweep = sweep
         self.index = Index.open(uri, experiment)
-        self.store = Store(uri, experiment)
         self.parent: RunRecord | None = None
         self._runs: dict[str, list[RunRecord]] = {}
 
@@ -100,7 +99,7 @@ class Ledger:
             run: one of this sweep's.
             epochs: whether to fetch its validation accuracy epoch by epoch.
         """
-        history = self.store.history(run.run_id, VALIDATION) if epochs else {}
+        history = self.index.store.history(run.run_id, VALIDATION) if epochs else {}
         return records.from_record(run, history)
 
     def seconds_of_like(self, params: dict[str, str]) -> tuple[float, int] | None:

@@ -1,19 +1,19 @@
 """A local copy of the runs of one experiment, because searching MLflow takes seconds.
 
 MLflow stays the truth: the copy is refreshed by what is new there, and can be rebuilt at any time.
-A run that changes after it ended (renamed, or with a value that `evaluate` added) is fetched again
-when `refresh` is told of it, or with `rebuild`. Who writes to a local store, with MLflow loaded,
-ends with `catch_up`: the next command then reads the copy without it.
+Who changes a run after it ended, as `evaluate` does, invalidates it here; what was changed in the
+MLflow UI arrives with `rebuild`. Who writes to a local store, with MLflow loaded, ends with
+`catch_up`: the next command then reads the copy without it.
 """
 
 import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mnist_exp import cache
 from mnist_exp.tracking import registry
@@ -28,6 +28,7 @@ _VERSION = 3
 # Runs that end while another process ends too may reach MLflow in another order than their times.
 _OVERLAP_MS = 2 * 60 * 1000
 _IDS_A_QUERY = 100
+_TRIES = 3
 _OPEN_STATES = {"RUNNING", "SCHEDULED"}
 _IDS = {
     "all": "SELECT run_id FROM runs WHERE experiment = ?",
@@ -50,8 +51,8 @@ class Index:
         """Reads and writes an open database; use `open`."""
         self.uri = uri
         self.experiment = experiment
+        self.store = Store(uri, experiment)
         self._database = database
-        self._store = Store(uri, experiment)
 
     @classmethod
     def open(cls, uri: str, experiment: str) -> "Index":
@@ -63,29 +64,51 @@ class Index:
         """
         return cls(uri, experiment, _open(_cache_file(uri)))
 
-    def refresh(self, changed: Collection[str] = ()) -> None:
+    def refresh(self) -> None:
         """Fetches what is new in MLflow; without loading it when a local store is unchanged.
-
-        Args:
-            changed: Ids of runs that changed after they ended, which are fetched again.
 
         Raises:
             Exception: What MLflow raises when it is out of reach. The copy is as it was.
         """
-        known, seen = self._state()
-        store_state = _state_of(self.uri)
-        if store_state == "absent":
-            self._write([], self._ids("all"), store_state)
-        elif changed or store_state != known or store_state == "remote":
-            _fold(self.uri)
+        for tries in range(1, _TRIES + 1):
+            before = self._state()
             store_state = _state_of(self.uri)
-            runs, gone = self._news(seen, changed)
-            self._write(runs, gone, store_state)
+            if store_state == before.store != "remote":
+                return
+            runs: list[RunRecord] = []
+            gone: Iterable[str] = self._ids("all")
+            if store_state != "absent":
+                _checkpoint(self.uri)
+                store_state = _state_of(self.uri)
+                runs, gone = self._news(before.seen)
+            # What another process wrote meanwhile may be newer.
+            if self._write(runs, gone, store_state, None if tries == _TRIES else before):
+                return
 
     def rebuild(self) -> None:
         """Forgets everything and fetches it anew."""
         self._write([], self._ids("all"), "")
         self.refresh()
+
+    def invalidate(self, run_id: str) -> None:
+        """Has the next `refresh` fetch a run that changed after it ended, or was sent late."""
+        with self._database as database:
+            database.execute(
+                "INSERT INTO runs VALUES (?, ?, 0, 0, TRUE, TRUE, '{}') "
+                "ON CONFLICT (experiment, run_id) DO UPDATE SET open = TRUE",
+                [self.experiment, run_id],
+            )
+            database.execute("UPDATE state SET store = '' WHERE experiment = ?", [self.experiment])
+
+    def catch_up(self) -> None:
+        """Refreshes the copy of a local store, so that the next command need not load MLflow.
+
+        Where that fails, and for other stores, it is left to the next command.
+        """
+        if sqlite_path(self.uri) is not None and not self._in_memory:
+            with Attempt():
+                self.refresh()
+                self.champion()
 
     def close(self) -> None:
         """Closes the file."""
@@ -118,22 +141,22 @@ class Index:
         return None if row is None else _decode(row[0])
 
     def champion(self) -> Version | None:
-        """Returns the champion as it was at the last `refresh`; None when there is none.
+        """Returns the champion, asked for once after each `refresh`; None when there is none.
 
         Raises:
             Exception: What MLflow raises when it is out of reach.
         """
-        store_state, known = self._database.execute(
-            "SELECT store, champion FROM state WHERE experiment = ?", [self.experiment]
-        ).fetchone() or ("", None)
-        if known is not None:
-            values = json.loads(known)
+        state = self._state()
+        if state.champion is not None:
+            values = json.loads(state.champion)
             return values and Version(**values)
-        champion = registry.champion(self._store)
-        with self._database as database:  # unless another process knows of a newer state by now
+        champion = registry.champion(self.store)
+        text = json.dumps(champion and asdict(champion))
+        # It is not kept where another process knows of a newer state of the store by now.
+        with contextlib.suppress(sqlite3.Error), self._database as database:
             database.execute(
                 "UPDATE state SET champion = ? WHERE experiment = ? AND store = ?",
-                [json.dumps(champion and asdict(champion)), self.experiment, store_state],
+                [text, self.experiment, state.store],
             )
         return champion
 
@@ -146,9 +169,9 @@ class Index:
         ).fetchone()
         return int(row[0])
 
-    def _news(self, seen: int, changed: Iterable[str]) -> tuple[list[RunRecord], set[str]]:
+    def _news(self, seen: int) -> tuple[list[RunRecord], set[str]]:
         """Returns the runs that are new or changed, and the ids of those that MLflow lost."""
-        store = self._store
+        store = self.store
         since = max(seen - _OVERLAP_MS, 0)
         if since:
             runs = list(store.search(f"attributes.end_time > {since}"))
@@ -158,7 +181,7 @@ class Index:
         deleted = list(store.search(deleted=True))
         # Open ones may have ended long ago, and deleted ones may have been restored.
         fetched = {run.run_id for run in runs + deleted}
-        others, gone = self._fetch({*self._ids("doubtful"), *changed} - fetched)
+        others, gone = self._fetch(set(self._ids("doubtful")) - fetched)
         return runs + deleted + others, gone
 
     def _fetch(self, run_ids: Iterable[str]) -> tuple[list[RunRecord], set[str]]:
@@ -167,14 +190,31 @@ class Index:
         found = []
         for first in range(0, len(waiting), _IDS_A_QUERY):
             names = ", ".join(f"'{run_id}'" for run_id in waiting[first : first + _IDS_A_QUERY])
-            found += list(self._store.search(f"attributes.run_id IN ({names})"))
+            found += list(self.store.search(f"attributes.run_id IN ({names})"))
         return found, set(waiting) - {run.run_id for run in found}
 
     def _ids(self, condition: str) -> list[str]:
         rows = self._database.execute(_IDS[condition], [self.experiment])
         return [run_id for (run_id,) in rows]
 
-    def _write(self, runs: Iterable[RunRecord], gone: Iterable[str], store_state: str) -> None:
+    def _write(
+        self,
+        runs: Iterable[RunRecord],
+        gone: Iterable[str],
+        store_state: str,
+        before: "_State | None" = None,
+    ) -> bool:
+        """Writes what was fetched.
+
+        Args:
+            runs: New or changed.
+            gone: Ids of runs that MLflow has no more.
+            store_state: Before they were fetched.
+            before: What the copy must still be at; None writes whatever it is at.
+
+        Returns:
+            Whether it wrote.
+        """
         rows = [
             (
                 self.experiment,
@@ -189,6 +229,9 @@ class Index:
         ]
         losses = [(self.experiment, run_id) for run_id in gone]
         with self._database as database:
+            database.execute("BEGIN IMMEDIATE")
+            if before is not None and self._state()[:2] != before[:2]:
+                return False
             database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             database.executemany("DELETE FROM runs WHERE experiment = ? AND run_id = ?", losses)
             newest = database.execute(
@@ -201,25 +244,25 @@ class Index:
                 "INSERT OR REPLACE INTO state VALUES (?, ?, ?, NULL)",
                 [self.experiment, store_state, seen],
             )
+        return True
 
-    def _state(self) -> tuple[str, int]:
+    def _state(self) -> "_State":
         row = self._database.execute(
-            "SELECT store, seen FROM state WHERE experiment = ?", [self.experiment]
+            "SELECT store, seen, champion FROM state WHERE experiment = ?", [self.experiment]
         ).fetchone()
-        return (row[0], row[1]) if row else ("", 0)
+        return _State(*row) if row else _State("", 0, None)
+
+    @property
+    def _in_memory(self) -> bool:
+        return not self._database.execute("PRAGMA database_list").fetchone()[2]
 
 
-def catch_up(uri: str, experiment: str, changed: Collection[str] = ()) -> None:
-    """Brings a copy up to date; a failure leaves that to the next command.
+class _State(NamedTuple):
+    """What a copy is of."""
 
-    Args:
-        uri: A tracking URI as `location.resolve` returns it.
-        experiment: The name of the experiment.
-        changed: Ids of runs that changed after they ended, or ended before what was seen last.
-    """
-    with Attempt(), contextlib.closing(Index.open(uri, experiment)) as index:
-        index.refresh(changed)
-        index.champion()
+    store: str  # what `_state_of` said of it
+    seen: int  # the end of the newest run, in unix milliseconds
+    champion: str | None  # as JSON; None when it is not known
 
 
 def _path(tag: str) -> str:
@@ -273,7 +316,7 @@ def _usable(database: sqlite3.Connection) -> sqlite3.Connection:
     return database
 
 
-def _fold(uri: str) -> None:
+def _checkpoint(uri: str) -> None:
     """Moves what SQLite keeps in its log into its file, so that no reader does so later.
 
     That would look like a change of the store, and cost the next command MLflow's import.
@@ -282,7 +325,7 @@ def _fold(uri: str) -> None:
     if path is None or not path.exists():
         return
     with (
-        contextlib.suppress(sqlite3.Error),  # in use
+        contextlib.suppress(sqlite3.Error),  # MLflow itself will say what is wrong
         contextlib.closing(sqlite3.connect(path, timeout=1.0)) as database,
     ):
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

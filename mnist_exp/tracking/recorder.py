@@ -231,6 +231,7 @@ class Recorder:
             )
         if sent:
             markers.remove(self._folder, self.started.job_id)
+            self._sender.update_index(self.started.uri, self.started.experiment)
         self._report(sent)
         return sent
 

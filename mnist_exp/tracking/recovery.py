@@ -3,13 +3,14 @@
 Every command that reads runs calls `recover`; with nothing pending it is one look at a folder.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mnist_exp.errors import ExperimentError
 from mnist_exp.tracking import events, journal, markers
 from mnist_exp.tracking.attempt import Attempt, first_line
-from mnist_exp.tracking.index import catch_up
+from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.locks import Lock
 from mnist_exp.tracking.replay import Replay
 
@@ -108,7 +109,9 @@ def _send(answer: Recovered) -> Recovered:
         return answer._replace(result="waiting", problem=first_line(attempt.problem))
     if replay.run_id is not None:
         start = journal.start_of(answer.job_dir)
-        catch_up(start.uri, start.experiment, [replay.run_id])
+        # It would be passed over as older than what was seen last.
+        with Attempt(), closing(Index.open(start.uri, start.experiment)) as index:
+            index.invalidate(replay.run_id)
     return answer._replace(
         run_id=replay.run_id,
         result="sent" if complete else "alive",

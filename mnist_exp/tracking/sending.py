@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from mnist_exp import aside
 from mnist_exp.aside import Aside
-from mnist_exp.tracking import connection, index, journal, location
+from mnist_exp.tracking import connection
 from mnist_exp.tracking.attempt import Attempt
+from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.replay import run_id_of
 from mnist_exp.tracking.sender import Sender
 
@@ -60,17 +61,19 @@ class RemoteSender:
             self.problem = str(error)
             return False
         self._run_id, self.problem, self.refused = answer.run_id, answer.problem, answer.refused
-        if answer.sent:
-            self._catch_up()
         return bool(answer.sent)
 
-    def _catch_up(self) -> None:
-        """Shows the index of a local store the run, where MLflow is loaded anyway."""
-        start = journal.start_of(self._job_dir)
-        if location.sqlite_path(start.uri) is not None:
-            arguments = start.uri, start.experiment, [self.run_id]
-            with contextlib.suppress(RuntimeError, TimeoutError):  # a new index of many runs
-                self._living().submit(index.catch_up, *arguments).result(_INDEX_SECONDS)
+    def update_index(self, uri: str, experiment: str) -> None:
+        """Shows the index of a local store what was sent, by the process, where MLflow is loaded.
+
+        Args:
+            uri: Of the store.
+            experiment: MLflow's.
+        """
+        if not self._aside.gone:
+            # The first index of a store with a thousand runs is left to who reads it.
+            with contextlib.suppress(RuntimeError, TimeoutError):
+                self._aside.submit(update_index, uri, experiment).result(_INDEX_SECONDS)
 
     def _living(self) -> Aside:
         """Returns the process that began to send; where that died, another goes on."""
@@ -100,6 +103,12 @@ def close(job_dir: str, timeout_seconds: float) -> Closed:
     with _lock:
         del _senders[job_dir]
     return Closed(sent, sender.run_id, sender.problem, sender.refused)
+
+
+def update_index(uri: str, experiment: str) -> None:
+    """In the process beside: see `RemoteSender.update_index`."""
+    with contextlib.closing(Index.open(uri, experiment)) as index:
+        index.catch_up()
 
 
 def _sender(job_dir: str) -> Sender:

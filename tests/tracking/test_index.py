@@ -11,7 +11,6 @@ import pytest
 
 from mnist_exp.tracking import Index, Store, registry, resolve
 from mnist_exp.tracking.events import Start, now
-from mnist_exp.tracking.index import catch_up
 from mnist_exp.tracking.store import Point
 
 
@@ -23,6 +22,11 @@ def add_run(store: Store, job_id: str, time: int | None = None, *, ended: bool =
     if ended:
         store.end_run(run_id, "FINISHED", time + 1)
     return run_id
+
+
+def refreshed(index: Index) -> Index:
+    index.refresh()
+    return index
 
 
 def job_ids(index: Index) -> list[str]:
@@ -78,8 +82,9 @@ def test_old_changes_arrive_when_told_and_with_rebuild(store, index):
     add_run(store, "new")
     index.refresh()
     store.log_metrics(run_id, [Point("evaluate/digits/accuracy", 0.25, now(), 0)])
-    index.refresh([run_id])
-    assert index.get(run_id).metrics["evaluate/digits/accuracy"] == 0.25
+    assert "evaluate/digits/accuracy" not in refreshed(index).get(run_id).metrics
+    index.invalidate(run_id)
+    assert refreshed(index).get(run_id).metrics["evaluate/digits/accuracy"] == 0.25
     store.set_tags(run_id, {"note": "x"})
     index.rebuild()
     assert index.get(run_id).tags["note"] == "x"
@@ -89,8 +94,29 @@ def test_runs_sent_late_are_told_to_the_index(store, index):
     add_run(store, "new")
     index.refresh()
     run_id = add_run(store, "late", now() - 10**9)
-    index.refresh([run_id])
+    index.invalidate(run_id)
     assert job_ids(index) == ["new", "late"]
+
+
+def test_a_slow_refresh_overwrites_nothing_newer(store, index, monkeypatch):
+    run_id = add_run(store, "old", now() - 10**9)
+    index.refresh()
+    other, fetch = Index.open(store.uri, store.experiment), index._news
+
+    def slow(seen):
+        monkeypatch.setattr(index, "_news", fetch)
+        fetched = fetch(0)
+        store.log_metrics(run_id, [Point("evaluate/digits/accuracy", 0.25, now(), 0)])
+        other.invalidate(run_id)
+        other.refresh()
+        return fetched
+
+    add_run(store, "new")
+    monkeypatch.setattr(index, "_news", slow)
+    index.refresh()
+    assert index.get(run_id).metrics["evaluate/digits/accuracy"] == 0.25
+    assert len(index) == 2
+    other.close()
 
 
 def test_experiments_are_apart(store, index):
@@ -115,11 +141,11 @@ print([run.job_id for run in index], "mlflow" in sys.modules)
     assert answers == ["['one'] True\n", "['one'] False\n", "['one'] False\n"]
 
 
-def test_who_writes_leaves_it_to_nobody_else_to_load_mlflow(store):
+def test_who_writes_leaves_it_to_nobody_else_to_load_mlflow(store, index):
     store.client.create_registered_model("mnist")
     number = store.client.create_model_version("mnist", "/somewhere", run_id=add_run(store, "one"))
     store.client.set_registered_model_alias("mnist", "champion", number.version)
-    catch_up(store.uri, store.experiment)
+    index.catch_up()
     code = """
 import sys
 from mnist_exp.tracking import Index, preflight, resolve
