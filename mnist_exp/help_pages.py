@@ -9,7 +9,7 @@ Usage: mnist-exp VERB [ARGUMENTS]
 Verbs:
   train [OVERRIDES]     one run; with -m a sweep
   resume RUN            continues a run that was cut off, in the same MLflow run
-  evaluate RUN          measures it again; --data NAME: other images, corrupted
+  evaluate RUN          measures it again; --data: on other or corrupted images
   compare [RUN ...]     a table with intervals and paired tests; --html FILE
   reproduce RUN         runs it again: identical, not distinguishable, different
   predict RUN IMAGE ..  reads the digits in photos and drawings
@@ -29,6 +29,7 @@ Options:  --version  -h, --help
 Exit codes:  0 done  1 it ran and failed  2 the request was wrong
              3, 4 verdicts of reproduce  130 Ctrl-C  143 SIGTERM
 Runs are kept where MLFLOW_TRACKING_URI says, else in mlflow.db of this folder.
+MNIST is read where MNIST_EXP_DATA says. MNIST_EXP_DEBUG=1 shows tracebacks.
 """
 
 TRAIN_HELP = """\
@@ -54,7 +55,8 @@ Overrides:
 
 Hydra flags:
   -m            every combination of the values given with commas; done ones
-                are skipped; --dry-run only shows the plan
+                are skipped; --dry-run only shows the plan; sweep.name,
+                sweep.rerun, sweep.retries, search.trials, search.pruner
   --cfg job     prints the config instead; --info says where it comes from
   --config-dir  a folder of your own configs, which adds options
   --hydra-help  all the others

@@ -62,11 +62,12 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
     RUN is a run id or its unique start, a run name, latest, best or @champion. The result is
     recorded in the run under evaluate/NAME/, beside what was measured before. OVERRIDES say where
     the data are: evaluate best --data idx data.root=FOLDER. A model whose weights were altered
-    since it was measured is refused, as are data other than the run's own where these are asked.
+    since it was measured is refused. Without --data, and with mnist_c, so are data other than the
+    run's own.
 
     --data mnist_c takes the run's own test images, corrupted in 15 ways at 3 strengths each.
     --data drawings takes the images in drawings/0 to drawings/9, which `demo` files; the run's ONNX
-    model reads them as `predict` does.
+    model reads them as `predict` does; data.root=FOLDER names another folder.
     """
     from mnist_exp import reevaluation
 
@@ -77,7 +78,7 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
 @click.argument("runs", nargs=-1, type=RunArgument(), metavar="[RUN ...]")
 @click.option("--sweep", metavar="NAME", help="The runs of a sweep.")
 @click.option("--markdown", "form", flag_value="markdown", help="Prints Markdown.")
-@click.option("--csv", "form", flag_value="csv", help="Prints CSV, with all digits.")
+@click.option("--csv", "form", flag_value="csv", help="Prints CSV, with unrounded numbers.")
 @click.option(
     "--html",
     type=click.Path(path_type=Path),
@@ -192,7 +193,7 @@ def export(run: str, form: str, out: Path) -> None:
     """Writes a run's model for use elsewhere, checked against the Keras model.
 
     It takes raw pixels, uint8 [N, 28, 28], and gives ten probabilities for each image. It is
-    written only if it finds the same digits as the Keras model on 1,000 test images, with
+    written only if it finds the same digits as the Keras model on 1,000 test images (or all, of fewer), with
     probabilities within 0.0001 (of litert, the float32 model).
 
     onnx is a file for ONNX Runtime; savedmodel a folder for TensorFlow; litert a folder for LiteRT
@@ -230,7 +231,7 @@ def promote(run: str, *, force: bool) -> None:
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs."
 )
-@click.option("--rebuild", is_flag=True, help="Reads all of MLflow again, not only what is new.")
+@click.option("--rebuild", is_flag=True, help="Reads all of MLflow again: after old runs were changed there.")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known of them, as JSON.")
 def runs(limit: int, *, rebuild: bool, as_json: bool) -> None:
     """Lists the newest runs, one line each, with accuracy on validation and test."""

