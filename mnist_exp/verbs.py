@@ -193,8 +193,8 @@ def export(run: str, form: str, out: Path) -> None:
     """Writes a run's model for use elsewhere, checked against the Keras model.
 
     It takes raw pixels, uint8 [N, 28, 28], and gives ten probabilities for each image. It is
-    written only if it finds the same digits as the Keras model on 1,000 test images (or all, of fewer), with
-    probabilities within 0.0001 (of litert, the float32 model).
+    written only if it finds the same digits as the Keras model on 1,000 test images (or all, of
+    fewer), with probabilities within 0.0001 (of litert, the float32 model).
 
     onnx is a file for ONNX Runtime; savedmodel a folder for TensorFlow; litert a folder for LiteRT
     (TensorFlow Lite) with a float32 and an int8 model, and how accurate both are: it needs
@@ -231,7 +231,9 @@ def promote(run: str, *, force: bool) -> None:
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs."
 )
-@click.option("--rebuild", is_flag=True, help="Reads all of MLflow again: after old runs were changed there.")
+@click.option(
+    "--rebuild", is_flag=True, help="Reads all of MLflow again: after old runs were changed there."
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known of them, as JSON.")
 def runs(limit: int, *, rebuild: bool, as_json: bool) -> None:
     """Lists the newest runs, one line each, with accuracy on validation and test."""
