@@ -55,7 +55,7 @@ Overrides:
 
 Hydra flags:
   -m            every combination of the values given with commas; done ones
-                are skipped; --dry-run only shows the plan. Its own keys: sweep.name,
+                are skipped; --dry-run only shows the plan. Keys: sweep.name,
                 sweep.rerun, sweep.retries, search.trials, search.pruner
   --cfg job     prints the config instead; --info says where it comes from
   --config-dir  a folder of your own configs, which adds options
