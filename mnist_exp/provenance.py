@@ -10,7 +10,6 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 # Beside the package in a checkout, and only there.
 _CODE = ("mnist_exp", "hydra_plugins", "conf", "pyproject.toml")
-_DIST_INFO = ".dist-info"
 # What a logged model needs to be loaded and served.
 _MODEL_PACKAGES = ("keras", "tensorflow", "numpy")
 
@@ -39,12 +38,13 @@ def code(root: Path = PACKAGE.parent) -> Code:
 def packages() -> list[str]:
     """Returns every installed package as `name==version`, sorted.
 
-    The names of the `.dist-info` folders say it; reading what is inside takes 30 times as long.
+    The names of the folders say it; reading what is inside takes 30 times as long. An older pip
+    without wheel leaves `name-version-py3.11.egg-info` of what it builds, not a `.dist-info`.
     """
     found: dict[str, str] = {}
     for folder in map(Path, sys.path):
-        for info in folder.glob(f"*{_DIST_INFO}"):
-            name, _, version = info.name.removesuffix(_DIST_INFO).rpartition("-")
+        for info in [*folder.glob("*-*.dist-info"), *folder.glob("*-*.egg-info")]:
+            name, version = info.stem.split("-")[:2]
             found.setdefault(name.replace("_", "-").lower(), version)
     return sorted(f"{name}=={version}" for name, version in found.items())
 

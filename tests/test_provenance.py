@@ -20,6 +20,14 @@ def test_packages_are_those_that_python_knows():
     }
 
 
+def test_packages_that_an_older_pip_installed_count(tmp_path, monkeypatch):
+    (tmp_path / "first_Thing-1.2-py3.11.egg-info").mkdir()
+    (tmp_path / "second-0.4.post1.egg-info").mkdir()
+    (tmp_path / "without_version.egg-info").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert provenance.packages() == ["first-thing==1.2", "second==0.4.post1"]
+
+
 def test_what_a_logged_model_needs_is_pinned():
     assert f"keras=={importlib.metadata.version('keras')}" in provenance.model_requirements()
 
