@@ -24,7 +24,7 @@ from mnist_exp.tracking.records import SPACE_TAG, RunRecord
 from mnist_exp.tracking.registry import Version
 from mnist_exp.tracking.store import Store
 
-_VERSION = 3
+_VERSION = 4
 # Runs that end while another process ends too may reach MLflow in another order than their times.
 _OVERLAP_MS = 2 * 60 * 1000
 _IDS_A_QUERY = 100
@@ -37,7 +37,7 @@ _IDS = {
 _SCHEMA = """
 CREATE TABLE runs (
     experiment TEXT, run_id TEXT, start_time INTEGER, end_time INTEGER,
-    open INTEGER, deleted INTEGER, record TEXT, PRIMARY KEY (experiment, run_id)
+    open INTEGER, deleted INTEGER, tags TEXT, record TEXT, PRIMARY KEY (experiment, run_id)
 );
 CREATE INDEX newest ON runs (experiment, deleted, start_time);
 CREATE TABLE state (experiment TEXT PRIMARY KEY, store TEXT, seen INTEGER, champion TEXT);
@@ -94,7 +94,7 @@ class Index:
         """Has the next `refresh` fetch a run that changed after it ended, or was sent late."""
         with self._database as database:
             database.execute(
-                "INSERT INTO runs VALUES (?, ?, 0, 0, TRUE, TRUE, '{}') "
+                "INSERT INTO runs VALUES (?, ?, 0, 0, TRUE, TRUE, '{}', '{}') "
                 "ON CONFLICT (experiment, run_id) DO UPDATE SET open = TRUE",
                 [self.experiment, run_id],
             )
@@ -117,28 +117,28 @@ class Index:
     def runs(self, limit: int | None = None) -> list[RunRecord]:
         """Returns the runs that are not deleted, newest first, without the parents of sweeps."""
         rows = self._database.execute(
-            "SELECT record FROM runs WHERE experiment = ? AND NOT deleted "
-            "AND json_extract(record, ?) IS NULL ORDER BY start_time DESC, run_id LIMIT ?",
+            "SELECT tags, record FROM runs WHERE experiment = ? AND NOT deleted "
+            "AND json_extract(tags, ?) IS NULL ORDER BY start_time DESC, run_id LIMIT ?",
             [self.experiment, _path(SPACE_TAG), -1 if limit is None else limit],
         )
-        return [_decode(record) for (record,) in rows]
+        return [_decode(*row) for row in rows]
 
     def tagged(self, tag: str, value: str) -> list[RunRecord]:
         """Returns the runs with a tag of this value that are not deleted, newest first."""
         rows = self._database.execute(
-            "SELECT record FROM runs WHERE experiment = ? AND NOT deleted "
-            "AND json_extract(record, ?) = ? ORDER BY start_time DESC, run_id",
+            "SELECT tags, record FROM runs WHERE experiment = ? AND NOT deleted "
+            "AND json_extract(tags, ?) = ? ORDER BY start_time DESC, run_id",
             [self.experiment, _path(tag), value],
         )
-        return [_decode(record) for (record,) in rows]
+        return [_decode(*row) for row in rows]
 
     def get(self, run_id: str) -> RunRecord | None:
         """Returns one run; None when it is deleted or unknown."""
         row = self._database.execute(
-            "SELECT record FROM runs WHERE experiment = ? AND run_id = ? AND NOT deleted",
+            "SELECT tags, record FROM runs WHERE experiment = ? AND run_id = ? AND NOT deleted",
             [self.experiment, run_id],
         ).fetchone()
-        return None if row is None else _decode(row[0])
+        return None if row is None else _decode(*row)
 
     def champion(self) -> Version | None:
         """Returns the champion, asked for once after each `refresh`; None when there is none.
@@ -223,7 +223,7 @@ class Index:
                 run.end_time or run.start_time,
                 run.status in _OPEN_STATES,
                 run.deleted,
-                json.dumps(asdict(run)),
+                *_encode(run),
             )
             for run in runs
         ]
@@ -232,7 +232,9 @@ class Index:
             database.execute("BEGIN IMMEDIATE")
             if before is not None and self._state()[:2] != before[:2]:
                 return False
-            database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            database.executemany(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
             database.executemany("DELETE FROM runs WHERE experiment = ? AND run_id = ?", losses)
             newest = database.execute(
                 "SELECT MAX(end_time) FROM runs WHERE experiment = ? AND NOT open",
@@ -266,8 +268,8 @@ class _State(NamedTuple):
 
 
 def _path(tag: str) -> str:
-    """Returns where SQLite finds a tag in a record."""
-    return f'$.tags."{tag}"'
+    """Returns where SQLite finds a tag among those of a run."""
+    return f'$."{tag}"'
 
 
 def _cache_file(uri: str) -> Path:
@@ -345,5 +347,11 @@ def _state_of(uri: str) -> str:
     return json.dumps(parts) if parts else "absent"
 
 
-def _decode(record: str) -> RunRecord:
-    return RunRecord(**json.loads(record))
+def _encode(run: RunRecord) -> tuple[str, str]:
+    """Returns the tags, and the rest, which SQLite could not search: no JSON of its has NaN."""
+    fields = asdict(run)
+    return json.dumps(fields.pop("tags")), json.dumps(fields)
+
+
+def _decode(tags: str, record: str) -> RunRecord:
+    return RunRecord(tags=json.loads(tags), **json.loads(record))

@@ -1,5 +1,6 @@
 """The index says what MLflow says, and asks it for no more than it must."""
 
+import math
 import os
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from mnist_exp.tracking import Index, Store, registry, resolve
 from mnist_exp.tracking.events import Start, now
+from mnist_exp.tracking.records import JOB_ID_TAG
 from mnist_exp.tracking.store import Point
 
 
@@ -46,6 +48,15 @@ def test_it_holds_what_mlflow_has_newest_first(store, index):
     assert index.get(newest.run_id) == newest
     assert newest.metrics == {"val/accuracy": 0.5}
     assert index.get("unknown") is None
+
+
+def test_the_loss_of_a_diverged_run_hides_nothing(store, index):
+    diverged = add_run(store, "diverged")
+    store.log_metrics(diverged, [Point("test/loss", math.nan, now(), 1)])
+    add_run(store, "sound")
+    assert job_ids(index) == ["sound", "diverged"]
+    assert [run.job_id for run in index.tagged(JOB_ID_TAG, "diverged")] == ["diverged"]
+    assert math.isnan(index.get(diverged).metrics["test/loss"])
 
 
 def test_what_ends_is_deleted_or_restored_is_noticed(store, index):
