@@ -4,6 +4,7 @@ Progress goes to stderr and to the run's log; only the table goes to stdout.
 """
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,7 @@ class Reporter:
             disable=self.silent or not self._console.is_terminal,
         )
         self._epoch = self._live.add_task("", total=None, text="", visible=False)
+        self._diverged = False
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -78,6 +80,12 @@ class Reporter:
                 f"  val loss {metrics['val/loss']:.4f}  val accuracy {metrics['val/accuracy']:.2%}"
             )
         self.say(f"{line}  {metrics['images_per_second']:,.0f} images/s")
+        if not (self._diverged or math.isfinite(metrics["train/loss"])):
+            self._diverged = True
+            self.say(
+                "The loss is no finite number: training diverged, and learns nothing any more. "
+                "Lower optimizer.learning_rate."
+            )
 
 
 def show_result(title: str, metrics: Mapping[str, float], where: str | None = None) -> None:

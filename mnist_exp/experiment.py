@@ -192,6 +192,9 @@ def _recorded(
             except BaseException as stop:
                 outcome = "killed"
                 console.logger.warning("The run was stopped (%s).", type(stop).__name__)
+                if ENSEMBLE_TAG not in recorder.started.tags:  # a member goes on with its ensemble
+                    name = recorder.started.run_name
+                    console.Reporter().say(f"Go on from its last epoch: mnist-exp resume {name}")
                 raise
     finally:
         with signals.held("The run's record is being ended; once more stops at once."):

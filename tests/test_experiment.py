@@ -206,6 +206,17 @@ def uninterrupted(tmp_path_factory) -> RunRecord:
     return only_run(folder)
 
 
+def test_a_run_that_diverges_says_so_and_hides_no_other(sealed_environment):
+    steep = ("data=digits", "model=mlp", "training.epochs=2", "optimizer=sgd")
+    done = mnist_exp(sealed_environment, "train", *steep, "optimizer.learning_rate=1e30")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("training diverged") == 1
+    listed = mnist_exp(sealed_environment, "runs", "--json")
+    assert listed.returncode == 0, listed.stderr
+    [run] = json.loads(listed.stdout)
+    assert run["metrics"]["test/loss"] is None
+
+
 @pytest.mark.parametrize(
     ("number", "code", "message"),
     [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGKILL, -9, "")],
@@ -222,6 +233,8 @@ def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(
     assert process.returncode == code
     assert message in stderr
     assert "Traceback" not in stderr
+    if message:
+        assert "Go on from its last epoch: mnist-exp resume fast_cnn-" in stderr
     if number == signal.SIGKILL:
         listed = mnist_exp(folder, "runs")  # the next command puts it right
         assert listed.returncode == 0
