@@ -40,6 +40,9 @@ ERRORS = {
     "existing_key_added": ["+seed=1"],
     "target": ["++model._target_=os.system"],
     "hydra_key": ["hydra.foo=1"],
+    "several_options": ["model=mlp,cnn", "model.filters=8,16"],
+    "search_keys": ["search=tpe", "search.pruner=medan", "search.trials=0"],
+    "search_not_chosen": ["search.trials=3"],
     "many_at_once": [
         "model=mlpp",
         "training.epoch=3",

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from mnist_exp.config.report import ConfigError, Problem, schema_keys, unknown_key
+from mnist_exp.config.report import ConfigError, Problem, schema_keys, takes_list, unknown_key
 from mnist_exp.errors import nearest
 
 # Hydra raises ValueError where an override does not fit a group, and lets YAML's errors through.
@@ -158,8 +158,9 @@ class Examination:
             return
         if override.is_sweep_override() and self._mode == RunMode.RUN:
             received = text.partition("=")[2]
-            remedy = f"Add -m to sweep over the values, or write a list: [{received}]."
             key = override.get_key_element()
+            a_list = f", or write a list: [{received}]" if takes_list(key) else ""
+            remedy = f"Add -m to sweep over the values{a_list}."
             self.problems.append(Problem(key, "one value", f"several, {received}", remedy))
             return
         yield override

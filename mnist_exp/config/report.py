@@ -117,12 +117,20 @@ def schema_keys() -> dict[str, list[str]]:
     keys: dict[str, list[str]] = {}
     for section, field in Config.model_fields.items():
         keys.setdefault(section, [])
-        for model in _models(field):
+        for model in _models(field.annotation):
             for key in model.model_fields:
                 owners = keys.setdefault(f"{section}.{key}", [])
                 if issubclass(model, Component) and key != "name":
-                    owners.append(_component_name(model))
+                    owners.extend(_component_names(model))
     return keys
+
+
+def takes_list(key: str) -> bool:
+    """Tells whether the value of a dotted key may be a list."""
+    section, _, name = key.partition(".")
+    field = Config.model_fields.get(section)
+    of_models = (model.model_fields.get(name) for model in _models(field and field.annotation))
+    return any(f and "a list of" in describe(f.annotation, f.metadata) for f in of_models)
 
 
 def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -144,7 +152,8 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
         if item["type"] == "extra_forbidden":
             yield unknown_key(key, values, _known_keys(values))
         elif item["type"] in ("union_tag_invalid", "union_tag_not_found"):
-            names = [_component_name(model) for model in _models(Config.model_fields[key])]
+            models = _models(Config.model_fields[key].annotation)
+            names = [name for model in models for name in _component_names(model)]
             name = context.get("tag", "nothing")
             expected = f"one of {', '.join(names)}"
             yield Problem(f"{key}.name", expected, name, nearest(name, names).strip())
@@ -168,7 +177,8 @@ def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Pr
     section = key.partition(".")[0]
     owners = schema_keys().get(key)
     if owners:
-        expected = f"a key of {section} {_select(values, f'{section}.name')}"
+        name = _select(values, f"{section}.name")
+        expected = f"a key of {section} {name}" if name else f"no key of {section}, which is null"
         remedy = f"Choose it first, with {section}=OPTION."
         return Problem(key, expected, f"a key of {' and '.join(owners)}", remedy)
     return Problem(key, "a key of the config", "an unknown key", nearest_key(key, known).strip())
@@ -200,10 +210,10 @@ def _locate(location: tuple[int | str, ...]) -> tuple[str, FieldInfo | None]:
     section = str(location[0])
     field = Config.model_fields.get(section)
     rest = list(location[1:])
-    models = list(_models(field)) if field else []
+    models = list(_models(field.annotation)) if field else []
     if rest and models and issubclass(models[0], Component):
         tag = rest.pop(0)
-        models = [model for model in models if _component_name(model) == tag]
+        models = [model for model in models if tag in _component_names(model)]
     if not rest:
         return section, field
     name = str(rest[0])
@@ -211,14 +221,17 @@ def _locate(location: tuple[int | str, ...]) -> tuple[str, FieldInfo | None]:
     return f"{section}.{name}", inner
 
 
-def _models(field: FieldInfo) -> Iterator[type[BaseModel]]:
-    for candidate in (field.annotation, *get_args(field.annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            yield candidate
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yields the sections that a type may be, such as those of `Sampling | Halving | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
 
 
-def _component_name(model: type[BaseModel]) -> str:
-    return str(get_args(model.model_fields["name"].annotation)[0])
+def _component_names(model: type[BaseModel]) -> list[str]:
+    """Returns the values of `name` that choose a component; one may have several."""
+    return [str(name) for name in get_args(model.model_fields["name"].annotation)]
 
 
 def _remedy(field: FieldInfo | None, received: str) -> str:
