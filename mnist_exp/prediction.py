@@ -1,6 +1,7 @@
 """`mnist-exp predict`: image files -> the digits in them, by the ONNX model of a run."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any, NamedTuple
 
 import click
 
+from mnist_exp.destination import require_free
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.evidence import Evidence
-from mnist_exp.inference import Digit, Model, Reading, Recognizer, decode
+from mnist_exp.inference import Model, Reading, Recognizer, decode
 from mnist_exp.inference.decoding import MOST_BYTES, SUFFIXES, images_in, read
 from mnist_exp.lookup import find
 from mnist_exp.tracking import RunRecord
@@ -18,6 +20,7 @@ from mnist_exp.wording import finite, printable
 
 STANDARD_INPUT = "-"
 REFUSED = 2
+PIPED_COLUMNS = 1000  # a name of a file that is cut in two names nothing
 MOST_DRAWN = 12  # images, in a picture
 
 
@@ -57,15 +60,18 @@ def predict(
         selector: what names the run.
         images: files, folders, or `-` for standard input.
         as_json: whether to print everything that is known.
-        picture: where a picture of what was found goes; None for none.
+        picture: where a picture of what was found goes, a new file; None for none.
 
     Returns:
         The exit code: 2 if an image was refused, of which stderr tells; the others are read.
 
     Raises:
-        RequestError: there is no such run or file, or nothing to read.
+        RequestError: there is no such run or file, or nothing to read, or something is where the
+            picture should go.
         ExperimentError: the model or the picture failed.
     """
+    if picture is not None:
+        require_free(picture, folder=False, option="--show")
     names = [name for image in images for name in _files(image)]
     reader, run = recognizer_of(selector)
     answers: list[Answer] = []
@@ -148,7 +154,9 @@ def _print_table(answers: Sequence[Answer]) -> None:
         table.add_column(title, overflow="fold")
     for name, _, reading in answers:
         table.add_row(name, reading.text or "-", _least_confidence(reading), remarks(reading))
-    Console(highlight=False, markup=False).print(table)
+    terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = None if terminal else PIPED_COLUMNS
+    Console(width=width, highlight=False, markup=False).print(table)
 
 
 def _least_confidence(reading: Reading) -> str:
@@ -159,14 +167,7 @@ def remarks(reading: Reading) -> str:
     """Returns what has to be said in words: that nothing is drawn, or what is unsure."""
     if not reading.digits:
         return "nothing drawn"
-    unsure = [unsure_words(digit) for digit in reading.digits if not digit.sure]
-    return "; ".join(unsure)
-
-
-def unsure_words(digit: Digit) -> str:
-    """Returns the likeliest answers of a digit that is not sure, such as "unsure: 4 or 9"."""
-    likely = (f"{i} ({digit.probabilities[i]:.0%})" for i in digit.alternatives)
-    return f"unsure: {' or '.join(likely)}"
+    return "; ".join(f"unsure: {digit.likely}" for digit in reading.digits if not digit.sure)
 
 
 def _draw(answers: Sequence[Answer], drawn: Sequence[Any], run: RunRecord, picture: Path) -> None:

@@ -114,7 +114,7 @@ def compare(
     "--show",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Writes a picture (PNG) of what was found.",
+    help="Writes a picture (PNG) of what was found to a new file.",
 )
 @click.pass_context
 def predict(

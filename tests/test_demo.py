@@ -426,6 +426,10 @@ def test_what_is_unsure_is_said_in_words_and_names_are_only_text():
         shares[first], shares[second] = 0.51, 0.44
         return Digit(Box(0, 0, 9, 9), np.zeros((28, 28), np.uint8), shares, sure)
 
+    nearly = np.eye(10, dtype=np.float32)[1] * 0.9998 + 1e-5
+    assert Digit(Box(0, 0, 9, 9), np.zeros((28, 28), np.uint8), nearly, sure=False).likely == (
+        "1 (over 99.9%)"
+    )
     alone = cards.cards([cards.Answer("<b>", Reading((digit(4, 9, sure=False),)))])
     assert "<strong>?</strong>" in alone
     assert "Unsure: 4 (51.0%) or 9 (44.0%)" in alone

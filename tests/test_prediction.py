@@ -72,6 +72,30 @@ def test_the_table_and_the_picture(work, tmp_path):
         assert image.size[0] == 900
 
 
+def test_no_picture_takes_the_place_of_a_photo(work, tmp_path):
+    first, second = tmp_path / "first.jpg", tmp_path / "second.jpg"
+    for file in (first, second):
+        file.write_bytes(encoded(draw(STROKES[7])))
+    # As typed by somebody who takes --show for a flag.
+    result = mnist_exp("predict", "best", "--show", str(first), str(second))
+    assert result.returncode == 2
+    assert "Expected --show to be a file that is new" in result.stderr.decode()
+    assert first.read_bytes() == second.read_bytes()
+    nowhere = mnist_exp("predict", "best", str(first), "--show", str(tmp_path / "no" / "out.png"))
+    assert nowhere.returncode == 2
+    assert nowhere.stdout == b""
+    assert "Create that folder, or name another." in nowhere.stderr.decode()
+
+
+def test_names_of_files_are_whole_where_no_terminal_limits_them(work, tmp_path, monkeypatch):
+    # GNU readline, which pytest imports, may have set it behind Python's back.
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("COLUMNS")
+    file = tmp_path / ("long" * 50 + ".png")
+    file.write_bytes(encoded(draw(STROKES[7])))
+    assert str(file).encode() in mnist_exp("predict", "best", str(file)).stdout
+
+
 def test_any_name_of_a_file_is_shown_as_it_is(work, tmp_path):
     file, picture = tmp_path / "cost_$5_and_$6\x1b[31m.png", tmp_path / "out.png"
     file.write_bytes(encoded(draw(STROKES[7])))

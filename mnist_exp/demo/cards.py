@@ -60,17 +60,12 @@ def _text(answer: Answer) -> str:
     words = ""
     if unsure:
         which = "Unsure" if len(digits) == 1 else f"Unsure of {len(unsure)}, shown as ?"
-        likely = f": {_likely(digits[0])}" if len(digits) == 1 else ""
+        likely = f": {digits[0].likely}" if len(digits) == 1 else ""
         words = f"<span class='unsure'>{which}{likely}</span>"
     return (
         f"<p class='text'><span class='run'>{html.escape(answer.run)} reads</span>"
         f"<strong>{answer.reading.text}</strong>{words}</p>"
     )
-
-
-def _likely(digit: Digit) -> str:
-    """Returns the likeliest answers, such as "4 (51.0%) or 9 (44.2%)"."""
-    return " or ".join(f"{i} ({_percent(digit.probabilities[i])})" for i in digit.alternatives)
 
 
 def _card(names: Sequence[str], of_runs: Sequence[Digit]) -> str:

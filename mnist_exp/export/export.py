@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mnist_exp.export.destination import require_free, staged
+from mnist_exp.destination import require_free, staged
 from mnist_exp.export.formats import FORMATS
 from mnist_exp.export.source import load
 from mnist_exp.wording import printable

@@ -13,6 +13,8 @@ from mnist_exp.inference.segmentation import Box, Segment, segment
 
 MOST_DIGITS = 500
 
+_NEARLY_ALL = 0.9995  # would be rounded to 100.0%
+
 
 @dataclass(frozen=True, eq=False)
 class Digit:
@@ -33,6 +35,13 @@ class Digit:
         """The two most probable digits, the first of them `value`."""
         first, second = (-self.probabilities).argsort(kind="stable")[:2].tolist()
         return first, second
+
+    @property
+    def likely(self) -> str:
+        """The alternatives in words, such as "4 (51.0%) or 9 (44.2%)"."""
+        if self.confidence >= _NEARLY_ALL:
+            return f"{self.value} (over 99.9%)"
+        return " or ".join(f"{i} ({self.probabilities[i]:.1%})" for i in self.alternatives)
 
     @property
     def confidence(self) -> float:

@@ -1,4 +1,4 @@
-"""How an export gets to its place: made beside it under another name, then renamed."""
+"""How a file or folder gets to its place: made beside it under another name, then renamed."""
 
 import os
 import tempfile
@@ -9,12 +9,13 @@ from pathlib import Path
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
 
 
-def require_free(out: Path, *, folder: bool) -> None:
+def require_free(out: Path, *, folder: bool, option: str = "--out") -> None:
     """Checks that something can be written at a place, before anything is made for it.
 
     Args:
         out: the place.
         folder: whether a folder goes there, which may take the place of an empty one.
+        option: what the user named the place with.
 
     Raises:
         RequestError: something is there, or its folder does not exist or cannot be written.
@@ -22,15 +23,15 @@ def require_free(out: Path, *, folder: bool) -> None:
     if os.path.lexists(out) and not (folder and _is_empty_folder(out)):
         what = "a folder that does not exist or is empty" if folder else "a file that is new"
         raise RequestError(
-            f"Expected --out to be {what}. Received: {out}, which exists; nothing is overwritten. "
-            "Name another, or remove it first."
+            f"Expected {option} to be {what}. Received: {out}, which exists; nothing is "
+            "overwritten. Name another, or remove it first."
         )
     try:
         with _hidden_folder(out):
             pass
     except OSError as problem:
         raise RequestError(
-            f"Expected --out in a folder that can be written. Received: {out}, and in "
+            f"Expected {option} in a folder that can be written. Received: {out}, and in "
             f"{out.absolute().parent}: {problem.strerror}. Create that folder, or name another."
         ) from problem
 
