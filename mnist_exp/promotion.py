@@ -19,7 +19,7 @@ from mnist_exp.tracking import RunRecord, Store, registry
 from mnist_exp.tracking.records import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
 from mnist_exp.tracking.registry import Version
 from mnist_exp.tracking.store import REGISTERED_MODEL
-from mnist_exp.wording import printable
+from mnist_exp.wording import p_in_words, printable
 
 # The port that it would take by itself is that of the MLflow UI.
 SERVE = f"{registry.SERVE} --port 5001"
@@ -58,7 +58,7 @@ class Contest:
         return (
             f"of {self.images:,} test images it alone recognises {self.only_right:,}, {name} alone "
             f"{self.only_champion_right:,} ({self.right / self.images:.2%} against "
-            f"{self.champion_right / self.images:.2%}); exact McNemar p = {self.p:.2g}: "
+            f"{self.champion_right / self.images:.2%}); exact McNemar {p_in_words(self.p)}: "
             f"{self.verdict}"
         )
 

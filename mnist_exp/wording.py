@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 _DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
 # What steers a sweep and means nothing to a single run.
 _SWEEP_ONLY = ("hydra", "sweep", "search")
+_LEAST_P, _SMALL_P = 0.0001, 0.01
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -37,6 +38,19 @@ def shortened(value: str) -> str:
 def percent(share: float) -> str:
     """Returns a share, 0-1, in percent with two decimals."""
     return f"{100 * share:.2f}"
+
+
+def p_value(p: float) -> str:
+    """Returns p as tables of papers print it, such as `0.03` or `<0.0001`."""
+    if p < _LEAST_P:
+        return f"<{_LEAST_P:.4f}"
+    return f"{p:.2g}" if p < _SMALL_P else f"{p:.2f}"
+
+
+def p_in_words(p: float) -> str:
+    """Returns p as sentences of papers have it, such as `p = 0.03` or `p < 0.0001`."""
+    value = p_value(p)
+    return f"p < {value[1:]}" if value.startswith("<") else f"p = {value}"
 
 
 def finite(value: float) -> float | None:

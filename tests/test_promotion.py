@@ -27,6 +27,7 @@ from mnist_exp.statistics import mcnemar_test
 from mnist_exp.tracking import RunRecord, registry
 from mnist_exp.tracking.logged_model import model_id
 from mnist_exp.tracking.records import OUTCOME_TAG
+from mnist_exp.wording import p_in_words
 
 PROGRAM = """
 import mnist_exp
@@ -135,12 +136,12 @@ def test_a_better_one_and_one_that_cannot_be_told_apart_replace_the_champion(pro
     only_good, only_weak = only_right(project, project.good, project.weak)
     assert f"it alone recognises {only_good:,}" in promotion
     assert f"{project.weak.name} alone {only_weak:,}" in promotion
-    assert promotion.endswith(f"p = {mcnemar_test(only_good, only_weak):.2g}: better")
+    assert promotion.endswith(f"{p_in_words(mcnemar_test(only_good, only_weak))}: better")
     promoted = promote(project.twin.name)
     assert project.champion() == project.twin.run_id
     assert promoted.opponent.contest.p == 1
     assert "forced" not in project.versions()[2].tags
-    assert "p = 1: not distinguishable" in project.versions()[2].tags["promotion"]
+    assert "p = 1.00: not distinguishable" in project.versions()[2].tags["promotion"]
 
 
 def test_an_ensemble_is_promoted_as_one_model_and_a_member_is_not(project):
@@ -159,10 +160,10 @@ def test_a_worse_one_is_refused_unless_forced(project):
     (told,) = refused.stderr.splitlines()
     assert told.startswith("Expected a model that is not measurably worse than the champion")
     only_weak, only_good = only_right(project, project.weak, project.good)
-    p = f"{mcnemar_test(only_weak, only_good):.2g}"
+    p = p_in_words(mcnemar_test(only_weak, only_good))
     counts = f"it alone recognises {only_weak}, {project.good.name} alone {only_good}"
     assert counts in told
-    assert f"p = {p}: worse" in told
+    assert f"{p}: worse" in told
     assert project.champion() == project.good.run_id
     assert len(project.versions()) == 1
 
@@ -174,7 +175,7 @@ def test_a_worse_one_is_refused_unless_forced(project):
     assert tags["forced"] == "worse"
     assert tags["promotion"].startswith(f"in place of version 1 ({project.good.name}); ")
     assert counts in tags["promotion"]
-    assert f"p = {p}: worse" in tags["promotion"]
+    assert f"{p}: worse" in tags["promotion"]
     # The one before comes back as the version that it was, without force.
     assert promote(project.good.name).version.number == "1"
     assert promote(project.weak.name, force=True).version.number == "2"

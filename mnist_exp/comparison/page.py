@@ -118,7 +118,7 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
             "validation": _accuracy(row.validation),
             "test": _accuracy(row.test),
             "difference": _points(row.finding.difference) if row.finding else "",
-            "p": table.p_value(row.finding.adjusted) if row.finding else "",
+            "p": table.p_of(row),
             "verdict": verdicts[place],
             "parameters": "" if row.parameters is None else f"{row.parameters:,}",
             "fit_seconds": "" if row.fit_seconds is None else f"{row.fit_seconds:,.1f}",

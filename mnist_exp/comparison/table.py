@@ -13,7 +13,7 @@ from mnist_exp.comparison.comparing import Comparison, Row
 from mnist_exp.comparison.groups import differing
 from mnist_exp.listing import PIPED_COLUMNS
 from mnist_exp.statistics import Summary
-from mnist_exp.wording import percent, printable, short_keys, shortened
+from mnist_exp.wording import p_in_words, p_value, percent, printable, short_keys, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SHOWN = 20  # rows on a terminal
 # Numbers, by the names of their columns.
 RIGHT = ("#", "seeds", "parameters", "fit s", "p")
-_LEAST_P, _SMALL_P = 0.0001, 0.01
 _MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
@@ -59,9 +58,10 @@ def show(comparison: Comparison, console: "Console | None" = None) -> None:
     console.print(_table(shown, values))
     if "verdict" not in shown and len(rows) > 1:
         console.print(Text("\nAgainst the first:", "bold"))
-        for row in rows[1:]:
-            label = f"{row[0]:>3}  {row[1]}: {row[-1]}{f' (p = {row[-2]})' if row[-2] else ''}"
-            console.print(Text(label), soft_wrap=False)
+        for row, texts in zip(comparison.rows[1:], rows[1:], strict=False):
+            p = row.finding.adjusted if row.finding else None
+            label = f"{texts[0]:>3}  {texts[1]}: {texts[-1]}"
+            console.print(Text(label if p is None else f"{label} ({p_in_words(p)})"))
     left = len(comparison.rows) - SHOWN
     if left > 0:
         console.print(f"... and {left} more configs; --csv has all of them.")
@@ -110,18 +110,14 @@ def accuracy(summary: Summary | None) -> str:
     return f"{percent(summary.mean)}{spread} ({percent(summary.low)}-{percent(summary.high)})"
 
 
-def p_value(p: float | None) -> str:
-    """Returns p as papers print it."""
-    if p is None:
-        return ""
-    if p < _LEAST_P:
-        return f"<{_LEAST_P:.4f}"
-    return f"{p:.2g}" if p < _SMALL_P else f"{p:.2f}"
+def p_of(row: Row) -> str:
+    """Returns the p value of a row, if it has one."""
+    p = row.finding.adjusted if row.finding else None
+    return "" if p is None else p_value(p)
 
 
 def _cells(comparison: Comparison, place: int) -> list[str]:
     row = comparison.rows[place]
-    finding = row.finding
     texts = [
         str(row.place or ""),
         row.group.runs[0].name,
@@ -131,7 +127,7 @@ def _cells(comparison: Comparison, place: int) -> list[str]:
         accuracy(row.test),
         "" if row.parameters is None else f"{row.parameters:,}",
         "" if row.fit_seconds is None else f"{row.fit_seconds:,.1f}",
-        p_value(finding.adjusted if finding else None),
+        p_of(row),
         _verdict(row),
     ]
     return [printable(text) for text in texts]

@@ -18,7 +18,7 @@ from mnist_exp.reproduction import recorded, worktree
 from mnist_exp.reproduction.inputs import Input
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.attempt import Attempt
-from mnist_exp.wording import printable
+from mnist_exp.wording import p_in_words, printable
 
 if TYPE_CHECKING:
     from mnist_exp.reproduction.verdict import Comparison, Result
@@ -227,7 +227,7 @@ def _show_verdict(
         "  only its own",
         str(found.only_second),
         str(found.only_first),
-        f"McNemar p = {found.p:.2g}",
+        f"McNemar {p_in_words(found.p)}",
     )
     _print(table)
     click.echo(f"Verdict: {found.verdict.words}.")

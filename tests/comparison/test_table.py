@@ -8,6 +8,7 @@ from made_runs import predicted, record, sweep
 from rich.console import Console
 
 from mnist_exp.comparison import table
+from mnist_exp.wording import p_in_words, p_value
 
 
 def shown(comparison, width: int = 200) -> str:
@@ -89,7 +90,13 @@ def test_markdown_and_terminal_show_hostile_text_as_text(compared):
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(None, ""), (0.5, "0.50"), (0.0123, "0.01"), (0.00123, "0.0012"), (1e-9, "<0.0001")],
+    [(1, "p = 1.00"), (0.0123, "p = 0.01"), (0.00123, "p = 0.0012"), (0, "p < 0.0001")],
 )
 def test_p_as_papers_print_it(p, text):
-    assert table.p_value(p) == text
+    assert p_in_words(p) == text
+    assert p_value(p) == text.removeprefix("p ").replace("= ", "").replace("< ", "<")
+
+
+def test_verdicts_below_a_narrow_table_have_their_p(three_by_five):
+    text = shown(three_by_five, 80)
+    assert "worse on test (p < 0.0001)" in text
