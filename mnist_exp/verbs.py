@@ -76,9 +76,11 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("runs", nargs=-1, type=RunArgument(), metavar="[RUN ...]")
-@click.option("--sweep", metavar="NAME", help="The runs of a sweep.")
-@click.option("--markdown", "form", flag_value="markdown", help="Prints Markdown.")
-@click.option("--csv", "form", flag_value="csv", help="Prints CSV, with unrounded numbers.")
+@click.option(
+    "--sweep", "sweeps", multiple=True, metavar="NAME", help="The runs of a sweep, or of several."
+)
+@click.option("--markdown", is_flag=True, help="Prints Markdown.")
+@click.option("--csv", "as_csv", is_flag=True, help="Prints CSV, with unrounded numbers.")
 @click.option(
     "--html",
     type=click.Path(path_type=Path),
@@ -89,9 +91,11 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
 def compare(
     ctx: click.Context,
     runs: tuple[str, ...],
-    sweep: str | None,
-    form: "Form | None",
+    sweeps: tuple[str, ...],
     html: Path | None,
+    *,
+    markdown: bool,
+    as_csv: bool,
 ) -> None:
     """Compares runs, a sweep, or everything: intervals, paired tests, what differs.
 
@@ -103,7 +107,10 @@ def compare(
     """
     from mnist_exp.comparison.compare import compare
 
-    ctx.exit(compare(runs, sweep, form=form or "table", html=html))
+    if markdown and as_csv:
+        raise click.UsageError("Expected --markdown or --csv. Received: both. Leave one out.", ctx)
+    form: Form = "markdown" if markdown else "csv" if as_csv else "table"
+    ctx.exit(compare(runs, sweeps, form=form, html=html))
 
 
 @cli.command()

@@ -110,6 +110,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         (["train", "--no-such-flag"], "--no-such-flag"),
         (["resume"], "RUN"),
         (["runs", "--limit", "many"], "--limit"),
+        (["compare", "--markdown", "--csv"], "Expected --markdown or --csv. Received: both."),
         (["completion", "tcsh"], "tcsh"),
     ],
 )

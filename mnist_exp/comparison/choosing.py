@@ -28,12 +28,12 @@ class Choice:
     complete: bool = True  # whether every run that was named is among them
 
 
-def choose(selectors: Sequence[str], sweep: str | None) -> Choice:
+def choose(selectors: Sequence[str], sweeps: Sequence[str] = ()) -> Choice:
     """Returns the runs to compare, the newest first, or in the order in which they are named.
 
     Args:
         selectors: what names the runs; none means every run of the experiment.
-        sweep: the name of a sweep, whose runs are added.
+        sweeps: the names of sweeps, whose runs are added.
 
     Raises:
         RequestError: nothing is left to compare, or there is no such sweep.
@@ -45,9 +45,9 @@ def choose(selectors: Sequence[str], sweep: str | None) -> Choice:
         choice.left_out.append(f"{index.uri} does not answer ({reason}); this is what was known.")
     named = _named(selectors, index, choice) if selectors else []
     choice.runs += named
-    if sweep is not None:
+    for sweep in sweeps:
         choice.runs += _of_sweep(sweep, index)
-    elif not selectors:
+    if not selectors and not sweeps:
         choice.runs += index.runs()
         _drop(choice, {run.run_id: _MEMBER for run in choice.runs if run.is_member})
     choice.runs = list({run.run_id: run for run in choice.runs}.values())

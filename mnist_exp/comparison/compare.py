@@ -15,13 +15,13 @@ DONE, INCOMPLETE = 0, 2  # exit codes
 
 
 def compare(
-    selectors: Sequence[str], sweep: str | None, *, form: Form, html: Path | None = None
+    selectors: Sequence[str], sweeps: Sequence[str], *, form: Form, html: Path | None = None
 ) -> int:
     """Compares runs and prints the comparison to stdout; what was left out goes to stderr.
 
     Args:
         selectors: what names the runs; none, and no sweep, means all of the experiment.
-        sweep: the name of a sweep.
+        sweeps: the names of sweeps.
         form: of what is printed.
         html: a file for a page with all details.
 
@@ -35,7 +35,7 @@ def compare(
         from mnist_exp.comparison import page
 
         page.check(html)
-    choice = choose(selectors, sweep)
+    choice = choose(selectors, sweeps)
     comparison = compare_runs(choice)
     if form == "table":
         table.show(comparison)

@@ -47,7 +47,7 @@ def test_everything_that_finished_is_compared(project):
     ids = [project("a"), project("b", seed=1)]
     project("c", outcome="pruned")
     project("d", outcome="failed")
-    choice = choose([], None)
+    choice = choose([])
     assert {run.run_id for run in choice.runs} == set(ids)
     assert choice.left_out == ["Left out: d, failed.", "Left out: c, pruned."]
 
@@ -55,10 +55,10 @@ def test_everything_that_finished_is_compared(project):
 def test_members_of_an_ensemble_are_compared_where_they_are_named(project):
     project("a")
     member = project("a-0", seed=1, mnist_exp__ensemble="a")
-    choice = choose([], None)
+    choice = choose([])
     assert [run.name for run in choice.runs] == ["a"]
     assert choice.left_out == ["Left out: a-0, trained for an ensemble: compared where named."]
-    assert member in {run.run_id for run in choose(["a-0", "a"], None).runs}
+    assert member in {run.run_id for run in choose(["a-0", "a"]).runs}
 
 
 def test_named_runs_that_cannot_be_compared_are_told_and_the_rest_is_shown(project, capsys):
@@ -69,7 +69,7 @@ def test_named_runs_that_cannot_be_compared_are_told_and_the_rest_is_shown(proje
     project("twin", seed=1)
     project("twin", seed=2)
     names = ["a", "blind", "elsewhere", "twin", "nix"]
-    assert compare(names, None, form="csv") == 2
+    assert compare(names, [], form="csv") == 2
     shown = capsys.readouterr()
     assert len(shown.out.splitlines()) == 2
     assert "Left out: blind, without predictions that can be used: Expected the arti" in shown.err
@@ -80,7 +80,7 @@ def test_named_runs_that_cannot_be_compared_are_told_and_the_rest_is_shown(proje
 
 def test_a_run_that_is_named_twice_is_there_once(project, capsys):
     project("a")
-    assert compare(["a", "latest"], None, form="csv") == 0
+    assert compare(["a", "latest"], [], form="csv") == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
@@ -88,14 +88,14 @@ def test_the_data_of_most_runs_are_compared_unless_one_is_named(project):
     project("a")
     project("b", seed=1)
     other = project("c", data="e" * 64)
-    assert [run.name for run in choose([], None).runs] == ["b", "a"]
-    assert [run.run_id for run in choose(["c", "a"], None).runs] == [other]
+    assert [run.name for run in choose([]).runs] == ["b", "a"]
+    assert [run.run_id for run in choose(["c", "a"]).runs] == [other]
 
 
 def test_altered_predictions_are_left_out(project):
     project("a")
     project("b", mnist_exp__artifacts_sha256="0" * 64)
-    choice = choose([], None)
+    choice = choose([])
     assert [run.name for run in choice.runs] == ["a"]
     assert "Left out: b, without predictions that can be used" in choice.left_out[0]
 
@@ -105,16 +105,18 @@ def test_a_sweep_is_compared_by_its_name(project):
     project("parent", **sweep, **{SPACE_TAG.replace(".", "__"): "{}"})
     project("a", **sweep)
     project("b")
-    assert [run.name for run in choose([], "grid").runs] == ["a"]
+    project("c", seed=1, **{SWEEP_TAG.replace(".", "__"): "more"})
+    assert [run.name for run in choose([], ["grid"]).runs] == ["a"]
+    assert [run.name for run in choose([], ["grid", "more"]).runs] == ["a", "c"]
     with pytest.raises(RequestError, match=r"Received: gird\. Did you mean .grid."):
-        choose([], "gird")
+        choose([], ["gird"])
 
 
 @pytest.mark.parametrize("selectors", [[], ["latest"]])
 def test_nothing_to_compare(project, selectors):
     project("a", outcome="failed")
     with pytest.raises(RequestError, match=r"(?s)Received: none.*Left out: a, failed"):
-        choose(selectors, None)
+        choose(selectors)
 
 
 def test_a_comparison_imports_neither_tensorflow_nor_mlflow(project):
