@@ -79,6 +79,7 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
 @click.option(
     "--sweep", "sweeps", multiple=True, metavar="NAME", help="The runs of a sweep, or of several."
 )
+@click.option("--data", metavar="NAME", help="The runs on mnist, digits, or other data.")
 @click.option("--markdown", is_flag=True, help="Prints Markdown.")
 @click.option("--csv", "as_csv", is_flag=True, help="Prints CSV, with unrounded numbers.")
 @click.option(
@@ -92,12 +93,16 @@ def compare(
     ctx: click.Context,
     runs: tuple[str, ...],
     sweeps: tuple[str, ...],
+    data: str | None,
     html: Path | None,
     *,
     markdown: bool,
     as_csv: bool,
 ) -> None:
-    """Compares runs, a sweep, or everything: intervals, paired tests, what differs.
+    """Compares runs, a sweep, or everything on the same data: intervals, paired tests.
+
+    Accuracies on different data say nothing beside each other: shown are the runs on the data of
+    the first RUN, else of the best run, or with --data on those; what is left out is told.
 
     Runs of the same config are put together and averaged over their seeds. Each config is tested
     against the best by validation accuracy; test accuracy is shown and chooses nothing.
@@ -110,7 +115,7 @@ def compare(
     if markdown and as_csv:
         raise click.UsageError("Expected --markdown or --csv. Received: both. Leave one out.", ctx)
     form: Form = "markdown" if markdown else "csv" if as_csv else "table"
-    ctx.exit(compare(runs, sweeps, form=form, html=html))
+    ctx.exit(compare(runs, sweeps, data, form=form, html=html))
 
 
 @cli.command()

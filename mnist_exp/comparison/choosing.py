@@ -1,7 +1,7 @@
 """Which runs are compared, and which are left out and why: what was asked for, or everything."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mnist_exp.errors import RequestError, nearest
@@ -28,15 +28,20 @@ class Choice:
     complete: bool = True  # whether every run that was named is among them
 
 
-def choose(selectors: Sequence[str], sweeps: Sequence[str] = ()) -> Choice:
+def choose(
+    selectors: Sequence[str] = (), sweeps: Sequence[str] = (), data: str | None = None
+) -> Choice:
     """Returns the runs to compare, the newest first, or in the order in which they are named.
+
+    They are on the same data: those of the first run that is named, else of the best run.
 
     Args:
         selectors: what names the runs; none means every run of the experiment.
         sweeps: the names of sweeps, whose runs are added.
+        data: the name of the data that the runs have to be on; None for any.
 
     Raises:
-        RequestError: nothing is left to compare, or there is no such sweep.
+        RequestError: nothing is left to compare, or there is no such sweep, or no run on such data.
     """
     index, problem = refreshed_index()
     choice = Choice(index.store, [])
@@ -52,7 +57,8 @@ def choose(selectors: Sequence[str], sweeps: Sequence[str] = ()) -> Choice:
         _drop(choice, {run.run_id: _MEMBER for run in choice.runs if run.is_member})
     choice.runs = list({run.run_id: run for run in choice.runs}.values())
     _drop(choice, {run.run_id: _unfinished(run) for run in choice.runs})
-    _drop(choice, _on_other_data(choice.runs, first=bool(selectors)))
+    leading = _leading(choice.runs, index, data, named=bool(selectors))
+    _drop(choice, _on_other_data(choice.runs, leading))
     _drop(choice, _without_predictions(choice))
     found = {run.run_id for run in choice.runs}
     choice.complete = len(named) == len(selectors) and all(run.run_id in found for run in named)
@@ -93,17 +99,47 @@ def _unfinished(run: RunRecord) -> str:
     return "" if run.outcome == "finished" else run.outcome or run.status.lower()
 
 
-def _on_other_data(runs: Iterable[RunRecord], *, first: bool) -> dict[str, str]:
-    """Returns run id -> "on other data", of those that are not on the first's or most runs'."""
-    digests = [run.tags.get(DATA_TAG, "") for run in runs]
-    if not digests:
-        return {}
-    chosen = digests[0] if first else Counter(digests).most_common(1)[0][0]
+def _leading(
+    runs: Sequence[RunRecord], index: Index, data: str | None, *, named: bool
+) -> RunRecord | None:
+    """Returns the run whose data are compared; None where there is no run.
+
+    Args:
+        runs: that finished.
+        index: where they come from.
+        data: the name of the data; None for any.
+        named: whether the runs were named: the first of them leads, else the best.
+
+    Raises:
+        RequestError: no run is on these data.
+    """
+    names = sorted({_data(run) for run in runs})
+    if data is not None and names and data not in names:
+        raise RequestError(
+            f"Expected --data to name the data of a run: {', '.join(names)}. Received: {data}."
+            f"{nearest(data, names)}"
+        )
+    fitting = [run for run in runs if data in (None, _data(run))]
+    if not named:
+        with suppress(RequestError):  # none is the best without validation images
+            return select("best", fitting, index)
+    return next(iter(fitting), None)
+
+
+def _on_other_data(runs: Sequence[RunRecord], leading: RunRecord | None) -> dict[str, str]:
+    """Returns run id -> "on other data" and how to compare it, of the runs that are on others."""
     return {
-        run.run_id: f"on other data ({run.params.get('data.name')}), whose results say nothing here"
-        for run, digest in zip(runs, digests, strict=True)
-        if digest != chosen
+        run.run_id: f"on other data: `mnist-exp compare --data {_data(run)}` compares these"
+        if _data(run) != _data(leading)
+        else f"on other data ({_data(run)}) of the same name: compared where named first"
+        for run in runs
+        if leading is not None and run.tags.get(DATA_TAG) != leading.tags.get(DATA_TAG)
     }
+
+
+def _data(run: RunRecord) -> str:
+    """Returns the name of the data that a run is on."""
+    return printable(run.params.get("data.name", ""))
 
 
 def _without_predictions(choice: Choice) -> dict[str, str]:

@@ -15,13 +15,19 @@ DONE, INCOMPLETE = 0, 2  # exit codes
 
 
 def compare(
-    selectors: Sequence[str], sweeps: Sequence[str], *, form: Form, html: Path | None = None
+    selectors: Sequence[str],
+    sweeps: Sequence[str] = (),
+    data: str | None = None,
+    *,
+    form: Form,
+    html: Path | None = None,
 ) -> int:
     """Compares runs and prints the comparison to stdout; what was left out goes to stderr.
 
     Args:
-        selectors: what names the runs; none, and no sweep, means all of the experiment.
+        selectors: what names the runs; none, and no sweep, means every run of the experiment.
         sweeps: the names of sweeps.
+        data: the name of the data that the runs have to be on; None for any.
         form: of what is printed.
         html: a file for a page with all details.
 
@@ -35,7 +41,7 @@ def compare(
         from mnist_exp.comparison import page
 
         page.check(html)
-    choice = choose(selectors, sweeps)
+    choice = choose(selectors, sweeps, data)
     comparison = compare_runs(choice)
     if form == "table":
         table.show(comparison)

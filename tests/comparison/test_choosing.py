@@ -23,16 +23,27 @@ def project(sealed_environment):
     store = Store(resolve(None), "mnist")
     store.client.create_experiment("mnist", str(sealed_environment / "mlruns"))
 
-    def make(name, *, outcome="finished", data="d" * 64, predictions=LABELS, seed=0, **tags):
+    def make(
+        name,
+        *,
+        outcome="finished",
+        data="d" * 64,
+        data_name="mnist",
+        accuracy=0.9,
+        predictions=LABELS,
+        seed=0,
+        **tags,
+    ):
         run = store.client.create_run("1", run_name=name)
         run_id = run.info.run_id
         own = {JOB_ID_TAG: name, OUTCOME_TAG: outcome, DATA_TAG: data} | {
             key.replace("__", "."): value for key, value in tags.items()
         }
         store.set_tags(run_id, own)
-        params = {"seed": str(seed), "data.name": "mnist", "data.validation_images": "100"}
+        params = {"seed": str(seed), "data.name": data_name, "data.validation_images": "100"}
         store.log_params(run_id, params | {"description": name})
-        store.log_metrics(run_id, [Point("val/accuracy", 0.9, 1, 1)])
+        if accuracy is not None:
+            store.log_metrics(run_id, [Point("val/accuracy", accuracy, 1, 1)])
         if predictions is not None:
             file = sealed_environment / "mlruns" / run_id / "artifacts" / PREDICTIONS
             file.parent.mkdir(parents=True)
@@ -47,7 +58,7 @@ def test_everything_that_finished_is_compared(project):
     ids = [project("a"), project("b", seed=1)]
     project("c", outcome="pruned")
     project("d", outcome="failed")
-    choice = choose([])
+    choice = choose()
     assert {run.run_id for run in choice.runs} == set(ids)
     assert choice.left_out == ["Left out: d, failed.", "Left out: c, pruned."]
 
@@ -55,7 +66,7 @@ def test_everything_that_finished_is_compared(project):
 def test_members_of_an_ensemble_are_compared_where_they_are_named(project):
     project("a")
     member = project("a-0", seed=1, mnist_exp__ensemble="a")
-    choice = choose([])
+    choice = choose()
     assert [run.name for run in choice.runs] == ["a"]
     assert choice.left_out == ["Left out: a-0, trained for an ensemble: compared where named."]
     assert member in {run.run_id for run in choose(["a-0", "a"]).runs}
@@ -69,33 +80,78 @@ def test_named_runs_that_cannot_be_compared_are_told_and_the_rest_is_shown(proje
     project("twin", seed=1)
     project("twin", seed=2)
     names = ["a", "blind", "elsewhere", "twin", "nix"]
-    assert compare(names, [], form="csv") == 2
+    assert compare(names, form="csv") == 2
     shown = capsys.readouterr()
     assert len(shown.out.splitlines()) == 2
     assert "Left out: blind, without predictions that can be used: Expected the arti" in shown.err
-    assert "Left out: elsewhere, on other data (mnist)" in shown.err
+    assert "Left out: elsewhere, on other data (mnist) of the same name" in shown.err
     assert "Received: 'twin', which means 2" in shown.err
     assert "Received: 'nix'" in shown.err
 
 
 def test_a_run_that_is_named_twice_is_there_once(project, capsys):
     project("a")
-    assert compare(["a", "latest"], [], form="csv") == 0
+    assert compare(["a", "latest"], form="csv") == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_the_data_of_most_runs_are_compared_unless_one_is_named(project):
-    project("a")
-    project("b", seed=1)
-    other = project("c", data="e" * 64)
-    assert [run.name for run in choose([]).runs] == ["b", "a"]
-    assert [run.run_id for run in choose(["c", "a"]).runs] == [other]
+@pytest.fixture
+def two_data_sets(project):
+    """Makes the best run on mnist, and more runs, and newer ones, on digits."""
+    project("best", accuracy=0.97)
+    for seed in range(3):
+        tags = {"data": "e" * 64, "data_name": "digits", SWEEP_TAG.replace(".", "__"): "grid"}
+        project(f"digits-{seed}", seed=seed, **tags)
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({}, ["best"]),
+        ({"data": "digits"}, ["digits-2", "digits-1", "digits-0"]),
+        ({"selectors": ["digits-1", "best"]}, ["digits-1"]),
+        ({"selectors": ["digits-1", "best"], "data": "mnist"}, ["best"]),
+        ({"sweeps": ["grid"]}, ["digits-2", "digits-1", "digits-0"]),
+    ],
+)
+def test_runs_are_compared_on_the_data_of_the_first_or_the_best(two_data_sets, request_, expected):
+    assert [run.name for run in choose(**request_).runs] == expected
+
+
+def test_what_is_left_out_tells_how_to_compare_it(two_data_sets):
+    [line] = choose().left_out
+    assert line == (
+        "Left out: digits-2, digits-1, digits-0, on other data: "
+        "`mnist-exp compare --data digits` compares these."
+    )
+    [line] = choose(data="digits").left_out
+    assert line.endswith("best, on other data: `mnist-exp compare --data mnist` compares these.")
+
+
+def test_other_data_of_the_same_name_are_compared_where_named_first(project):
+    project("a", accuracy=0.97)
+    project("b", data="e" * 64)
+    assert choose().left_out == [
+        "Left out: b, on other data (mnist) of the same name: compared where named first."
+    ]
+    assert [run.name for run in choose(["b", "a"]).runs] == ["b"]
+
+
+def test_without_validation_the_data_of_the_newest_run_are_compared(project):
+    project("a", accuracy=None)
+    project("b", data="e" * 64, accuracy=None)
+    assert [run.name for run in choose().runs] == ["b"]
+
+
+def test_data_that_no_run_is_on_are_refused(two_data_sets):
+    with pytest.raises(RequestError, match=r"digits, mnist\. Received: digit\. Did .* 'digits'"):
+        choose(data="digit")
 
 
 def test_altered_predictions_are_left_out(project):
     project("a")
     project("b", mnist_exp__artifacts_sha256="0" * 64)
-    choice = choose([])
+    choice = choose()
     assert [run.name for run in choice.runs] == ["a"]
     assert "Left out: b, without predictions that can be used" in choice.left_out[0]
 
