@@ -29,14 +29,17 @@ RESULTS = {
     "gone": "forgotten: its folder is gone",
 }
 PIPED_COLUMNS = 200
+TITLES = ("run", "outcome", "data", "model", "val %", "test % (95 %)", "fit s", "age")
+RIGHT = ("val %", "fit s", "age")
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 class Row(NamedTuple):
-    """One run, in the words of the table; a value that the run lacks is empty."""
+    """One run, in the words of the table, by its titles; a value that the run lacks is empty."""
 
     name: str
     outcome: str
+    data: str
     model: str
     validation: str  # accuracy, %
     test: str  # accuracy and its 95 % interval, %
@@ -60,23 +63,25 @@ def rows(runs: Iterable[RunRecord], now: datetime | None = None) -> list[Row]:
     return [_row(run, moment) for run in runs]
 
 
-def table(rows: Iterable[Row]) -> "Table":
-    """Returns a table of rows that reads well at 80 columns."""
+def table(rows: Sequence[Row], width: int = 80) -> "Table":
+    """Returns a table of rows, with their data where these are not the same.
+
+    Args:
+        rows: at least one.
+        width: in characters; where the data do not fit, they take the place of the seconds of fit.
+    """
     from rich.table import Table
 
+    columns = dict(zip(TITLES, zip(*rows, strict=True), strict=True))
+    if len({*columns["data"]} - {""}) <= 1:
+        del columns["data"]
+    elif sum(max(map(len, (title, *texts))) + 2 for title, texts in columns.items()) - 2 > width:
+        del columns["fit s"]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title, right in (
-        ("run", False),
-        ("outcome", False),
-        ("model", False),
-        ("val %", True),
-        ("test % (95 %)", False),
-        ("fit s", True),
-        ("age", True),
-    ):
-        table.add_column(title, justify="right" if right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
+    for title in columns:
+        table.add_column(title, justify="right" if title in RIGHT else "left", no_wrap=True)
+    for texts in zip(*columns.values(), strict=True):
+        table.add_row(*texts)
     return table
 
 
@@ -110,7 +115,8 @@ def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_COLUMNS
-    Console(width=width, highlight=False, markup=False).print(table(rows(runs)))
+    console = Console(width=width, highlight=False, markup=False)
+    console.print(table(rows(runs), console.width))
 
 
 def sync() -> None:
@@ -149,6 +155,7 @@ def _row(run: RunRecord, now: datetime) -> Row:
     return Row(
         name=run.name,
         outcome=run.outcome or run.status.lower(),
+        data=run.params.get("data.name", ""),
         model=_model(run),
         validation=_percent(metrics.get("chosen/val_accuracy", metrics.get("val/accuracy"))),
         test=test,

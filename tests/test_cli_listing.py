@@ -35,7 +35,7 @@ def test_table_fits_80_columns():
 
 def test_run_that_has_measured_nothing_is_listed():
     [row] = listing.rows([record(0)], NOW)
-    assert row == ("a-b", "running", "", "", "", "", "0 s")
+    assert row == ("a-b", "running", "", "", "", "", "", "0 s")
 
 
 def test_ages_are_in_the_largest_unit():
@@ -53,6 +53,19 @@ def test_narrow_terminal_keeps_every_run_on_a_line():
     console = Console(file=text, width=40)
     console.print(listing.table(listing.rows([record(0), record(1)], NOW)))
     assert len(text.getvalue().splitlines()) == 3
+
+
+def test_data_are_told_where_they_differ():
+    runs = {name: record(0, params={"data.name": name}) for name in ("mnist", "digits", "")}
+
+    def titles(*names, width=80):
+        table = listing.table(listing.rows([runs[name] for name in names], NOW), width)
+        return [column.header for column in table.columns]
+
+    assert "data" not in titles("mnist", "mnist", "")
+    assert titles("mnist", "digits") == list(listing.TITLES)
+    narrow = titles("mnist", "digits", width=50)
+    assert narrow == [title for title in listing.TITLES if title != "fit s"]
 
 
 def test_names_of_an_empty_store_are_the_words():
