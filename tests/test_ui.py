@@ -61,6 +61,8 @@ def test_the_view_is_kept_once():
     shown = {column.partition("`")[2].rstrip("`") for column in state["selectedColumns"]}
     assert shown > HEADERS
     assert not shown & NOISE
+    order = state["columnOrder"]  # accuracies on different data are not taken for rivals
+    assert order.index("tags.`data`") < order.index("metrics.`test/accuracy`")
 
 
 def test_an_outdated_view_is_written_anew():
