@@ -6,6 +6,7 @@ allows nothing but its own styles and images, and figures call the configs by le
 
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,20 +129,38 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _key(comparison: Comparison, found: Details) -> list[dict[str, str]]:
-    """Returns what each letter of the figures stands for."""
-    short = short_keys(list(comparison.columns))
-    texts = [
-        {short[key]: shortened(values[place]) for key, values in comparison.columns.items()}
+    """Returns what each letter of the figures stands for, in no more words than tell them apart."""
+    columns = {
+        key: [shortened(value) for value in values[: len(found.rows)]]
+        for key, values in comparison.columns.items()
+    }
+    telling = _telling(columns)
+    short = short_keys(telling)
+    names = {key: f"{short[key]}=" if len(telling) > 1 else "" for key in telling}
+    labels = [
+        " ".join(f"{names[key]}{columns[key][place]}" for key in telling if columns[key][place])
         for place in range(len(found.rows))
     ]
-    if len(short) == 1:
-        labels = [text for own in texts for text in own.values()]
-    else:
-        labels = [" ".join(f"{key}={text}" for key, text in own.items() if text) for own in texts]
     return [
         {"letter": letter, "colour": colour, "label": label or row.group.name}
         for letter, colour, label, row in zip(LETTERS, COLOURS, labels, found.rows, strict=False)
     ]
+
+
+def _telling(columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Returns a few columns that tell rows apart as all of them do; the model if that does."""
+    chosen: list[str] = []
+    kinds = 1
+    while True:
+        told = {
+            key: len(set(zip(*(columns[one] for one in (*chosen, key)), strict=True)))
+            for key in sorted(columns, key=lambda key: key != "model")
+        }
+        best = max(told, key=lambda key: told[key], default="")
+        if not best or told[best] == kinds:
+            return chosen
+        chosen.append(best)
+        kinds = told[best]
 
 
 def _accuracy(summary: Summary | None) -> tuple[str, str]:

@@ -148,6 +148,47 @@ def test_the_table_says_what_a_paper_would(three_by_five, curves):
     assert "Not compared" not in found.text
 
 
+def recipes(**params):
+    """Returns runs that differ in all params: key -> values."""
+    count = len(next(iter(params.values())))
+    return [
+        record(
+            str(place),
+            tags={"model": params["model__name"][place]} if "model__name" in params else {},
+            **{key.replace("__", "."): values[place] for key, values in params.items()},
+        )
+        for place in range(count)
+    ], {str(place): predicted({place: 9}) for place in range(count)}
+
+
+def test_results_stand_before_what_the_configs_are(compared, curves):
+    runs = recipes(model__name=["a", "b"], optimizer__learning_rate=["0.1", "0.2"])
+    text = Page(rendered(compared(*runs), curves)).text
+    titles = text[text.index("# run") : text.index("run-0")]
+    order = ["run", "val %", "test %", "verdict", "seeds", "fit s", "model", "learning_rate"]
+    assert [titles.index(title) for title in order] == sorted(map(titles.index, order))
+
+
+@pytest.mark.parametrize(
+    ("params", "legend"),
+    [
+        ({"model__name": "ab", "training__epochs": "12"}, ["A a", "B b"]),
+        (
+            {"optimizer__learning_rate": ["0.1", "0.2"], "training__epochs": "12"},
+            ["A 0.1", "B 0.2"],
+        ),
+        (
+            {"model__name": "aab", "training__epochs": "122", "training__batch_size": "889"},
+            ["A model=a epochs=1", "B model=a epochs=2", "C model=b epochs=2"],
+        ),
+    ],
+)
+def test_legends_say_no_more_than_tells_the_configs_apart(compared, curves, params, legend):
+    markup = rendered(compared(*recipes(**params)), curves)
+    items = Page(markup[markup.index('<ul class="legend">') :].partition("</ul>")[0] + "</ul>")
+    assert " ".join(legend) == items.text
+
+
 def test_what_was_left_out_is_said(compared, curves):
     runs, predictions = sweep({"cnn": 0.97})
     found = Page(rendered(compared(runs, predictions, ["Left out: mlp-1, pruned."]), curves))
