@@ -62,6 +62,10 @@ def show(comparison: Comparison, console: "Console | None" = None) -> None:
             p = row.finding.adjusted if row.finding else None
             label = f"{texts[0]:>3}  {texts[1]}: {texts[-1]}"
             console.print(Text(label if p is None else f"{label} ({p_in_words(p)})"))
+    hidden = [name for name in names[2:-7] if name not in shown]
+    if hidden:
+        text = f"\nNo room for {', '.join(hidden)}: a wider terminal or --csv has all columns."
+        console.print(Text(text, "dim"))
     left = len(comparison.rows) - SHOWN
     if left > 0:
         console.print(f"... and {left} more configs; --csv has all of them.")

@@ -64,6 +64,14 @@ def test_the_table_fits_its_terminal(three_by_five, width):
     assert text.count("worse on test") == 2
 
 
+def test_a_narrow_table_says_which_differences_it_lacks(compared):
+    keys = {"optimizer.learning_rate": "0.0001", "training.epochs": "1", "training.batch_size": "8"}
+    runs = [record("a"), record("b", **keys)]
+    comparison = compared(runs, {"a": predicted({}), "b": predicted({0: 1})})
+    assert "No room for learning_rate" in shown(comparison, 80)
+    assert "No room" not in shown(comparison, 200)
+
+
 def test_a_long_table_shows_its_beginning(compared):
     runs, predictions = sweep({f"m{n}": 0.9 for n in range(30)}, seeds=1)
     text = shown(compared(runs, predictions))
