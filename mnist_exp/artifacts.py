@@ -142,6 +142,6 @@ def description(
         test,
         f"{validation}; {network}. {cost}.",
         f"Seed {config.seed}; {chosen}.",
-        f"`{train_command(overrides)}`",
+        f"`{train_command(overrides, config.training.threads)}`",
     ]
     return "\n\n".join(filter(None, paragraphs))

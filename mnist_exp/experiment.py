@@ -13,6 +13,7 @@ from mnist_exp import console, ensemble, fitting, job_id, origin, provenance, si
 from mnist_exp.config import Config, digest, flatten, from_record, to_record
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.fitting import CHECKPOINT, Pruned, Stops
+from mnist_exp.hydra_loader import typed_flags
 from mnist_exp.lookup import Found, find
 from mnist_exp.story import Run
 from mnist_exp.tracking import Recorder, events
@@ -129,10 +130,16 @@ def resume_in(
 
 
 def _typed(job_dir: Path) -> list[str]:
-    """Returns the overrides that Hydra keeps in a job folder."""
-    file = job_dir / ".hydra" / "overrides.yaml"
-    texts = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
-    return [text for text in texts if not text.startswith("sweep.")]  # those a sweep sets
+    """Returns the flags and overrides that Hydra keeps in a job folder."""
+    folder = job_dir / ".hydra"
+    if not folder.is_dir():
+        return []
+    hydra, texts = (
+        yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        for name in ("hydra.yaml", "overrides.yaml")
+    )
+    own = [text for text in texts if not text.startswith("sweep.")]  # those a sweep sets
+    return [*typed_flags(hydra["hydra"]["runtime"]), *own]
 
 
 def _job_folder(selector: str) -> Path:

@@ -3,9 +3,10 @@
 What composes and what completes a command line share it; checking is the business of `config`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
@@ -19,6 +20,7 @@ from mnist_exp.errors import RequestError
 
 CONFIG_NAME = "config"
 VERSION_BASE = "1.3"
+_OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
 
 
 def config_folder() -> Path:
@@ -82,5 +84,26 @@ def config_loader(
                 "which is no folder."
             )
         anchor = SearchPathQuery(provider="schema")
-        search_path.prepend(provider="command-line", path=f"file://{folder}", anchor=anchor)
+        search_path.prepend(provider=_OF_THE_USER, path=f"file://{folder}", anchor=anchor)
     return ConfigLoaderImpl(config_search_path=search_path)
+
+
+def typed_flags(runtime: Mapping[str, Any]) -> list[str]:
+    """Returns the flags that a config was composed with: --config-dir, where it was given.
+
+    Args:
+        runtime: `hydra.runtime` of the config.
+
+    Returns:
+        One argument a flag; the folder seen from where the command was given.
+    """
+    folders = [
+        Path(source["path"])
+        for source in runtime["config_sources"]
+        if source["provider"] == _OF_THE_USER
+    ]
+    here = Path(runtime["cwd"])
+    return [
+        f"--config-dir={folder.relative_to(here) if folder.is_relative_to(here) else folder}"
+        for folder in folders
+    ]

@@ -20,7 +20,13 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_exp.errors import RequestError
-from mnist_exp.hydra_loader import CONFIG_NAME, VERSION_BASE, config_folder, register_resolvers
+from mnist_exp.hydra_loader import (
+    CONFIG_NAME,
+    VERSION_BASE,
+    config_folder,
+    register_resolvers,
+    typed_flags,
+)
 
 if TYPE_CHECKING:
     from mnist_exp.story import Run
@@ -62,7 +68,7 @@ class Job:
 
         job = HydraConfig.get()
         job_dir, chosen = Path(job.runtime.output_dir), config.choices(job)
-        overrides = config.task_overrides(job)
+        typed = [*typed_flags(job.runtime), *config.task_overrides(job)]
         if self.membership is not None:
             from mnist_exp.sweeps import worker
 
@@ -70,7 +76,7 @@ class Job:
                 config.from_hydra(cfg),
                 job_dir=job_dir,
                 choices=chosen,
-                overrides=overrides,
+                overrides=typed,
                 membership=self.membership,
             )
         try:
@@ -81,7 +87,7 @@ class Job:
                 checked,
                 job_dir=job_dir,
                 choices=chosen,
-                overrides=overrides,
+                overrides=typed,
                 callbacks=self.callbacks,
             )
             if self.show:

@@ -5,10 +5,13 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 
+from mnist_exp import machine
+
 _DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
 # What steers a sweep and means nothing to a single run.
 _SWEEP_ONLY = ("hydra", "sweep", "search")
 _LEAST_P, _SMALL_P = 0.0001, 0.01
+_THREADS = "training.threads"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -58,13 +61,19 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def train_command(overrides: Iterable[str]) -> str:
-    """Returns the command that trains a single run with overrides, for a shell.
+def train_command(arguments: Iterable[str], threads: int | None = None) -> str:
+    """Returns the command that trains a single run, for a shell.
 
     Args:
-        overrides: as typed; what only a sweep understands is left out.
+        arguments: flags and overrides as typed; what only a sweep understands is left out.
+        threads: that the run had, which its weights depend on: a launcher may have set them. They
+            are named where they were typed, or are not those that a run takes here. None: unknown.
     """
-    return " ".join(["mnist-exp", "train", *map(_quoted, filter(_of_a_run, overrides))])
+    words = list(filter(_of_a_run, arguments))
+    others = [text for text in words if _key(text) != _THREADS]
+    if threads is not None and (others != words or threads != machine.cores()):
+        words = [*others, f"{_THREADS}={threads}"]
+    return " ".join(["mnist-exp", "train", *map(_quoted, words)])
 
 
 def _quoted(argument: str) -> str:
@@ -75,5 +84,8 @@ def _quoted(argument: str) -> str:
 
 
 def _of_a_run(override: str) -> bool:
-    key = override.partition("=")[0].lstrip("+")
-    return re.split(r"[./]", key)[0] not in _SWEEP_ONLY
+    return re.split(r"[./]", _key(override))[0] not in _SWEEP_ONLY
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+")

@@ -225,7 +225,8 @@ def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(
     number, code, message, uninterrupted, sealed_environment
 ):
     folder = sealed_environment
-    process = start(folder, "train", *LONG)
+    (folder / "options").mkdir()
+    process = start(folder, "train", "--config-dir", "options", *LONG)
     job_dir = wait_for(folder, '"step": 2')
     time.sleep(0.3)  # into the next epoch
     process.send_signal(number)
@@ -248,6 +249,8 @@ def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(
     assert (record.status, record.outcome) == ("FINISHED", "finished")
     weights = "mnist_exp.weights_sha256"
     assert record.tags[weights] == uninterrupted.tags[weights]
+    typed = f"`mnist-exp train --config-dir=options {' '.join(LONG)}`"
+    assert record.tags["mlflow.note.content"].endswith(typed)
     assert [step for step, _ in history(folder, record, "train/loss")] == [1, 2, 3, 4]
     for name in ("train/loss", "val/loss", "val/accuracy", "test/accuracy", "test/loss"):
         assert record.metrics[name] == uninterrupted.metrics[name]

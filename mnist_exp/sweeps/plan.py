@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Override
 
 from mnist_exp import data
 from mnist_exp.config import Config, ConfigError, Problem, SweepComposer, digest
+from mnist_exp.hydra_loader import typed_flags
 from mnist_exp.sweeps import space as spaces
 from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.space import SEED, Space
@@ -68,11 +69,13 @@ class Plan:
             first, *others = composer.grid()
         configs = self._checked([first, *others])
         self.config = configs[0]
-        self.fixed = tuple(
+        self._flags = typed_flags(composer.hydra["runtime"])
+        common = [
             str(o.input_line)
             for o in overrides
             if not o.is_sweep_override() and o.get_key_element() not in {"sweep.name", "sweep.job"}
-        )
+        ]
+        self.fixed = (*self._flags, *common)
         self.grid: list[Draft] = []
         self.repeated = 0
         if self.space is None:
@@ -96,7 +99,8 @@ class Plan:
     @property
     def command(self) -> str:
         """What was typed after `mnist-exp train -m`."""
-        return shlex.join(str(override.input_line) for override in self._composer.overrides)
+        overrides = [str(override.input_line) for override in self._composer.overrides]
+        return shlex.join([*self._flags, *overrides])
 
     def drafts(self, trial: int, params: Mapping[str, Any], extra: Sequence[str]) -> list[Draft]:
         """Returns the jobs of a trial, one for each seed.

@@ -30,6 +30,7 @@ class Row:
     high: float
     test_accuracy: float | None  # mean over seeds, 0-1; shown, never used to rank
     seconds: float  # of all its jobs together
+    threads: int | None  # of the first job; None where its record does not say
     outcome: Literal["finished", "pruned", "failed"]
 
 
@@ -82,6 +83,7 @@ def _row(jobs: Sequence[JobResult]) -> Row:
     tests = [job.metrics["test/accuracy"] for job in measured if "test/accuracy" in job.metrics]
     mean = math.fsum(values) / len(values) if values else math.nan
     low, high = _interval(values, measured)
+    threads = (*measured, *others)[0].params.get("training.threads", "")
     return Row(
         overrides=tuple(text for text in jobs[0].overrides if key_and_value(text)[0] != SEED),
         jobs=tuple(job.number for job in (*measured, *others)),
@@ -93,6 +95,7 @@ def _row(jobs: Sequence[JobResult]) -> Row:
         high=high,
         test_accuracy=math.fsum(tests) / len(tests) if tests else None,
         seconds=math.fsum(map(seconds_of, jobs)),
+        threads=int(threads) if threads.isdecimal() else None,
         outcome=outcome,
     )
 
@@ -142,7 +145,7 @@ def winner_command(rows: Sequence[Row], fixed: Sequence[str]) -> str | None:
 
     Args:
         rows: The ranking.
-        fixed: The overrides that every job of the sweep has, as typed. What only a sweep
+        fixed: The flags and overrides that every job of the sweep has, as typed. What only a sweep
             understands is left out of the command, and what the winner sets itself.
 
     Returns:
@@ -153,4 +156,4 @@ def winner_command(rows: Sequence[Row], fixed: Sequence[str]) -> str | None:
         return None
     own = {SEED, *settings(best.overrides)}
     shared = [text for text in fixed if key_and_value(text)[0] not in own]
-    return train_command([*shared, *best.overrides, f"{SEED}={best.seeds[0]}"])
+    return train_command([*shared, *best.overrides, f"{SEED}={best.seeds[0]}"], best.threads)

@@ -81,7 +81,7 @@ def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
 
     Args:
         results: Every job of the sweep that has ended.
-        fixed: The overrides that all of them share, as typed.
+        fixed: The flags and overrides that all of them share, as typed.
     """
     rows = ranking(results)
     ranked = [row for row in rows if row.outcome != "failed"]
@@ -120,7 +120,7 @@ def show(
 
     Args:
         results: Every job of the sweep that has ended.
-        fixed: The overrides that all of them share, as typed.
+        fixed: The flags and overrides that all of them share, as typed.
         console: Where to; None for stdout, as wide as a terminal, or 200 columns where it is none.
     """
     from rich.console import Console

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mnist_exp.job import Job
     from mnist_exp.sweeps.campaign import Campaign
 
-THREADS = "training.threads"
-
 
 class Sweep:
     """One `mnist-exp train -m`."""
@@ -69,10 +67,6 @@ class Sweep:
             self.results |= self._campaign.results
             waiting = self._campaign.next(self.results)
         self._waiting = waiting
-        # So that the best can be had again by one command.
-        threads = self._fleet.threads
-        given = self.plan.config.training.threads is not None or threads is None
-        self._fixed = self.plan.fixed if given else (*self.plan.fixed, f"{THREADS}={threads}")
 
     @property
     def complete(self) -> bool:
@@ -138,7 +132,7 @@ class Sweep:
         Raises:
             ExperimentError: a job failed.
         """
-        report.show(list(self.results.values()), self._fixed)
+        report.show(list(self.results.values()), self.plan.fixed)
         failed = len(self.unfinished)
         if failed:
             raise ExperimentError(

@@ -1,9 +1,12 @@
 """Several jobs at once on this machine, and workers that need other threads."""
 
 import os
+import shlex
 import signal
 from itertools import combinations
 from pathlib import Path
+
+from mnist_exp.sweeps.records import JOB_PARAM
 
 SMALL = ["data=digits", "training=smoke", "model=mlp"]
 
@@ -19,11 +22,13 @@ def test_two_at_once_survive_the_death_of_a_worker(folder):
     folder.end(process, 0)
     assert list(folder.finished()) == [0, 1, 2, 3]
     jobs = folder.jobs().values()
+    listed = folder.train("-m", *(text for text in sweep if "launcher" not in text))
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
     assert {run.params["training.threads"] for run in jobs} == {str(threads)}
     assert any(first.start_time < second.start_time < first.end_time
                or second.start_time < first.start_time < second.end_time
                for first, second in combinations(jobs, 2))  # fmt: skip
+    check_the_winner_again(folder, listed.stdout)
     assert folder.is_left_alone()
 
 
@@ -33,8 +38,27 @@ def test_jobs_with_other_threads_get_workers_of_their_own(folder):
     for threads in (1, 2):
         text = f"# @package _global_\nseed: {threads}\ntraining:\n  threads: {threads}\n"
         Path(options, f"threads{threads}.yaml").write_text(text)
-    folder.train("--config-dir", "options", "-m", *SMALL, "experiment=threads2,threads1")
+    swept = folder.train("--config-dir", "options", "-m", *SMALL, "experiment=threads2,threads1")
     jobs = folder.jobs()
     assert [run.params["training.threads"] for run in jobs.values()] == ["2", "1"]
     assert [run.params["seed"] for run in jobs.values()] == ["2", "1"]
     assert list(folder.finished()) == [0, 1]
+    assert "`mnist-exp train -m --config-dir=options data" in note(folder.parent())
+    assert "`mnist-exp train --config-dir=options data" in note(jobs[0])
+    check_the_winner_again(folder, swept.stdout)
+
+
+def note(run):
+    """Returns what the page of a run says."""
+    return run.tags["mlflow.note.content"]
+
+
+def check_the_winner_again(folder, shown):
+    """Gives the command that a sweep ends with."""
+    before = [folder.results(run) for run in folder.runs()]
+    _, verb, *arguments = shlex.split(shown.splitlines()[-1])
+    assert verb == "train"
+    folder.train(*arguments)
+    [again] = [run for run in folder.runs() if run.params[JOB_PARAM] == "null"]
+    assert folder.results(again) in before
+    assert f"`{shown.splitlines()[-1].strip()}`" in note(again)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import shlex
 
 import pytest
@@ -101,6 +102,17 @@ def test_winner_is_trained_by_what_a_single_run_understands():
         "model=cnn", "training.epochs=9", "a.b=[1, 2]", "seed=7",
     ]  # fmt: skip
     assert "\"+description='two words'\" model=cnn" in command
+
+
+def test_winner_has_the_threads_of_its_record():
+    cores = len(os.sched_getaffinity(0))
+    best = job(0, ["model=cnn"], 0.99)
+    best.params["training.threads"] = str(cores + 1)
+    command = winner_command(ranking([best]), ["--config-dir=a b", "training.threads=9"])
+    threads = f"training.threads={cores + 1}"
+    assert command == f"mnist-exp train '--config-dir=a b' model=cnn seed=0 {threads}"
+    best.params["training.threads"] = str(cores)  # which a run takes by itself
+    assert winner_command(ranking([best]), []) == "mnist-exp train model=cnn seed=0"
 
 
 @pytest.mark.parametrize("argument", ["a='$x'", "a='`'", "a='\"'", "a='\\'", "a='!'"])
