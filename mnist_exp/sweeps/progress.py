@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from mnist_exp import ensemble
 from mnist_exp.console import duration
 from mnist_exp.errors import ExperimentError
 from mnist_exp.sweeps import records
 from mnist_exp.sweeps.launches import PlannedJob
+from mnist_exp.sweeps.ranking import key_and_value
 from mnist_exp.sweeps.results import DONE, JobResult, objective
+from mnist_exp.sweeps.wording import config_text
 from mnist_exp.tracking import events, journal
 
 _LOOK_SECONDS = 0.5
@@ -59,7 +62,7 @@ class Progress:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sweep-progress", daemon=True)
         self._live = Live(
-            console=self._console, get_renderable=self._table, refresh_per_second=2, transient=True
+            console=self._console, get_renderable=self._view, refresh_per_second=2, transient=True
         )
 
     def __enter__(self) -> Self:
@@ -157,13 +160,17 @@ class Progress:
             parts.append(f"best {objective(best):.2%} (job {best.number})")
         return "  ".join(parts) + self._left()
 
-    def _table(self) -> Table:
-        table = Table(title=self._summary(), title_justify="left", box=None, show_header=False)
+    def _view(self) -> Group:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for no_wrap in (True, False, True):  # only configs give way where it is narrow
+            table.add_column(no_wrap=no_wrap)
         for number, state in list(self._running.items())[:_SHOWN]:
             job = self._watched.get(number)
-            what = " ".join(job.assignment.overrides) if job is not None else ""
-            table.add_row(f"job {number}", what, state)
-        return table
+            own = job.assignment.overrides if job is not None else ()
+            what = config_text(own, [key for key, _ in map(key_and_value, own)])
+            cut = Text(what, no_wrap=True, overflow="ellipsis")
+            table.add_row(f"job {number}", cut, state)
+        return Group(Text(self._summary()), table)
 
 
 def _state(job_dir: Path, entries: Sequence[events.Event]) -> str:

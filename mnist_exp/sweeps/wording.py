@@ -3,14 +3,14 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from mnist_exp.sweeps.ranking import Row, settings, swept_keys, varying_keys
+from mnist_exp.sweeps.ranking import Row, key_and_value, swept_keys, varying_keys
 from mnist_exp.sweeps.results import JobResult
 from mnist_exp.wording import percent, short_keys, shortened
 
 
 def config_text(overrides: Iterable[str], keys: Sequence[str]) -> str:
     """Returns a config's values of some keys on one line, as short as they stay clear."""
-    own = settings(overrides)
+    own = dict(map(key_and_value, overrides))
     labels = short_keys(keys)
     return " ".join(f"{labels[key]}={shortened(own[key])}" for key in keys if key in own)
 

@@ -1,0 +1,29 @@
+"""What a terminal shows of a sweep while it runs."""
+
+import io
+
+from rich.console import Console
+from sweep_results import job
+
+from mnist_exp.config import compose
+from mnist_exp.sweeps.launches import PlannedJob
+from mnist_exp.sweeps.membership import Assignment
+from mnist_exp.sweeps.progress import Progress
+
+OWN = ("model=deep_cnn", "optimizer.learning_rate=0.01", "a.b=[c]", "seed=3")
+
+
+def test_a_summary_stands_on_one_line_over_a_line_for_each_job(tmp_path):
+    progress = Progress(total=3, outputs=tmp_path, slots=1, retries=0, ended=lambda _: None)
+    config = compose([]).config
+    long = (*OWN, "training.label_smoothing=0.123456789")
+    progress.watch([PlannedJob(n, (), config, Assignment("", long[: 3 + n]), "") for n in (1, 2)])
+    progress.note(job(0, OWN, 0.51, seconds=5.0))
+    progress._running |= {1: "starting", 2: "epoch 1, validation 51.00%"}
+    text = io.StringIO()
+    Console(file=text, width=80).print(progress._view())
+    assert [line.rstrip() for line in text.getvalue().splitlines()] == [
+        "1 of 3 done  2 running  best 51.00% (job 0), 10 s left",
+        "job 1  model=deep_cnn learning_rate=0.01 b=[c] seed…  starting",
+        "job 2  model=deep_cnn learning_rate=0.01 b=[c] seed…  epoch 1, validation 51.00%",
+    ]
