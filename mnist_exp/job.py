@@ -127,11 +127,7 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
         if job.sweep is not None:
             click.echo(job.sweep.announcement, err=True)
     if dry_run:
-        if job.sweep is None:
-            raise RequestError(
-                "Expected -m, and a sweeper that plans, with --dry-run. Received: a command whose "
-                "jobs are not planned. `mnist-exp train --cfg job` shows the config of a run."
-            )
+        _show_plan(job.sweep)
         return
     if job.sweep is None or not job.sweep.complete:
         _hand_over(job, arguments, flags)
@@ -139,6 +135,16 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
         raise job.failure
     if job.sweep is not None:
         job.sweep.conclude()
+
+
+def _show_plan(sweep: "Sweep | None") -> None:
+    if sweep is None:
+        raise RequestError(
+            "Expected -m, and a sweeper that plans, with --dry-run. Received: a command whose "
+            "jobs are not planned. `mnist-exp train --cfg job` shows the config of a run."
+        )
+    if sweep.preview:
+        click.echo(sweep.preview)
 
 
 def _hand_over(job: Job, arguments: Sequence[str], flags: Namespace) -> None:

@@ -5,6 +5,7 @@ plan         overrides -> the jobs of a grid, or a space; composed and checked
 ledger       what the tracking store knows of the sweep
 agenda       plan and ledger -> the jobs that are to run
 search       trials so far -> what to try next; drawing, halving and trials belong to it
+preview      the agenda of a grid, for --dry-run
 campaign     a search as batches of jobs
 pruning      inside a job: whether it is cut off
 launches     jobs -> one of Hydra's launchers -> results

@@ -1,5 +1,6 @@
 """Which jobs of a plan are to run: numbered, without those that the ledger has as done."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,11 @@ from mnist_exp import origin, provenance
 from mnist_exp.config import flatten
 from mnist_exp.console import duration
 from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.sweeps import parent
+from mnist_exp.sweeps import parent, preview
 from mnist_exp.sweeps.launches import Fleet, PlannedJob, planned_folder
 from mnist_exp.sweeps.ledger import Ledger
 from mnist_exp.sweeps.plan import Draft, Plan
-from mnist_exp.sweeps.results import DONE, JobResult
+from mnist_exp.sweeps.results import DONE, JobResult, objective
 from mnist_exp.tracking import RunRecord, journal
 from mnist_exp.tracking.records import CODE_TAG
 
@@ -78,6 +79,23 @@ class Agenda:
                 f"{stale} of those done were run by older code; sweep.rerun=stale runs them again."
             )
         return "\n".join(lines)
+
+    def preview(self) -> str:
+        """Returns the jobs of a grid and how each stands, a line for each."""
+        return preview.text(
+            [(job.number, job.assignment.overrides, self._state(job)) for job in self.jobs]
+        )
+
+    def _state(self, job: PlannedJob) -> str:
+        """Returns whether a job is to run, in words."""
+        result, run = self.done.get(job.number), self._ledger.run(job.assignment.key)
+        if result is not None:
+            reached = objective(result)
+            measured = "" if math.isnan(reached) else f", validation {reached:.2%}"
+            return f"done: {result.run_name}{measured}"
+        if run is None:
+            return "to do"
+        return f"to do again, {run.outcome} before" if run.outcome else "running"
 
     def _is_stale(self, run: RunRecord | None) -> bool:
         return run is not None and run.tags.get(CODE_TAG) != self._code

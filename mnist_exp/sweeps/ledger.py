@@ -52,14 +52,20 @@ class Ledger:
         self.parent: RunRecord | None = None
         self._runs: dict[str, list[RunRecord]] = {}
 
-    def read(self) -> None:
+    def read(self, *, alone: bool = True) -> None:
         """Puts right what a crash left behind, and reads the sweep's runs anew.
+
+        Args:
+            alone: whether jobs that are at work in other processes are in the way.
 
         Raises:
             RequestError: the store cannot be read, or a job is still at work in another process.
         """
         preflight(self.index.uri)
-        self._await_orphans()
+        if alone:
+            self._await_orphans()
+        else:
+            recover(Path.cwd())
         with Attempt() as attempt:
             self.index.refresh()
         if attempt.problem is not None:

@@ -47,11 +47,13 @@ class Sweep:
         # Before the ledger is read: another process must not do meanwhile what is planned here.
         self._lock = None if dry_run else _hold(self.plan.name, self._outputs)
         self.ledger = Ledger(self.plan.name, uri, tracking.experiment)
-        self.ledger.read()
+        self.ledger.read(alone=not dry_run)
         self._fleet = Fleet.of(composer.hydra["launcher"])
         self._agenda = Agenda(self.plan, self.ledger, self._fleet, self._outputs)
         self.results = dict(self._agenda.done)
         self.announcement = self._agenda.announce()
+        # Of a search, what is tried next is not known.
+        self.preview = self._agenda.preview() if dry_run and self.plan.space is None else ""
         self._campaign: Campaign | None = None
         waiting = self._agenda.waiting
         if self.plan.space is not None:

@@ -39,8 +39,26 @@ def test_a_dry_run_makes_nothing(folder):
     dry = folder.train(*SMALL, "-m", "--dry-run", "seed=0,0,1", "training.threads=1,2")
     assert ": 2 jobs" in dry.stderr
     assert "4 more would repeat one of these" in dry.stderr
-    assert dry.stdout == ""
+    plan = ["job  seed  state", "  0  0     to do", "  1  1     to do"]
+    assert dry.stdout.splitlines() == plan
     assert [path.name for path in folder.path.iterdir()] == ["home"]
+
+
+def test_a_dry_run_tells_what_is_at_work_elsewhere(folder):
+    sweep = [*SMALL, "-m", "seed=0,1", "training.epochs=5000"]
+    process = folder.start("train", *sweep)
+    folder.wait_for('"step": 1', process=process)
+    states = [line.split()[2:] for line in folder.train(*sweep, "--dry-run").stdout.splitlines()]
+    assert states == [["state"], ["running"], ["to", "do"]]
+    process.kill()
+    assert folder.is_left_alone()
+
+
+def test_a_dry_run_of_a_search_knows_no_jobs(folder):
+    rates = "optimizer.learning_rate=interval(0.001,0.1)"
+    dry = folder.train(*SMALL, "-m", "--dry-run", "search=random", rates)
+    assert "random search, 20 trials" in dry.stderr
+    assert dry.stdout == ""
 
 
 def test_a_grid_of_that_name_is_no_search(grid):
