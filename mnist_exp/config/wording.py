@@ -11,6 +11,7 @@ from mnist_exp.errors import nearest
 
 SCALARS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+_OF_A_NAME = "of letters, digits, '.', '_' and '-' (at most 100, the first a letter or a digit)"
 LONGEST_RECEIPT = 120  # characters
 
 
@@ -72,6 +73,8 @@ def _scalar(annotation: Any, *, many: bool) -> str:
 
 
 def _limits(metadata: list[Any]) -> str:
+    if _has(metadata, "pattern"):  # that of a name, the only one
+        return _OF_A_NAME
     texts = [
         f"{sign} {_number(getattr(item, limit))}"
         for item in metadata

@@ -24,7 +24,7 @@ SMALL = ["data=digits", "training=smoke", "model=mlp"]
             ["seed: Expected", "training.epochs: Expected", "Did you mean 'adam'?"],
         ),
         (["-m", "model=glob(resnet*)"], ["model", "resnet*"]),
-        (["-m", "seed=0,1", "sweep.name=a/b"], ["sweep.name"]),
+        (["-m", "seed=0,1", "sweep.name=a/b c"], ["sweep.name", "letters, digits, '.'", "null"]),
     ],
     ids=["empty", "log", "interval", "no-m", "read-only", "several", "glob", "name"],
 )
