@@ -21,7 +21,7 @@ def preflight(config: Config) -> None:
         RequestError: the store or the folder of the data cannot be used.
     """
     location.preflight(location.resolve(config.tracking.uri))
-    data.require_folder(config.data.options().get("root"))
+    data.require_place(config.data.name, config.data.options().get("root"))
 
 
 def settled(config: Config) -> Config:

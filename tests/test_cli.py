@@ -123,6 +123,13 @@ def test_wrong_request_gets_one_message_and_leaves_nothing(arguments, words):
     assert list(Path.cwd().iterdir()) == []
 
 
+def test_folder_without_idx_files_costs_no_run(tmp_path):
+    result = command("train", *SMALL[1:], "data=idx", f"data.root={tmp_path}")
+    assert result.returncode == 2
+    assert "Expected exactly one IDX file with train-images in its name" in result.stderr
+    assert list(Path.cwd().iterdir()) == []
+
+
 def test_debugging_shows_the_traceback():
     result = command("train", "modle=cnn", MNIST_EXP_DEBUG="1")
     assert result.returncode == 2
@@ -238,6 +245,8 @@ def test_stopped_run_ends_with_its_code_and_says_so(number, code):
 
 def test_failing_run_is_told_in_one_paragraph():
     Path("images").mkdir()
+    for name in ("train-images", "train-labels", "test-images", "test-labels"):
+        Path("images", name).write_text("no IDX")
     result = command("train", *SMALL[1:], "data=idx", "data.root=images")
     assert result.returncode == 1
     assert "Traceback" not in result.stderr

@@ -11,7 +11,7 @@ from mnist_exp.data import digits, idx, mnist
 from mnist_exp.data.splits import Official, Split, Splits, digest, divide
 from mnist_exp.errors import RequestError, nearest
 
-__all__ = ["DATASETS", "DIVISION", "Split", "Splits", "load", "load_whole", "require_folder"]
+__all__ = ["DATASETS", "DIVISION", "Split", "Splits", "load", "load_whole", "require_place"]
 
 DATASETS: dict[str, Callable[..., Official]] = {
     "mnist": mnist.load,
@@ -59,7 +59,7 @@ def load(
             f"Expected data.name to be one of {', '.join(DATASETS)}. Received: {name}."
             f"{nearest(name, DATASETS)}"
         )
-    require_folder(options.get("root"))
+    require_place(name, options.get("root"))
     official = DATASETS[name](**options)
     train, validation = divide(
         official.train,
@@ -90,17 +90,20 @@ def load_whole(name: str, **options: Any) -> Splits:
     return load(name, seed=0, validation_images=0, train_images=None, **place)
 
 
-def require_folder(root: str | None) -> None:
+def require_place(name: str, root: str | None) -> None:
     """Checks that a folder of data exists, before anything is made for a run.
 
     Args:
+        name: A key of `DATASETS`; of `idx`, the files must be there too.
         root: `data.root`; None leaves the choice to the data set.
 
     Raises:
-        RequestError: it does not exist.
+        RequestError: it does not exist, or lacks a file that nothing can replace.
     """
     if root is not None and not Path(root).expanduser().is_dir():
         raise RequestError(
             "Expected data.root, which MNIST_EXP_DATA sets for MNIST, to be an existing folder. "
             f"Received: {root}. Create it, or give the folder that holds the data."
         )
+    if name == "idx" and root is not None:
+        idx.find(root)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_exp.data.splits import CLASSES, IMAGE_SHAPE, Official, Split
-from mnist_exp.errors import ExperimentError
+from mnist_exp.errors import ExperimentError, RequestError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
@@ -117,17 +117,27 @@ def load(*, root: str) -> Official:
     transposed; they are taken as they are.
 
     Raises:
-        ExperimentError: If a file is absent, ambiguous, broken, or not of 28x28 digits.
+        RequestError: If a file is absent or ambiguous.
+        ExperimentError: If a file is broken, or not of 28x28 digits.
+    """
+    train, test = (_read_pair(*files) for files in find(root))
+    return Official(train, test, Path(root).expanduser().resolve().as_uri())
+
+
+def find(root: str) -> list[tuple[Path, Path]]:
+    """Returns the files of images and labels, of training and of test, without reading them.
+
+    Raises:
+        RequestError: If a file is absent or ambiguous.
     """
     folder = Path(root).expanduser()
-    train = _read_pair(folder, ("train",))
-    test = _read_pair(folder, ("t10k", "test"))
-    return Official(train, test, folder.resolve().as_uri())
+    return [
+        (_only_file(folder, parts, "images"), _only_file(folder, parts, "labels"))
+        for parts in (("train",), ("t10k", "test"))
+    ]
 
 
-def _read_pair(folder: Path, parts: Sequence[str]) -> Split:
-    images_path = _only_file(folder, parts, "images")
-    labels_path = _only_file(folder, parts, "labels")
+def _read_pair(images_path: Path, labels_path: Path) -> Split:
     images = _read_any(images_path, _IMAGES_DIMENSIONS)
     labels = _read_any(labels_path, _LABELS_DIMENSIONS)
     if images.shape[1:] != IMAGE_SHAPE or len(images) == 0:
@@ -167,7 +177,7 @@ def _only_file(folder: Path, parts: Sequence[str], kind: str) -> Path:
     if len(found) != 1:
         names = " or ".join(f"{part}-{kind}" for part in parts)
         received = ", ".join(sorted(path.name for path in found.values())) or "none"
-        raise ExperimentError(
+        raise RequestError(
             f"Expected exactly one IDX file with {names} in its name in {folder}. "
             f"Received: {received}. Give a data.root that holds one set of four files."
         )
