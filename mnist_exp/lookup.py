@@ -4,9 +4,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mnist_exp.errors import RequestError
 from mnist_exp.tracking import Index, RunRecord, Store, preflight, recover, resolve, select
 from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.store import unreachable
+from mnist_exp.wording import printable
 
 DEFAULT_EXPERIMENT = "mnist"
 
@@ -66,3 +68,21 @@ def find(selector: str) -> Found:
     if problem is not None:
         raise unreachable(index.uri, problem) from problem
     return Found(select(selector, index.runs(), index), index)
+
+
+def require_finished(run: RunRecord) -> None:
+    """Refuses a run that has no result: others made it, or it was cut off.
+
+    Raises:
+        RequestError: it says what became of the run, and how to finish it.
+    """
+    name = printable(run.name)
+    if run.job_id is None:
+        raise RequestError(
+            f"Expected a run that mnist-exp made. Received: {name}, which lacks its tags. "
+            "`mnist-exp runs` lists the runs."
+        )
+    if run.outcome != "finished":
+        outcome = run.outcome or run.status.lower()
+        remedy = "" if outcome == "pruned" else f" Finish it with `mnist-exp resume {name}`."
+        raise RequestError(f"Expected a run that finished. Received: {name}: {outcome}.{remedy}")

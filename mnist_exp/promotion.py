@@ -13,7 +13,7 @@ from mnist_exp.comparison.significance import LEVEL
 from mnist_exp.config import from_record
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.evidence import Evidence, EvidenceError, Predictions
-from mnist_exp.lookup import Found, find
+from mnist_exp.lookup import Found, find, require_finished
 from mnist_exp.statistics import mcnemar_test, wilson_interval
 from mnist_exp.tracking import RunRecord, Store, registry
 from mnist_exp.tracking.records import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
@@ -157,11 +157,6 @@ def _check(found: Found) -> None:
     """Refuses runs that have nothing to promote."""
     run = found.record
     name = printable(run.name)
-    if run.job_id is None:
-        raise RequestError(
-            f"Expected a run that mnist-exp made. Received: {name}, which lacks its tags. "
-            "`mnist-exp runs` lists the runs."
-        )
     if run.is_member:
         ensembles = found.index.tagged(JOB_ID_TAG, run.tags[ENSEMBLE_TAG])
         whole = next((printable(ensemble.name) for ensemble in ensembles), "RUN")
@@ -169,10 +164,7 @@ def _check(found: Found) -> None:
             f"Expected a run that is no part of another. Received: {name}, a member of an "
             f"ensemble, which is promoted as one model: `mnist-exp promote {whole}`."
         )
-    if run.outcome != "finished":
-        outcome = run.outcome or run.status.lower()
-        remedy = "" if outcome == "pruned" else f" Finish it with `mnist-exp resume {name}`."
-        raise RequestError(f"Expected a run that finished. Received: {name}: {outcome}.{remedy}")
+    require_finished(run)
 
 
 def _opponent(run: RunRecord, own: Predictions, champion: Version, store: Store) -> Opponent:

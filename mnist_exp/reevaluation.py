@@ -17,7 +17,7 @@ from mnist_exp.config import Config, compose, from_record
 from mnist_exp.errors import ExperimentError, RequestError, nearest
 from mnist_exp.evaluation import evaluate as measure
 from mnist_exp.evidence import Evidence
-from mnist_exp.lookup import Found, find
+from mnist_exp.lookup import Found, find, require_finished
 from mnist_exp.story import test_metrics
 from mnist_exp.tracking import Point, events
 from mnist_exp.tracking.attempt import Attempt, first_line
@@ -111,7 +111,7 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
         overrides: where the data are, such as `data.root=FOLDER`.
 
     Raises:
-        RequestError: there is no such run or name, it has no model, or the data are not to be had.
+        RequestError: there is no such run or name, it is not finished, or the data are not there.
         ExperimentError: the data or the model are broken.
     """
     names = [*data.DATASETS, *MEASURES]
@@ -134,6 +134,7 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
                 f"data.root=FOLDER. Received: {text}. Leave it out."
             )
     found = find(selector)
+    require_finished(found.record)
     recorded = from_record(Evidence(found.record, found.store.uri).config)
     subject = Subject(found, recorded)
     if name is not None and name in MEASURES:

@@ -271,6 +271,10 @@ def test_a_failed_run_says_why(sealed_environment):
     record = only_run(folder)
     assert (record.status, record.outcome) == ("FAILED", "failed")
     assert "train-images-idx3-ubyte.gz" in artifacts(folder, record)["log.txt"].read_text()
+    again = mnist_exp(folder, "evaluate", "latest")
+    assert again.returncode == 2
+    remedy = f"Finish it with `mnist-exp resume {record.name}`."
+    assert f"Received: {record.name}: failed. {remedy}" in again.stderr
 
 
 def test_a_model_measured_again(sealed_environment):

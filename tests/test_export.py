@@ -260,7 +260,7 @@ def test_a_wrong_request_is_refused(finished, sealed_environment):
         (ours, "onnx", Path("/proc/out"), "in a folder that can be written"),
         (ours, "onxx", there / "out", "'onxx' is not one of 'onnx'"),
         ("no-such-run", "onnx", there / "out", "Expected a run id or its start"),
-        (failed, "onnx", there / "out", "Expected a run with a logged model"),
+        (failed, "onnx", there / "out", f"{failed}: failed. Finish it with `mnist-exp resume"),
     ]
     for run, form, out, words in refused:
         done = export(finished, run, form, out)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mnist_exp import classifier, data, selective
 from mnist_exp.config import from_record
 from mnist_exp.evidence import Evidence
-from mnist_exp.lookup import find
+from mnist_exp.lookup import find, require_finished
 from mnist_exp.tracking import RunRecord
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ def load(selector: str) -> Source:
         selector: what names the run.
 
     Raises:
-        RequestError: there is no such run, it has no model, or its data are not to be had.
+        RequestError: there is no such run, it did not finish, or its data are not to be had.
         ExperimentError: the model is not the one that the run measured.
     """
     found = find(selector)
     run = found.record
+    require_finished(run)
     config = from_record(Evidence(run, found.store.uri).config)
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
     classifier.require_own_data(

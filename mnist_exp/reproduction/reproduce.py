@@ -12,7 +12,7 @@ import click
 from mnist_exp import job_id, provenance
 from mnist_exp.errors import RequestError
 from mnist_exp.evidence import DIFF, Evidence
-from mnist_exp.lookup import Found, find
+from mnist_exp.lookup import Found, find, require_finished
 from mnist_exp.reproduction import inputs as depends
 from mnist_exp.reproduction import recorded, worktree
 from mnist_exp.reproduction.inputs import Input
@@ -73,7 +73,7 @@ def reproduce(
             "only. Received: --apply-diff alone."
         )
     found = find(selector)
-    _check_finished(found.record)
+    require_finished(found.record)
     evidence = Evidence(found.record, found.store.uri)
     original = _Original(found, evidence, recorded.local_values(evidence, overrides))
     with _code(evidence, code_of_then=code_of_then, apply_diff=apply_diff) as tree:
@@ -83,22 +83,6 @@ def reproduce(
         if check_only:
             return DIFFERS if any(entry.differs for entry in inputs) else SAME
         return _rerun(original, inputs, tree)
-
-
-def _check_finished(run: RunRecord) -> None:
-    if run.job_id is None:
-        raise RequestError(
-            f"Expected a run that mnist-exp made. Received: {run.name}, which lacks its tags. "
-            "`mnist-exp runs` lists the runs."
-        )
-    if run.outcome != "finished":
-        outcome = run.outcome or run.status.lower()
-        remedy = (
-            "" if run.outcome == "pruned" else f" Finish it with `mnist-exp resume {run.name}`."
-        )
-        raise RequestError(
-            f"Expected a run that finished. Received: {run.name}, which is {outcome}.{remedy}"
-        )
 
 
 def _code(evidence: Evidence, *, code_of_then: bool, apply_diff: bool) -> Any:

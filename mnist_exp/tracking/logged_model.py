@@ -11,6 +11,7 @@ from typing import Any
 from mnist_exp.errors import RequestError
 from mnist_exp.tracking.events import Model
 from mnist_exp.tracking.store import Store
+from mnist_exp.wording import printable
 
 _DATA = "data"
 _KERAS_FILE = "model.keras"
@@ -82,9 +83,10 @@ def logged_model(store: Store, run_id: str) -> Any:
     """
     found = model_id(store, run_id)
     if found is None:
+        name = printable(store.client.get_run(run_id).info.run_name)
         raise RequestError(
-            f"Expected a run with a logged model. Received: {run_id}, which has none: only runs "
-            "that finished have one, until it is deleted. Choose another with `mnist-exp runs`."
+            f"Expected a run with a logged model. Received: {name}, which has none: it was deleted "
+            "in MLflow, or the run trained none. Choose another with `mnist-exp runs`."
         )
     model = store.client.get_logged_model(found)
     files = store.client.list_logged_model_artifacts(found)
