@@ -12,7 +12,9 @@ COMMIT_TAG = "mnist_exp.git_commit"
 DIRTY_TAG = "mnist_exp.git_dirty"
 UNKNOWN = "not recorded"
 _DIGEST_CHARACTERS = 12
-_NAMED = 5  # files or packages; the others are counted
+_NAMED = 5  # files of the code, or flags; the others are counted
+# The packages that compute come first among those that changed.
+_COMPUTING = ("tensorflow", "keras", "numpy", "ml-dtypes", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def code_inputs(evidence: Evidence, code: provenance.Code) -> Iterator[Input]:
 def environment_inputs(evidence: Evidence, precision: str, threads: int) -> Iterator[Input]:
     """Yields the packages and the machine.
 
+    A package that the run did not have cannot explain its result, and decides nothing.
+
     Args:
         evidence: of the run.
         precision: that a rerun computes in.
@@ -67,7 +71,10 @@ def environment_inputs(evidence: Evidence, precision: str, threads: int) -> Iter
     before, now = evidence.packages(), _versions(provenance.packages())
     changed = tuple(_package_changes(before, now)) if before else ()
     counts = (f"{len(before)} packages" if before else UNKNOWN, f"{len(now)} packages")
-    yield Input("packages", *counts, not changed if before else None, details=_few(changed))
+    yield Input("packages", *counts, not changed if before else None, details=changed)
+    added = len(now.keys() - before.keys()) if before else 0
+    if added:
+        yield Input("packages added", "", str(added), same=False, decides=False)
     then, system = evidence.system(), machine.system()
     yield _equal("python", then.get("python"), system["python"], decides=True)
     yield _processor(then, system)
@@ -136,10 +143,11 @@ def _versions(lines: list[str]) -> dict[str, str]:
 
 
 def _package_changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted(before.keys() | now.keys()):
-        then, today = before.get(name), now.get(name)
-        if then != today:
-            yield f"{name} {then or 'absent'} -> {today or 'absent'}"
+    """Yields what became of the packages of then that are others now, or gone."""
+    computing = [name for name in _COMPUTING if name in before]
+    for name in dict.fromkeys([*computing, *sorted(before)]):
+        if before[name] != now.get(name):
+            yield f"{name} {before[name]} -> {now.get(name, 'absent')}"
 
 
 def _few(words: tuple[str, ...] | list[str]) -> tuple[str, ...]:

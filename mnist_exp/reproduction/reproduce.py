@@ -1,6 +1,7 @@
 """`mnist-exp reproduce`: a run again, and what is to be said of it."""
 
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ def _rerun(original: _Original, inputs: Sequence[Input], tree: Path | None) -> i
         original.found.index.catch_up()
     _show_verdict(original.run, run.name if run else str(job_dir), before, after, found)
     if found.verdict is not verdict.Verdict.IDENTICAL:
-        click.echo(verdict.explanation(inputs))
+        _print_wrapped(printable(verdict.explanation(inputs)))
     return found.verdict.value
 
 
@@ -177,7 +178,7 @@ def _show_inputs(original: _Original, inputs: Sequence[Input]) -> None:
     _print(table)
     for entry in inputs:
         if entry.details:
-            click.echo(f"Other {entry.name}: {printable(', '.join(entry.details))}.")
+            _print_wrapped(f"Other {entry.name}: {printable(', '.join(entry.details))}.")
     for path in original.evidence.altered:
         click.echo(f"The artifact {path} is not the file that was recorded.", err=True)
 
@@ -234,3 +235,12 @@ def _print(table: Any) -> None:
 
     width = None if sys.stdout.isatty() else PIPED_COLUMNS
     Console(width=width, highlight=False).print(table)
+
+
+def _print_wrapped(text: str) -> None:
+    """Prints a sentence that may name many packages; none of them is broken."""
+    click.echo(
+        textwrap.fill(
+            text, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+    )

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import random
+import re
 import subprocess
 from pathlib import Path
 
@@ -91,6 +92,30 @@ def test_another_version_of_a_package_is_named(project, capsys):
     shown = capsys.readouterr()
     assert f"numpy 1.0.0 -> {numpy.removeprefix('numpy==')}" in shown.out
     assert f"The artifact {PACKAGES} is not the file that was recorded." in shown.err
+
+
+def test_packages_added_since_change_no_verdict(project, capsys):
+    [run] = project.runs()
+    file = project.artifact(run, PACKAGES)
+    file.write_text("\n".join(file.read_text().splitlines()[2:]))
+    assert reproduce("latest", check_only=True) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^packages added +2 *$", shown, re.MULTILINE)
+    assert "Other packages" not in shown
+
+
+def test_every_package_that_changed_is_named_those_that_compute_first(project, capsys):
+    [run] = project.runs()
+    file = project.artifact(run, PACKAGES)
+    names = [line.partition("==")[0] for line in file.read_text().splitlines()]
+    file.write_text("\n".join(f"{name}==0.1" for name in [*names, "lost"]))
+    assert reproduce("latest", check_only=True) == 3
+    shown = capsys.readouterr().out
+    told = " ".join(shown.partition("Other packages: ")[2].split())
+    assert re.match(r"tensorflow 0\.1 -> .*, keras 0\.1 -> .*, numpy 0\.1 -> ", told)
+    assert "lost 0.1 -> absent" in told
+    assert told.count(" -> ") == len(names) + 1
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_other_data(project):
