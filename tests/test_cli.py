@@ -100,6 +100,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     [
         (["tarin"], "Did you mean 'train'?"),
         (["train", "modle=cnn"], "Did you mean 'model'?"),
+        (["train", "tracking.uri=htp://127.0.0.1:5000"], "Did you mean 'http'?"),
         (["train", "seed=1", "-m", "model=cnn,mlpp"], "Did you mean 'mlp'?"),
         (["train", "hydra.mode=MULTIRUN", "seed=0,-1"], "seed: Expected"),
         (["train", "--cfg", "job", "modle=cnn"], "Did you mean 'model'?"),

@@ -3,6 +3,7 @@
 A remote store that does not answer is no error here: a run goes on without it.
 """
 
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -10,9 +11,12 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import unquote
 
-from mnist_exp.errors import RequestError
+from mnist_exp.errors import RequestError, nearest
 
 DEFAULT_URI = "sqlite:///mlflow.db"
+# What MLflow reads runs from; to a database a driver may be added, as in mysql+pymysql.
+SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks", "databricks-uc")
+_PLUGINS = "mlflow.tracking_store"
 _SQLITE = "sqlite:///"
 _REVISION = re.compile(r"""^(down_)?revision\s*=\s*["'](\w+)["']""", re.MULTILINE)
 # A whole check reads every page; larger files are checked by their first pages alone.
@@ -39,6 +43,8 @@ def resolve(uri: str | None) -> str:
             "since 3.13; use sqlite:///FOLDER/mlflow.db, and `mlflow migrate-filestore` to move "
             "old runs there."
         )
+    if scheme:
+        _check_scheme(scheme, chosen)
     return chosen
 
 
@@ -85,6 +91,16 @@ def preflight(uri: str) -> None:
         raise _broken(path, problem) from problem
     if revision is not None:
         _check_revision(uri, path, revision)
+
+
+def _check_scheme(scheme: str, uri: str) -> None:
+    name = scheme.lower().partition("+")[0]
+    if name in SCHEMES or scheme in importlib.metadata.entry_points(group=_PLUGINS).names:
+        return
+    raise RequestError(
+        f"Expected tracking.uri, or MLFLOW_TRACKING_URI, to begin with one of {', '.join(SCHEMES)} "
+        f"and ://. Received: {uri!r}.{nearest(name, SCHEMES)}"
+    )
 
 
 def _absolute_sqlite(uri: str) -> str:

@@ -38,6 +38,20 @@ def test_plain_folders_are_refused(uri):
         resolve(uri)
 
 
+@pytest.mark.parametrize("uri", ["htp://127.0.0.1:5000", "ftp://host", "postgres://host/db"])
+def test_what_mlflow_cannot_read_is_refused(uri, monkeypatch):
+    with pytest.raises(RequestError, match=rf"one of http, https, sqlite, .*{uri}"):
+        resolve(uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(RequestError, match="MLFLOW_TRACKING_URI"):
+        resolve(None)
+
+
+@pytest.mark.parametrize("uri", ["HTTP://host", "mysql+pymysql://host/db", "databricks://me"])
+def test_what_mlflow_can_read_is_left_alone(uri):
+    assert resolve(uri) == uri
+
+
 @pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
 def test_stores_in_memory_are_refused(uri):
     with pytest.raises(RequestError, match="name a SQLite file"):
