@@ -13,9 +13,9 @@ import click
 
 from mnist_exp.errors import ExperimentError
 from mnist_exp.lookup import open_index, refreshed_index
-from mnist_exp.tracking import RunRecord, recover
+from mnist_exp.tracking import RunRecord, preflight, recover, resolve
 from mnist_exp.tracking.attempt import first_line
-from mnist_exp.wording import finite
+from mnist_exp.wording import counted, finite
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -119,13 +119,20 @@ def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
     console.print(table(rows(runs), console.width))
 
 
-def sync() -> None:
+def sync(to: str | None = None) -> None:
     """Sends what is pending in this folder to MLflow, and prints what became of it.
 
+    Args:
+        to: the URI of another store for all of it, from now on; None leaves each run its own.
+
     Raises:
+        RequestError: that store cannot be used.
         ExperimentError: something could not be sent.
     """
-    pending = recover(Path.cwd())
+    if to is not None:
+        to = resolve(to)
+        preflight(to)
+    pending = recover(Path.cwd(), to=to)
     if not pending:
         click.echo("Nothing is pending: MLflow has every run of this folder.")
     for run in pending:
@@ -134,8 +141,9 @@ def sync() -> None:
     left = [run for run in pending if run.result in ("waiting", "broken")]
     if left:
         raise ExperimentError(
-            f"Expected to send {len(pending)} runs to MLflow. {len(left)} are still pending; "
-            "their journals keep everything. Try `mnist-exp sync` again later."
+            f"Expected to send {counted(len(pending), 'run')} to MLflow. Received: "
+            f"{counted(len(left), 'run')} that could not be sent; the journals keep everything. "
+            "Try `mnist-exp sync` again later, or send to another store: `mnist-exp sync --to URI`."
         )
 
 

@@ -300,11 +300,18 @@ def demo(run: str, beside: str | None, host: str, port: int) -> None:
 
 
 @cli.command()
-def sync() -> None:
-    """Sends what an outage left behind to MLflow, for the runs of this folder."""
+@click.option(
+    "--to", metavar="URI", help="Another store to send them to, where theirs is gone or mistyped."
+)
+def sync(to: str | None) -> None:
+    """Sends what an outage left behind to MLflow, for the runs of this folder.
+
+    Each run goes to the store that it was started with, or to that of --to: from then on that is
+    the run's own.
+    """
     from mnist_exp import listing
 
-    listing.sync()
+    listing.sync(to)
 
 
 @cli.command(cls=HandWritten, page=COMPLETION_HELP, context_settings=SETTINGS)

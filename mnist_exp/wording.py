@@ -38,6 +38,11 @@ def shortened(value: str) -> str:
     return value if number.is_integer() and "." not in value else f"{number:.{_DIGITS}g}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns how many there are of something, such as "1 run" or "2 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(share: float) -> str:
     """Returns a share, 0-1, in percent with two decimals."""
     return f"{100 * share:.2f}"

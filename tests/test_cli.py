@@ -189,6 +189,18 @@ def test_runs_and_sync_of_an_empty_folder():
     assert command("sync").stdout.startswith("Nothing is pending")
 
 
+def test_what_waits_for_a_store_can_be_sent_to_another():
+    outage = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    assert command("train", *SMALL, **outage).returncode == 0
+    late = command("sync")
+    assert late.returncode == 1
+    assert "Expected to send 1 run to MLflow." in late.stderr
+    assert "mnist-exp sync --to URI" in late.stderr
+    assert command("sync", "--to", "htp://host").returncode == 2
+    assert command("sync", "--to", "sqlite:///mlflow.db").stdout.endswith("  sent\n")
+    assert len(json.loads(command("runs", "--json").stdout)) == 1
+
+
 def test_run_leaves_its_folder_and_is_listed():
     result = command("train", *SMALL, "description='a: b'")
     assert result.returncode == 0, result.stderr

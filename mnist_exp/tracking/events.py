@@ -112,7 +112,15 @@ class Resumed:
     time: int
 
 
-Event = Start | Metrics | Tags | Description | Dataset | Artifact | Model | End | Resumed
+@dataclass(frozen=True)
+class Moved:
+    """The run goes to another store than the one that it began with."""
+
+    time: int
+    uri: str  # absolute
+
+
+Event = Start | Metrics | Tags | Description | Dataset | Artifact | Model | End | Resumed | Moved
 
 KINDS: dict[str, type[Event]] = {
     "start": Start,
@@ -124,6 +132,7 @@ KINDS: dict[str, type[Event]] = {
     "model": Model,
     "end": End,
     "resumed": Resumed,
+    "moved": Moved,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
 

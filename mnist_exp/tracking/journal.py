@@ -7,11 +7,12 @@ at most one torn line at the end, which readers ignore and the next writer cuts 
 import contextlib
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.tracking.events import End, Event, Outcome, Resumed, Start, decode, encode
+from mnist_exp.tracking.events import End, Event, Moved, Outcome, Resumed, Start, decode, encode
 from mnist_exp.tracking.locks import Lock
 
 FILE_NAME = "journal.jsonl"
@@ -59,7 +60,7 @@ def read(job_dir: Path, *, after: int = 0) -> list[Entry]:
 
 
 def start_of(job_dir: Path) -> Start:
-    """Returns the first event of a journal.
+    """Returns the first event of a journal, with the store that the run goes to now.
 
     Raises:
         RequestError: There is no journal in `job_dir`.
@@ -70,7 +71,8 @@ def start_of(job_dir: Path) -> Start:
             f"Expected the folder of a run, with a {FILE_NAME}. Received: {job_dir}. "
             "Runs leave their folders in outputs/."
         )
-    return entries[0].event
+    moved = [entry.event.uri for entry in entries if isinstance(entry.event, Moved)]
+    return replace(entries[0].event, uri=moved[-1]) if moved else entries[0].event
 
 
 def outcome_of(events: Iterable[Event]) -> Outcome | None:

@@ -31,13 +31,14 @@ class Recovered(NamedTuple):
     problem: str  # why it waits or cannot be read, or what MLflow did not take
 
 
-def recover(folder: Path) -> list[Recovered]:
+def recover(folder: Path, *, to: str | None = None) -> list[Recovered]:
     """Completes the runs that were started from a folder and are not known to be in MLflow.
 
     A run that another process works on is left alone. A store that does not answer is tried once.
 
     Args:
         folder: Where the runs were started from.
+        to: Another store for all of them, from now on; None leaves each its own.
 
     Returns:
         One entry for each pending run.
@@ -45,16 +46,19 @@ def recover(folder: Path) -> list[Recovered]:
     done = []
     unreachable: dict[str, str] = {}
     for marker in markers.pending(folder):
-        recovered = _recover_one(marker, unreachable.get(marker.uri))
+        uri = to or marker.uri
+        recovered = _recover_one(marker, unreachable.get(uri), to)
         if recovered.result == "waiting":
-            unreachable.setdefault(marker.uri, recovered.problem)
+            unreachable.setdefault(uri, recovered.problem)
         if recovered.result in {"sent", "gone"}:
             markers.remove(folder, marker.job_id)
+        elif recovered.result == "waiting" and to is not None:
+            markers.add(folder, marker.job_id, marker.job_dir, to)
         done.append(recovered)
     return done
 
 
-def _recover_one(marker: markers.Marker, known_problem: str | None) -> Recovered:
+def _recover_one(marker: markers.Marker, known_problem: str | None, to: str | None) -> Recovered:
     job_dir = marker.job_dir
     answer = Recovered(marker.job_id, job_dir, None, "gone", killed=False, problem="")
     if not job_dir.is_dir():
@@ -64,7 +68,7 @@ def _recover_one(marker: markers.Marker, known_problem: str | None) -> Recovered
         return answer._replace(result="alive")
     try:
         try:
-            killed = _end(job_dir, lock)
+            killed = _end(job_dir, lock, to)
         except (ExperimentError, OSError) as problem:
             return answer._replace(result="broken", problem=str(problem))
     finally:
@@ -77,8 +81,8 @@ def _recover_one(marker: markers.Marker, known_problem: str | None) -> Recovered
     return _send(answer)
 
 
-def _end(job_dir: Path, lock: Lock) -> bool | None:
-    """Ends an open journal as killed, at the time of its last event.
+def _end(job_dir: Path, lock: Lock, to: str | None) -> bool | None:
+    """Ends an open journal as killed, at the time of its last event, and moves it to a store.
 
     Returns:
         Whether it was open; None when there is no journal.
@@ -86,15 +90,22 @@ def _end(job_dir: Path, lock: Lock) -> bool | None:
     entries = journal.read(job_dir)
     if not entries:
         return None
-    if journal.outcome_of(entry.event for entry in entries) is not None:
-        return False
-    writer = journal.Journal(job_dir, lock)
-    writer.append(events.End(entries[-1].event.time, "KILLED", "killed"))
-    problem = writer.problem
-    writer.close()
-    if problem is not None:
-        raise problem
-    return True
+    time = entries[-1].event.time
+    told: list[events.Event] = []
+    killed = journal.outcome_of(entry.event for entry in entries) is None
+    if killed:
+        told.append(events.End(time, "KILLED", "killed"))
+    if to is not None and to != journal.start_of(job_dir).uri:
+        told.append(events.Moved(time, to))
+    if told:
+        writer = journal.Journal(job_dir, lock)
+        for event in told:
+            writer.append(event)
+        problem = writer.problem
+        writer.close()
+        if problem is not None:
+            raise problem
+    return killed
 
 
 def _send(answer: Recovered) -> Recovered:

@@ -20,6 +20,7 @@ from mnist_exp.tracking.events import (
     Event,
     Metrics,
     Model,
+    Moved,
     Resumed,
     Start,
     Tags,
@@ -81,7 +82,9 @@ class Replay:
         try:
             self._entries += journal.read(self.job_dir, after=_end(self._entries))
             self._attach()
-            fresh = [entry for entry in self._entries if entry.end > self._offset]
+            rest = (entry for entry in self._entries if entry.end > self._offset)
+            # `start_of` has told where to; MLflow need not hear of it.
+            fresh = [entry for entry in rest if not isinstance(entry.event, Moved)]
             for same, group in groupby(enumerate(fresh), _batch_key):
                 self._send_batch([entry for _, entry in group], metrics=same[0])
         except Exception:
@@ -156,7 +159,7 @@ class Replay:
                 self._send_end(run_id, event)
             case Resumed():
                 self._store.reopen_run(run_id)
-            case Start() | Metrics():
+            case Start() | Metrics() | Moved():
                 raise AssertionError(event)
 
     def _send_start(self, start: Start) -> None:

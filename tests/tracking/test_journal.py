@@ -17,6 +17,7 @@ from mnist_exp.tracking.events import (
     End,
     Metrics,
     Model,
+    Moved,
     Resumed,
     Start,
     Tags,
@@ -47,6 +48,7 @@ EXAMPLES = [
     Model(2, "model", "model", ["keras==3"], "3", "tensorflow", {"weights": "00ff"}),
     End(2, "FINISHED", "pruned"),
     Resumed(2),
+    Moved(2, "sqlite:////elsewhere/mlflow.db"),
 ]
 
 

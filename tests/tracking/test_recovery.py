@@ -198,6 +198,29 @@ def test_a_server_goes_down_and_comes_back(server, start_run, sealed_environment
     assert recover(sealed_environment) == []
 
 
+def test_runs_whose_store_is_gone_are_sent_to_another_and_stay_there(
+    store, start_run, sealed_environment
+):
+    for job_id in ("job-1", "job-2"):
+        recorder = start_run(job_id, uri=OUTAGE)
+        recorder.metrics({"train/loss": 1.0}, step=1)
+        recorder.end("killed")
+    tried = recover(sealed_environment, to=f"{OUTAGE}99")
+    assert [run.result for run in tried] == ["waiting", "waiting"]
+    assert {marker.uri for marker in pending(sealed_environment)} == {f"{OUTAGE}99"}
+    sent = recover(sealed_environment, to=store.uri)
+    assert [(run.result, run.problem) for run in sent] == [("sent", "")] * 2
+    assert list(pending(sealed_environment)) == []
+    assert {run.job_id for run in store.search()} == {"job-1", "job-2"}
+
+    again = Recorder.resume(recorder.job_dir)
+    again.metrics({"train/loss": 0.5}, step=2)
+    assert again.end("finished") is True
+    run = store.find_run("job-2")
+    assert (run.outcome, run.metrics) == ("finished", {"train/loss": 0.5})
+    assert recorded_steps(store, run.run_id, "train/loss") == [1, 2]
+
+
 def test_the_sender_finds_a_server_that_comes_up_during_the_run(server, start_run, capfd):
     recorder = start_run(uri=server.uri)
     recorder.metrics({"train/loss": 1.0}, step=1)
