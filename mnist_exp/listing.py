@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mnist_exp.errors import ExperimentError
+from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.lookup import open_index, refreshed_index
 from mnist_exp.tracking import RunRecord, preflight, recover, resolve
 from mnist_exp.tracking.attempt import first_line
+from mnist_exp.tracking.recovery import waiting
+from mnist_exp.tracking.store import unreachable
 from mnist_exp.wording import counted, finite
 
 if TYPE_CHECKING:
@@ -88,20 +90,30 @@ def table(rows: Sequence[Row], width: int = 80) -> "Table":
 def newest(limit: int, *, rebuild: bool = False) -> list[RunRecord]:
     """Returns the newest runs, after what a crash or an outage left behind was put right.
 
-    Where MLflow does not answer, it says so on stderr and returns what is known.
+    Where MLflow does not answer, it says so on stderr and returns what is known, if anything is;
+    stderr also tells how many runs of this folder MLflow does not have.
 
     Args:
         limit: how many.
         rebuild: whether to read all of MLflow again, not only what is new.
 
     Raises:
-        RequestError: the store cannot be read.
+        RequestError: the store cannot be read, and nothing is known of it.
     """
     index, problem = refreshed_index(rebuild=rebuild)
+    runs = index.runs(limit)
+    number = waiting(Path.cwd())
+    unsent = (
+        f"Waiting in outputs/ for `mnist-exp sync`: {counted(number, 'run')}." if number else ""
+    )
     if problem is not None:
+        if not runs:
+            raise RequestError(f"{unreachable(index.uri, problem)} {unsent}".rstrip()) from problem
         reason = first_line(problem)
         click.echo(f"{index.uri} does not answer ({reason}); this is what was known.", err=True)
-    return index.runs(limit)
+    if unsent:
+        click.echo(unsent, err=True)
+    return runs
 
 
 def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:

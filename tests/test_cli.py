@@ -192,6 +192,13 @@ def test_runs_and_sync_of_an_empty_folder():
 def test_what_waits_for_a_store_can_be_sent_to_another():
     outage = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     assert command("train", *SMALL, **outage).returncode == 0
+    unknown = command("runs", **outage)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "answers at http://127.0.0.1:9. Received: " in unknown.stderr
+    assert "Waiting in outputs/ for `mnist-exp sync`: 1 run." in unknown.stderr
+    here = command("runs", "--json")
+    assert json.loads(here.stdout) == []
+    assert here.stderr == "Waiting in outputs/ for `mnist-exp sync`: 1 run.\n"
     late = command("sync")
     assert late.returncode == 1
     assert "Expected to send 1 run to MLflow." in late.stderr

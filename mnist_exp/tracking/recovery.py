@@ -128,3 +128,16 @@ def _send(answer: Recovered) -> Recovered:
         result="sent" if complete else "alive",
         problem="; ".join(replay.refused),
     )
+
+
+def waiting(folder: Path) -> int:
+    """Returns how many runs that were started from a folder have ended and are not in MLflow."""
+    return sum(map(_has_ended, markers.pending(folder)))
+
+
+def _has_ended(marker: markers.Marker) -> bool:
+    try:
+        entries = journal.read(marker.job_dir)
+    except (ExperimentError, OSError):
+        return False
+    return journal.outcome_of(entry.event for entry in entries) is not None
