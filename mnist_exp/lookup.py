@@ -84,5 +84,6 @@ def require_finished(run: RunRecord) -> None:
         )
     if run.outcome != "finished":
         outcome = run.outcome or run.status.lower()
-        remedy = "" if outcome == "pruned" else f" Finish it with `mnist-exp resume {name}`."
+        remedies = {"pruned": "", "running": " Wait for its end."}
+        remedy = remedies.get(outcome, f" Finish it with `mnist-exp resume {name}`.")
         raise RequestError(f"Expected a run that finished. Received: {name}: {outcome}.{remedy}")

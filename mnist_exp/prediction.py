@@ -14,7 +14,7 @@ from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.evidence import Evidence
 from mnist_exp.inference import Model, Reading, Recognizer, decode
 from mnist_exp.inference.decoding import MOST_BYTES, SUFFIXES, images_in, read
-from mnist_exp.lookup import find
+from mnist_exp.lookup import find, require_finished
 from mnist_exp.tracking import RunRecord
 from mnist_exp.wording import finite, printable
 
@@ -39,7 +39,7 @@ def recognizer_of(selector: str) -> tuple[Recognizer, RunRecord]:
         selector: what names the run.
 
     Raises:
-        RequestError: there is no such run, or it has no ONNX model, or an altered one.
+        RequestError: there is no such run, it did not finish, or its ONNX model was altered.
         ExperimentError: the model cannot be loaded.
     """
     found = find(selector)
@@ -47,7 +47,13 @@ def recognizer_of(selector: str) -> tuple[Recognizer, RunRecord]:
 
 
 def recognizer(run: RunRecord, uri: str) -> Recognizer:
-    """Returns what reads images with the model of a run that was found in a store."""
+    """Returns what reads images with the model of a run that was found in a store.
+
+    Raises:
+        RequestError: it did not finish, or its ONNX model was altered.
+        ExperimentError: the model cannot be loaded.
+    """
+    require_finished(run)
     return Recognizer(Model(Evidence(run, uri).onnx))
 
 
