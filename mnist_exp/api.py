@@ -8,6 +8,7 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext
 
 from mnist_exp.config import Composer
+from mnist_exp.errors import RequestError
 from mnist_exp.hydra_loader import version_base
 from mnist_exp.job import Job
 from mnist_exp.story import Run
@@ -15,29 +16,44 @@ from mnist_exp.story import Run
 if TYPE_CHECKING:
     from keras.callbacks import Callback
 
+# Keras's callbacks that reach into `Model.fit`, which does not train here -> what does their work.
+INSTEAD = {
+    "BackupAndRestore": "`mnist-exp resume RUN` goes on from the last epoch",
+    "LearningRateScheduler": "choose another schedule, such as schedule=cosine",
+    "ReduceLROnPlateau": "choose another schedule, such as schedule=cosine",
+    "SwapEMAWeights": "set training.weight_averaging",
+    "TensorBoard": "MLflow has the curves: `mnist-exp ui`",
+}
+
 
 def run(
     *overrides: str, config_dir: str | None = None, callbacks: "Sequence[Callback]" = ()
 ) -> Run:
     """Runs one experiment and records it, in a job folder like that of `mnist-exp train`.
 
+    Sweeps are for the command line, since their jobs are processes.
+
     Args:
         *overrides: Hydra overrides, such as "model=cnn" or "training.epochs=2".
         config_dir: a folder of configs that is searched before the built-in ones.
         callbacks: Keras callbacks, called at the start and the end of training and of each epoch;
-            of an ensemble, in each member. `resume` does not bring them back.
+            of an ensemble, in each member. `resume` does not bring them back. Those of `INSTEAD`
+            are not taken.
 
     Returns:
         The run: `run_id`, `metrics`, `config` and more.
 
     Raises:
-        RequestError: the config is wrong, with all that is wrong in it; no folder was made.
-        ExperimentError: the run failed; its record says so.
+        RequestError: the config or a callback is wrong, with all that is wrong in the config; no
+            folder was made.
+        ExperimentError: the run failed; its record says so. What a callback raises, it raises here.
 
     Example:
         >>> run = mnist_exp.run("model=cnn", "training.epochs=2")
         >>> run.metrics["test/accuracy"]
     """
+    _check_overrides(overrides)
+    _check_callbacks(callbacks)
     composer = Composer(config_dir)
     cfg, _ = composer.checked(overrides)
     job = Job(callbacks=callbacks)
@@ -54,3 +70,36 @@ def run(
         raise job.failure
     assert job.run is not None
     return job.run
+
+
+def _check_overrides(overrides: Sequence[object]) -> None:
+    for override in overrides:
+        if not isinstance(override, str) or override.startswith("-"):
+            raise RequestError(
+                "Expected overrides, each a string like 'seed=1'. Received: "
+                f"{override!r}. A list goes in with a star, run(*overrides); Hydra's flags, and -m "
+                "with its sweeps, are for the command line."
+            )
+
+
+def _check_callbacks(callbacks: object) -> None:
+    if isinstance(callbacks, list | tuple) and not callbacks:
+        return  # Keras need not be imported
+    from keras.callbacks import Callback
+
+    if not isinstance(callbacks, list | tuple):
+        raise RequestError(
+            f"Expected a list of callbacks. Received: {callbacks!r}. Write callbacks=[...]."
+        )
+    for callback in callbacks:
+        kind = type(callback).__name__
+        if not isinstance(callback, Callback):
+            raise RequestError(
+                "Expected a list of objects of keras.callbacks.Callback. Received: "
+                f"{callback!r} in it. Give objects, not classes or functions."
+            )
+        if type(callback).__module__.startswith("keras.") and kind in INSTEAD:
+            raise RequestError(
+                "Expected callbacks that watch epochs. Received: one that reaches into Keras's "
+                f"own fit, {kind}. Leave it out; {INSTEAD[kind]}."
+            )

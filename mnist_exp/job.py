@@ -18,6 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from mnist_exp.errors import RequestError
 from mnist_exp.hydra_loader import (
@@ -156,14 +157,14 @@ def _hand_over(job: Job, arguments: Sequence[str], flags: Namespace) -> None:
                 config_path=str(config_folder()),
                 config_name=CONFIG_NAME,
             )(job)()
-    except OSError as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+        _checked(flags, dry_run=True)  # it finds more words for what is wrong
+        raise RequestError(" ".join(str(error).split())) from error
+    except OSError as error:  # behind Hydra's errors, for a config that is missing is one of both
         raise RequestError(
             f"Expected a folder for the job that can be written. Received: {error}. Run the "
             "command from another folder, or choose one with hydra.run.dir=FOLDER."
         ) from error
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        _checked(flags, dry_run=True)  # it finds more words for what is wrong
-        raise RequestError(" ".join(str(error).split())) from error
 
 
 def _checked(flags: Namespace, *, dry_run: bool = False) -> "Sweep | None":

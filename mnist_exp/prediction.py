@@ -141,6 +141,7 @@ def _as_json(answer: Answer) -> dict[str, Any]:
         "digits": [
             {
                 "digit": digit.value,
+                "line": digit.line,
                 "confidence": finite(digit.confidence),
                 "sure": digit.sure,
                 "probabilities": [finite(value) for value in digit.probabilities.tolist()],

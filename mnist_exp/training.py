@@ -118,7 +118,7 @@ def fit(
         for variable, value in zip(task.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
     keras_calls = keras.callbacks.CallbackList(
-        list(callbacks), model=task.twin, epochs=task.epochs, steps=task.steps
+        list(callbacks), model=task.twin, epochs=task.epochs, steps=task.steps, verbose=0
     )
     task.twin.stop_training = False
     keras_calls.on_train_begin()

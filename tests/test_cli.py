@@ -104,6 +104,8 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         (["train", "seed=1", "-m", "model=cnn,mlpp"], "Did you mean 'mlp'?"),
         (["train", "hydra.mode=MULTIRUN", "seed=0,-1"], "seed: Expected"),
         (["train", "--cfg", "job", "modle=cnn"], "Did you mean 'model'?"),
+        (["train", "--cfg", "job", "model=ccn"], "Did you mean 'cnn'?"),
+        (["train", "--cfg", "job", "experiment=fastt"], "Did you mean 'fast'?"),
         (["train", "--config-dir", "nowhere"], "--config-dir"),
         (["train", "--config-name", "nothing"], "nothing"),
         (["train", "--experimental-rerun", "config.pickle"], "mnist-exp resume"),
@@ -122,6 +124,15 @@ def test_wrong_request_gets_one_message_and_leaves_nothing(arguments, words):
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
     assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["job", "hydra"])
+def test_a_broken_yaml_file_is_named_where_the_config_is_asked_for(what, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "broken.yaml").write_text("name: mlp\n  dropout: [\n")
+    result = command("train", "--config-dir", str(tmp_path), "model=broken", "--cfg", what)
+    assert result.returncode == 2
+    assert 'broken.yaml", line 2' in result.stderr
 
 
 def test_folder_without_idx_files_costs_no_run(tmp_path):

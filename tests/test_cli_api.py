@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 import mnist_exp
@@ -72,6 +73,41 @@ def test_wrong_config_leaves_no_folder():
     with pytest.raises(RequestError, match="Did you mean 'model'"):
         mnist_exp.run("modle=cnn")
     assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "callbacks", "words"),
+    [
+        ((["seed=1"],), (), r"each a string.*Received: \['seed=1'\]"),
+        (("-m", "seed=1,2"), (), "sweeps, are for the command line"),
+        ((), [keras.callbacks.TensorBoard()], r"TensorBoard.*mnist-exp ui"),
+        ((), [keras.callbacks.LearningRateScheduler(float)], "LearningRateScheduler.*schedule="),
+        ((), [keras.callbacks.EarlyStopping], r"keras\.callbacks\.Callback.*Give objects"),
+        ((), keras.callbacks.EarlyStopping(), r"a list of callbacks.*callbacks=\["),
+    ],
+    ids=["list", "sweep", "tensorboard", "rate", "class", "one"],
+)
+def test_what_a_function_cannot_take_costs_no_run(overrides, callbacks, words):
+    with pytest.raises(RequestError, match=words):
+        mnist_exp.run(*overrides, callbacks=callbacks)
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_what_a_callback_raises_is_its_own():
+    def fail(epoch, logs):
+        del epoch, logs
+        raise LookupError("of the callback")
+
+    with pytest.raises(LookupError, match="of the callback"):
+        mnist_exp.run(
+            "data=digits",
+            "training=smoke",
+            "model=seed_mlp",
+            callbacks=[
+                keras.callbacks.ProgbarLogger(),
+                keras.callbacks.LambdaCallback(on_epoch_end=fail),
+            ],
+        )
 
 
 def test_runs_inside_another_hydra_application():

@@ -24,6 +24,8 @@ from mnist_exp.tracking import Store
 from mnist_exp.wording import percent, printable, short_keys, shortened
 
 _TEMPLATE = Path(__file__).with_name("page.html")
+_GENERATOR = b'<meta name="generator" content="mnist-exp">'  # as the template has it
+_HEAD_BYTES = 1000  # where it stands
 # Half a character, and what turns the direction in which text is read.
 _UNFIT = re.compile("[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
@@ -32,11 +34,16 @@ def check(file: Path) -> None:
     """Makes sure that a page can be written, before anything is compared.
 
     Raises:
-        RequestError: it cannot.
+        RequestError: it cannot, or would take the place of something else than a page.
     """
     try:
         if file.exists() and not file.is_file():
             raise _unwritable(file, "something that is no file")
+        if file.exists() and not _can_go(file):
+            raise RequestError(
+                "Expected --html to name a new file, or a page of an earlier comparison, which is "
+                f"replaced. Received: {file}, which is something else. Name another file."
+            )
         part = _part(file)
         part.touch(exist_ok=False)
         part.unlink()
@@ -184,6 +191,13 @@ def _legible(value: Any) -> Any:
     if type(value) is not str:
         return value
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", printable(value))
+
+
+def _can_go(file: Path) -> bool:
+    """Whether a file is empty or a page that this module wrote."""
+    with file.open("rb") as stream:
+        start = stream.read(_HEAD_BYTES)
+    return not start or _GENERATOR in start
 
 
 def _part(file: Path) -> Path:

@@ -23,6 +23,7 @@ WORKING_SIDE = 1024  # pixels; what is larger is reduced, since a digit needs a 
 
 _WHITE_OF_16_BITS = 65535
 _OPAQUE = 0.5  # more there than not
+_CLEARER = 2.0  # times the range of lightness: less may be the noise of one colour
 _ONE_COLOUR = 0.2  # so little do the grey values of one pen differ
 
 # They are refused in words of our own.
@@ -37,7 +38,8 @@ def decode(content: bytes, name: str) -> NDArray[np.float32]:
         name: of the image, for messages.
 
     Returns:
-        float32 [H, W], 0 black to 1 white, upright, its longer side at most 1,024 pixels. Of a
+        float32 [H, W], 0 black to 1 white, upright, its longer side at most 1,024 pixels; of ink
+        that is as light as its ground, the colour in which they differ most. Of a
         drawing on a transparent ground, what is drawn is black on white.
 
     Raises:
@@ -51,7 +53,8 @@ def decode(content: bytes, name: str) -> NDArray[np.float32]:
         )
     image = _opened(content, name)
     try:
-        image.draft("L", (WORKING_SIDE, WORKING_SIDE))  # of a JPEG: decodes what is needed
+        # Of a JPEG, this decodes what is needed.
+        image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
         return grey(image)
     except Exception as problem:  # a decoder may raise anything on a broken file
         raise _broken(name, problem) from problem
@@ -96,7 +99,9 @@ def grey(image: Image.Image) -> NDArray[np.float32]:
         return np.clip(values / _WHITE_OF_16_BITS, 0, 1).astype(np.float32)
     if image.has_transparency_data:
         return _on_paper(_reduced(image.convert("RGBA"), factor))
-    return _scaled(_reduced(image.convert("L"), factor))
+    if image.mode in {"1", "L"}:
+        return _scaled(_reduced(image.convert("L"), factor))
+    return _light(_reduced(image.convert("RGB"), factor))
 
 
 def _opened(content: bytes, name: str) -> Image.Image:
@@ -132,13 +137,23 @@ def _on_paper(image: Image.Image) -> NDArray[np.float32]:
     """Puts a transparent image on a ground from which it stands out."""
     red, green, blue, alpha = image.split()
     cover = _scaled(alpha)
-    light = _scaled(Image.merge("RGB", (red, green, blue)).convert("L"))
+    light = _light(Image.merge("RGB", (red, green, blue)))
     opaque = light[cover > _OPAQUE]
     if cover.min() > _OPAQUE:
         return light
     if not len(opaque) or np.ptp(opaque) < _ONE_COLOUR:  # what is drawn is where it is opaque
         return 1 - cover
     return light * cover + np.float32(np.median(opaque)) * (1 - cover)
+
+
+def _light(colours: Image.Image) -> NDArray[np.float32]:
+    """Returns the lightness of an RGB image, or of one colour where only that tells ink and ground.
+
+    Red on green of the same lightness shows in red alone.
+    """
+    light = _scaled(colours.convert("L"))
+    clearest = max((_scaled(channel) for channel in colours.split()), key=np.ptp)
+    return clearest if np.ptp(clearest) > _CLEARER * np.ptp(light) else light
 
 
 def _scaled(image: Image.Image) -> NDArray[np.float32]:

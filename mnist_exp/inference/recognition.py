@@ -1,6 +1,7 @@
 """An image -> the digits in it, each with its place, its probabilities and whether they suffice."""
 
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ class Digit:
     pixels: NDArray[np.uint8]  # uint8 [28, 28], ink bright: what the model saw
     probabilities: NDArray[np.float32]  # float32 [10]
     sure: bool  # whether the greatest probability reaches the model's threshold
+    line: int = 0  # of the writing, from above
 
     @property
     def value(self) -> int:
@@ -57,8 +59,11 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """The digits as text, `?` for one that is unsure."""
-        return "".join(str(digit.value) if digit.sure else "?" for digit in self.digits)
+        """The digits as text, `?` for one that is unsure, a space between two lines."""
+        lines = groupby(self.digits, key=lambda digit: digit.line)
+        return " ".join(
+            "".join(str(digit.value) if digit.sure else "?" for digit in line) for _, line in lines
+        )
 
 
 class Recognizer:
@@ -81,7 +86,7 @@ class Recognizer:
         images = np.stack([normalize(found.ink) for found in segments]) if segments else _NONE
         return Reading(
             tuple(
-                Digit(found.box, pixels, row, bool(row.max() >= self.model.threshold))
+                Digit(found.box, pixels, row, bool(row.max() >= self.model.threshold), found.line)
                 for found, pixels, row in zip(
                     segments, images, self.model.probabilities(images), strict=True
                 )

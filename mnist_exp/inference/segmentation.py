@@ -3,7 +3,7 @@
 Digits that touch each other are not taken apart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -45,10 +45,11 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """One digit: its box, and its ink alone."""
+    """One digit: its box, its ink alone, and its line."""
 
     box: Box
     ink: NDArray[np.float32]  # float32 [box.height, box.width], 0 ground to 1 ink
+    line: int = 0  # of the writing, from above
 
 
 def segment(ink: NDArray[np.float32]) -> list[Segment]:
@@ -180,7 +181,11 @@ def _in_reading_order(segments: list[Segment]) -> list[Segment]:
             line.append(found)
         else:
             lines.append([found])
-    return [found for line in lines for found in sorted(line, key=lambda s: s.box.left)]
+    return [
+        replace(found, line=number)
+        for number, line in enumerate(lines)
+        for found in sorted(line, key=lambda s: s.box.left)
+    ]
 
 
 def _side_by_side(one: Box, other: Box) -> bool:

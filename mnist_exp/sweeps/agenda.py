@@ -140,7 +140,7 @@ class Agenda:
     def _grid(self) -> str:
         done, waiting = len(self.done), len(self.waiting)
         jobs = "1 job" if waiting == 1 else f"{waiting} jobs"
-        what = f"{done} of {len(self.jobs)} done, running {waiting}" if done else jobs
+        what = f"{done} of {len(self.jobs)} done, {waiting} to do" if done else jobs
         if not waiting:
             what = f"all {done} jobs are done"
         seconds = 0.0

@@ -59,14 +59,16 @@ class Plan:
         self._composer = composer
         self._data: dict[Hashable, str] = {}
         overrides = composer.overrides
-        searched = composer.chosen("search")
-        if searched:
-            self.space: Space | None = spaces.search_space(overrides)
-            first, *others = self._probes(self.space)
-        else:
-            spaces.check_grid(overrides)
-            self.space = None
-            first, *others = composer.grid()
+        self.space: Space | None = None
+        try:
+            if composer.chosen("search"):
+                self.space = spaces.search_space(overrides)
+                first, *others = self._probes(self.space)
+            else:
+                spaces.check_grid(overrides)
+                first, *others = composer.grid()
+        except ConfigError as error:
+            raise ConfigError([*self._fixed_problems(), *error.problems]) from None
         configs = self._checked([first, *others])
         self.config = configs[0]
         self._flags = typed_flags(composer.hydra["runtime"])
@@ -134,6 +136,20 @@ class Plan:
         if problems:
             raise ConfigError(problems)
         return configs
+
+    def _fixed_problems(self) -> list[Problem]:
+        """Returns what else is wrong where no job can be composed."""
+        problems = list(self._composer.problems)
+        overrides = self._composer.overrides
+        swept = [o for o in overrides if o.is_sweep_override()]
+        if all("." in o.get_key_element() or o.get_key_element() == SEED for o in swept):
+            # Without a group among them, the other overrides are the same in every job.
+            fixed = [str(o.input_line) for o in overrides if o not in swept]
+            try:
+                self._composer.config(fixed)
+            except ConfigError as error:
+                problems += error.problems
+        return problems
 
     def _draw_up(self, jobs: Sequence[tuple[str, ...]], configs: Sequence[Config]) -> None:
         # Of a key that is given twice, Hydra's grid has the last.

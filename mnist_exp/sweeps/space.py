@@ -93,7 +93,7 @@ def search_space(overrides: Sequence[Override]) -> Space:
             seeds = tuple(sorted(texts(override), key=lambda seed: (len(seed), seed)))
         else:
             dimensions[key] = _distribution(override)
-    if all(override.get_key_element() == SEED for override in swept):
+    if not problems and all(override.get_key_element() == SEED for override in swept):
         remedy = "Give a key several values, such as model=mlp,cnn, or leave search out."
         problems.append(Problem("-m", "values to search among", "an empty space", remedy))
     if problems:

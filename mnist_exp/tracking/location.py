@@ -16,6 +16,7 @@ from mnist_exp.errors import RequestError, nearest
 DEFAULT_URI = "sqlite:///mlflow.db"
 # What MLflow reads runs from; to a database a driver may be added, as in mysql+pymysql.
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks", "databricks-uc")
+_ANOTHER_STORE = "choose another store: MLFLOW_TRACKING_URI, or of train tracking.uri"
 _PLUGINS = "mlflow.tracking_store"
 _SQLITE = "sqlite:///"
 _REVISION = re.compile(r"""^(down_)?revision\s*=\s*["'](\w+)["']""", re.MULTILINE)
@@ -79,7 +80,7 @@ def preflight(uri: str) -> None:
     if not os.access(path, os.R_OK | os.W_OK):
         raise RequestError(
             f"Expected an MLflow store that can be read and written. Received: {path}, which "
-            "cannot. Change its permissions, or choose another store with tracking.uri."
+            f"cannot. Change its permissions, or {_ANOTHER_STORE}."
         )
     try:
         revision = _revision(path)
@@ -118,12 +119,12 @@ def _check_folder(path: Path) -> None:
     if not folder.is_dir():
         raise RequestError(
             f"Expected tracking.uri to name a file in a folder that exists. Received: {path}. "
-            f"Make the folder {folder}, or choose another store with tracking.uri."
+            f"Make the folder {folder}, or {_ANOTHER_STORE}."
         )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise RequestError(
             f"Expected a folder that can be written, for the MLflow store. Received: {folder}. "
-            "Run the command from another folder, or choose another store with tracking.uri."
+            f"Run the command from another folder, or {_ANOTHER_STORE}."
         )
 
 

@@ -14,7 +14,7 @@ from mnist_exp.tracking import connection
 from mnist_exp.tracking.attempt import first_line
 from mnist_exp.tracking.dataset import dataset_input
 from mnist_exp.tracking.events import Dataset, Start, Status
-from mnist_exp.tracking.records import JOB_ID_TAG, RunRecord
+from mnist_exp.tracking.records import JOB_ID_TAG, OUTCOME_TAG, RunRecord
 
 REGISTERED_MODEL = "mnist"
 CHAMPION = "champion"
@@ -154,8 +154,15 @@ class Store:
         self.client.set_terminated(run_id, status, time)
 
     def reopen_run(self, run_id: str) -> None:
-        """Sets a run that was cut off back to RUNNING."""
+        """Sets a run that was cut off back to RUNNING, without the outcome that it had."""
+        from mlflow.exceptions import MlflowException
+
         self.client.update_run(run_id, status="RUNNING")
+        try:
+            self.client.delete_tag(run_id, OUTCOME_TAG)
+        except MlflowException as problem:  # nobody had noticed that it was cut off
+            if problem.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
 
     # Reading
 

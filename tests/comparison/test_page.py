@@ -299,6 +299,18 @@ def test_devices_are_left_alone(tmp_path):
         page.check(tmp_path / "pipe")
 
 
+def test_what_is_no_page_is_not_replaced(three_by_five, curves, tmp_path):
+    script = tmp_path / "make.py"
+    script.write_text("print()")
+    with pytest.raises(RequestError, match=r"make\.py, which is something else"):
+        page.write(three_by_five, curves, script)
+    assert script.read_text() == "print()"
+    page.write(three_by_five, curves, tmp_path / "page.html")
+    first = (tmp_path / "page.html").stat().st_ino
+    page.write(three_by_five, curves, tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_ino != first
+
+
 def test_a_page_is_replaced_as_a_whole_or_not_at_all(three_by_five, curves, tmp_path, monkeypatch):
     file = tmp_path / "out" / "page.html"
     file.parent.mkdir()

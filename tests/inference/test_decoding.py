@@ -12,6 +12,7 @@ from PIL import Image
 from mnist_exp.errors import RequestError
 from mnist_exp.inference import decode
 from mnist_exp.inference.decoding import WORKING_SIDE
+from mnist_exp.inference.ink import find_ink
 
 SEVEN = draw(STROKES[7])
 EXPECTED = SEVEN.astype(np.float32) / 255
@@ -54,6 +55,26 @@ def test_every_form_and_colour_mode(form, mode):
     assert grey.dtype == np.float32
     assert grey.shape == SEVEN.shape
     assert close(grey)
+
+
+@pytest.mark.parametrize(
+    ("ink", "ground"),
+    [
+        ((220, 30, 30), (40, 120, 40)),
+        ((90, 120, 250), (128, 128, 128)),
+        ((255, 230, 0), (255, 255, 255)),
+        ((0, 0, 0), (250, 250, 240)),
+    ],
+)
+@pytest.mark.parametrize(("form", "mode"), [("PNG", "RGB"), ("JPEG", "RGB"), ("PNG", "RGBA")])
+def test_ink_as_light_as_its_ground_is_found(ink, ground, form, mode):
+    cover = (1 - EXPECTED)[..., None]
+    pixels = cover * np.array(ink) + (1 - cover) * np.array(ground)
+    image = Image.fromarray(pixels.round().astype(np.uint8)).convert(mode)
+    found = find_ink(decode(encoded(image, form), "x"))
+    assert found is not None
+    drawn = cover[..., 0] > 0.5
+    assert ((found > 0.5) != drawn).sum() < 0.05 * drawn.sum()
 
 
 def test_a_drawing_on_a_transparent_ground():

@@ -22,6 +22,7 @@ def test_lines_are_read_one_after_the_other():
     found = segment(ink_of(np.concatenate([upper, lower])))
     middle = len(upper)
     assert [part.box.top > middle for part in found] == [False, False, True, True]
+    assert [part.line for part in found] == [0, 0, 1, 1]
 
 
 def test_a_line_that_climbs_is_one_line():

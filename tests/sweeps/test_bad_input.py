@@ -23,10 +23,14 @@ SMALL = ["data=digits", "training=smoke", "model=mlp"]
             ["-m", "seed=0,-1", "training.epochs=0,1", "optimizer=adma,sgd"],
             ["seed: Expected", "training.epochs: Expected", "Did you mean 'adam'?"],
         ),
+        (
+            ["-m", "search=tpe", "search.trails=3", "optimizer.learning_rate=interval(2,1)"],
+            ["Did you mean 'search.trials'?", "whose first end is below"],
+        ),
         (["-m", "model=glob(resnet*)"], ["model", "resnet*"]),
         (["-m", "seed=0,1", "sweep.name=a/b c"], ["sweep.name", "letters, digits, '.'", "null"]),
     ],
-    ids=["empty", "log", "interval", "no-m", "read-only", "several", "glob", "name"],
+    ids=["empty", "log", "interval", "no-m", "read-only", "several", "search", "glob", "name"],
 )
 def test_refused(arguments, words, folder):
     refused = folder.train(*SMALL, *arguments, code=2)

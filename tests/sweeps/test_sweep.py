@@ -55,7 +55,7 @@ def test_what_is_done_does_not_run_again(grid):
 
 def test_a_grid_grows(grid):
     dry = grid.folder.train("-m", *grid.overrides, "seed=0,1", "--dry-run")
-    assert "Sweep grid: 6 of 12 done, running 6" in dry.stderr
+    assert "Sweep grid: 6 of 12 done, 6 to do" in dry.stderr
     _, first, second, *_ = dry.stdout.splitlines()
     reached = grid.folder.jobs()[0]
     assert first.startswith("  0  cnn       bfloat16   0     ")
@@ -64,7 +64,7 @@ def test_a_grid_grows(grid):
     assert second.split() == ["6", "cnn", "bfloat16", "1", "to", "do"]
     assert max(map(len, dry.stdout.splitlines())) <= 80
     grown = grid.folder.train("-m", *GROWN)
-    assert "Sweep grid: 2 of 4 done, running 2" in grown.stderr
+    assert "Sweep grid: 2 of 4 done, 2 to do" in grown.stderr
     finished = grid.folder.finished()
     assert list(finished) == list(range(8))
     assert grid.finished.items() <= finished.items()
@@ -81,7 +81,7 @@ def test_what_older_code_finished_is_kept_until_it_is_asked_for(grid):
     assert "Sweep grid: 4 jobs" in everything.stderr
     assert everything.stdout.count("  to do again, finished before\n") == 4
     again = grid.folder.train("-m", *GROWN, "sweep.rerun=stale")
-    assert "Sweep grid: 3 of 4 done, running 1" in again.stderr
+    assert "Sweep grid: 3 of 4 done, 1 to do" in again.stderr
     same = [run for run in grid.folder.runs() if run.tags[KEY_TAG] == old.tags[KEY_TAG]]
     assert len(same) == len(grid.folder.runs()) - 7 == 2
     first, second = map(grid.folder.results, same)
