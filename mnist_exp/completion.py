@@ -115,11 +115,34 @@ def answer(command: click.Command, instruction: str) -> int:
     return 0
 
 
-def run_items(incomplete: str) -> list[CompletionItem]:
-    """Returns the runs whose name begins so."""
+def run_items(incomplete: str, *, finished: bool = True) -> list[CompletionItem]:
+    """Returns the runs whose name begins so.
+
+    Args:
+        incomplete: the beginning.
+        finished: whether those that finished are among them.
+    """
     from mnist_exp.listing import run_names
 
-    return [CompletionItem(name) for name in run_names() if name.startswith(incomplete)]
+    return _beginning_so(run_names(finished=finished), incomplete)
+
+
+def sweep_items(incomplete: str) -> list[CompletionItem]:
+    """Returns the sweeps whose name begins so."""
+    from mnist_exp.lookup import open_index, sweep_names
+
+    return _beginning_so(sweep_names(open_index()), incomplete)
+
+
+def data_items(incomplete: str, also: Sequence[str] = ()) -> list[CompletionItem]:
+    """Returns the data sets, and other names, that begin so."""
+    from mnist_exp.data import DATASETS
+
+    return _beginning_so([*DATASETS, *also], incomplete)
+
+
+def _beginning_so(names: Sequence[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def flag_items(incomplete: str) -> list[CompletionItem]:

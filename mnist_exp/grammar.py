@@ -62,12 +62,54 @@ class RunArgument(click.ParamType[str]):
 
     name = "run"
 
+    def __init__(self, *, finished: bool = True) -> None:
+        """Takes any run.
+
+        Args:
+            finished: whether runs that finished are offered too.
+        """
+        self._finished = finished
+
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
         """Returns the runs that the index knows."""
         del ctx, param
         from mnist_exp.completion import run_items
 
-        return run_items(incomplete)
+        return run_items(incomplete, finished=self._finished)
+
+
+class SweepName(click.ParamType[str]):
+    """The name of a sweep."""
+
+    name = "sweep"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        """Returns the sweeps that the index knows."""
+        del ctx, param
+        from mnist_exp.completion import sweep_items
+
+        return sweep_items(incomplete)
+
+
+class DataName(click.ParamType[str]):
+    """The name of a data set."""
+
+    name = "data"
+
+    def __init__(self, *also: str) -> None:
+        """Takes any name.
+
+        Args:
+            *also: what is offered beside the data sets.
+        """
+        self._also = also
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        """Returns the names."""
+        del ctx, param
+        from mnist_exp.completion import data_items
+
+        return data_items(incomplete, self._also)
 
 
 class OverrideArgument(click.ParamType[str]):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.lookup import open_index, refreshed_index
+from mnist_exp.lookup import open_index, refreshed_index, runs_of_sweep
+from mnist_exp.sweeps.results import DONE
 from mnist_exp.tracking import RunRecord, preflight, recover, resolve
 from mnist_exp.tracking.attempt import first_line
 from mnist_exp.tracking.recovery import waiting
@@ -32,6 +33,7 @@ RESULTS = {
 }
 PIPED_COLUMNS = 200
 TITLES = ("run", "outcome", "data", "model", "val %", "test % (95 %)", "fit s", "age")
+DISPENSABLE = ("fit s", "age", "data", "val %", "model", "outcome")  # the first of them first
 RIGHT = ("val %", "fit s", "age")
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
@@ -49,9 +51,16 @@ class Row(NamedTuple):
     age: str
 
 
-def run_names() -> list[str]:
-    """Returns what a RUN argument can be, as the index knew it last; MLflow is not asked."""
-    return [*SELECTORS, *(run.name for run in open_index().runs())]
+def run_names(*, finished: bool = True) -> list[str]:
+    """Returns what a RUN argument can be, as the index knew it last; MLflow is not asked.
+
+    Args:
+        finished: whether runs that finished are among them; else only what `resume` takes.
+    """
+    runs = open_index().runs()
+    if finished:
+        return [*SELECTORS, *(run.name for run in runs)]
+    return ["latest", *(run.name for run in runs if run.outcome not in DONE)]
 
 
 def rows(runs: Iterable[RunRecord], now: datetime | None = None) -> list[Row]:
@@ -70,16 +79,23 @@ def table(rows: Sequence[Row], width: int = 80) -> "Table":
 
     Args:
         rows: at least one.
-        width: in characters; where the data do not fit, they take the place of the seconds of fit.
+        width: in characters; columns of `DISPENSABLE` are left out until the others fit.
     """
     from rich.table import Table
 
     columns = dict(zip(TITLES, zip(*rows, strict=True), strict=True))
     if len({*columns["data"]} - {""}) <= 1:
         del columns["data"]
-    elif sum(max(map(len, (title, *texts))) + 2 for title, texts in columns.items()) - 2 > width:
-        del columns["fit s"]
+    hidden = []
+    for name in DISPENSABLE:
+        needed = sum(max(map(len, (title, *texts))) + 2 for title, texts in columns.items()) - 2
+        if needed > width and name in columns:
+            del columns[name]
+            hidden.append(name)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    if hidden:
+        table.caption = f"No room for {', '.join(hidden)}; a wider terminal has all."
+        table.caption_justify = "left"
     for title in columns:
         table.add_column(title, justify="right" if title in RIGHT else "left", no_wrap=True)
     for texts in zip(*columns.values(), strict=True):
@@ -87,7 +103,7 @@ def table(rows: Sequence[Row], width: int = 80) -> "Table":
     return table
 
 
-def newest(limit: int, *, rebuild: bool = False) -> list[RunRecord]:
+def newest(limit: int, sweep: str | None = None, *, rebuild: bool = False) -> list[RunRecord]:
     """Returns the newest runs, after what a crash or an outage left behind was put right.
 
     Where MLflow does not answer, it says so on stderr and returns what is known, if anything is;
@@ -95,10 +111,12 @@ def newest(limit: int, *, rebuild: bool = False) -> list[RunRecord]:
 
     Args:
         limit: how many.
+        sweep: the name of a sweep, whose runs they are; None for all runs.
         rebuild: whether to read all of MLflow again, not only what is new.
 
     Raises:
-        RequestError: the store cannot be read, and nothing is known of it.
+        RequestError: the store cannot be read, and nothing is known of it, or there is no such
+            sweep.
     """
     index, problem = refreshed_index(rebuild=rebuild)
     runs = index.runs(limit)
@@ -113,7 +131,7 @@ def newest(limit: int, *, rebuild: bool = False) -> list[RunRecord]:
         click.echo(f"{index.uri} does not answer ({reason}); this is what was known.", err=True)
     if unsent:
         click.echo(unsent, err=True)
-    return runs
+    return runs if sweep is None else runs_of_sweep(sweep, index)[:limit]
 
 
 def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:

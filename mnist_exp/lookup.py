@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_exp.errors import RequestError
+from mnist_exp.errors import RequestError, nearest
+from mnist_exp.sweeps.membership import SWEEP_TAG
 from mnist_exp.tracking import Index, RunRecord, Store, preflight, recover, resolve, select
 from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.store import unreachable
@@ -68,6 +69,27 @@ def find(selector: str) -> Found:
     if problem is not None:
         raise unreachable(index.uri, problem) from problem
     return Found(select(selector, index.runs(), index), index)
+
+
+def runs_of_sweep(sweep: str, index: Index) -> list[RunRecord]:
+    """Returns the runs of a sweep's jobs, newest first.
+
+    Raises:
+        RequestError: there is no such sweep.
+    """
+    found = [run for run in index.tagged(SWEEP_TAG, sweep) if not run.is_sweep]
+    if not found:
+        names = sweep_names(index)
+        known = f" There are {', '.join(names)}." if names else " There is none."
+        raise RequestError(
+            f"Expected the name of a sweep. Received: {sweep}.{nearest(sweep, names)}{known}"
+        )
+    return found
+
+
+def sweep_names(index: Index) -> list[str]:
+    """Returns the names of the sweeps that have runs."""
+    return sorted({run.tags[SWEEP_TAG] for run in index.runs() if SWEEP_TAG in run.tags})
 
 
 def require_finished(run: RunRecord) -> None:

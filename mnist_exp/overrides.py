@@ -24,8 +24,24 @@ def complete(words: Sequence[str], incomplete: str) -> list[str]:
     earlier, comma, last = value.rpartition(",")
     asked = f"{key}{equals}{last}"
     found = _ask_hydra([*words, asked], _config_dir(words))
+    if "." in key:
+        found = _known_to_the_schema(key, asked, found)
     given = f"{key}{equals}{earlier}{comma}"
     return [given + match.removeprefix(f"{key}{equals}") for match in found if match != asked]
+
+
+def _known_to_the_schema(key: str, asked: str, found: Sequence[str]) -> list[str]:
+    """Returns Hydra's answers for a key within a section, corrected.
+
+    Hydra takes a list for a section, and knows of a value only what it is now.
+    """
+    from mnist_exp.config.report import named_values, takes_list
+
+    answers = [f"{one[:-1]}=" if takes_list(one.removesuffix(".")) else one for one in found]
+    if "=" in asked:
+        values = (f"{key}={value}" for value in named_values(key))
+        answers += [value for value in values if value.startswith(asked)]
+    return list(dict.fromkeys(answers))
 
 
 def _config_dir(words: Sequence[str]) -> str | None:

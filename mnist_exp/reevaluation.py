@@ -121,9 +121,11 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
             f"{nearest(name, names)}"
         )
     if overrides and name is None:
+        group, _, option = overrides[0].partition("=")
+        example = f"--data {option}" if group == "data" and option in names else "--data idx"
         raise RequestError(
             f"Expected --data NAME before data.root=FOLDER. Received: {' '.join(overrides)}. "
-            "Name the data, such as --data idx."
+            f"Name the data, such as {example}."
         )
     for text in overrides:
         key, _, value = text.partition("=")

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_exp.export.formats import FORMATS
-from mnist_exp.grammar import PROGRAM, HandWritten, OverrideArgument, RunArgument, Train, Verbs
+from mnist_exp.grammar import (
+    PROGRAM,
+    DataName,
+    HandWritten,
+    OverrideArgument,
+    RunArgument,
+    SweepName,
+    Train,
+    Verbs,
+)
 from mnist_exp.help_pages import COMPLETION_HELP, TRAIN_HELP
 
 if TYPE_CHECKING:
@@ -36,7 +45,7 @@ def train(arguments: tuple[str, ...], *, dry_run: bool) -> None:
 
 
 @cli.command()
-@click.argument("run", type=RunArgument())
+@click.argument("run", type=RunArgument(finished=False))
 def resume(run: str) -> None:
     """Continues a run that was cut off, from its last checkpoint.
 
@@ -52,6 +61,7 @@ def resume(run: str) -> None:
 @click.argument("run", type=RunArgument())
 @click.option(
     "--data",
+    type=DataName("mnist_c", "drawings"),
     metavar="NAME",
     help="mnist, digits, idx, mnist_c or drawings; the run's own data by default.",
 )
@@ -77,9 +87,19 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
 @cli.command()
 @click.argument("runs", nargs=-1, type=RunArgument(), metavar="[RUN ...]")
 @click.option(
-    "--sweep", "sweeps", multiple=True, metavar="NAME", help="The runs of a sweep, or of several."
+    "--sweep",
+    "sweeps",
+    type=SweepName(),
+    multiple=True,
+    metavar="NAME",
+    help="The runs of a sweep, or of several.",
 )
-@click.option("--data", metavar="NAME", help="The runs on mnist, digits, or other data.")
+@click.option(
+    "--data",
+    type=DataName(),
+    metavar="NAME",
+    help="The runs on mnist, digits, or other data.",
+)
 @click.option("--markdown", is_flag=True, help="Prints Markdown.")
 @click.option("--csv", "as_csv", is_flag=True, help="Prints CSV, with unrounded numbers.")
 @click.option(
@@ -243,15 +263,16 @@ def promote(run: str, *, force: bool) -> None:
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs."
 )
+@click.option("--sweep", type=SweepName(), metavar="NAME", help="Those of one sweep.")
 @click.option(
     "--rebuild", is_flag=True, help="Reads all of MLflow again: after old runs were changed there."
 )
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known of them, as JSON.")
-def runs(limit: int, *, rebuild: bool, as_json: bool) -> None:
+def runs(limit: int, sweep: str | None, *, rebuild: bool, as_json: bool) -> None:
     """Lists the newest runs, one line each, with accuracy on validation and test."""
     from mnist_exp import listing
 
-    listing.show(listing.newest(limit, rebuild=rebuild), as_json=as_json)
+    listing.show(listing.newest(limit, sweep, rebuild=rebuild), as_json=as_json)
 
 
 @cli.command()

@@ -64,8 +64,19 @@ def test_data_are_told_where_they_differ():
 
     assert "data" not in titles("mnist", "mnist", "")
     assert titles("mnist", "digits") == list(listing.TITLES)
-    narrow = titles("mnist", "digits", width=50)
-    assert narrow == [title for title in listing.TITLES if title != "fit s"]
+
+
+def test_a_narrow_terminal_has_fewer_columns_and_whole_names():
+    text = io.StringIO()
+    metrics = {"chosen/val_accuracy": 0.991, "test/accuracy": 0.99, "time/fit_seconds": 1234.5}
+    runs = [record(seconds, name="deep_cnn-abcdef", metrics=metrics) for seconds in (0, 1)]
+    shown = listing.table(listing.rows(runs, NOW), 40)
+    Console(file=text, width=40).print(shown)
+    header, first, _, *note = text.getvalue().splitlines()
+    assert "fit s" not in header
+    assert first.split()[0] == "deep_cnn-abcdef"
+    assert "99.00" in first
+    assert "No room for fit s" in note[0]
 
 
 def test_names_of_an_empty_store_are_the_words():

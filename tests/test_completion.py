@@ -10,6 +10,7 @@ import pytest
 
 from mnist_exp.overrides import complete
 
+DATA = ["mnist", "digits", "idx"]
 COMMAND = [sys.executable, "-m", "mnist_exp"]
 
 
@@ -34,7 +35,12 @@ def ask(line, shell="bash"):
         ([], "model=dee", {"model=deep_cnn"}),
         ([], "training.ep", {"training.epochs="}),
         (["training=smoke"], "training.epochs=", {"training.epochs=1"}),
-        (["model=mlp"], "model.h", {"model.hidden_units."}),
+        (["model=mlp"], "model.h", {"model.hidden_units="}),
+        ([], "training.prec", {"training.precision="}),
+        ([], "training.precision=b", {"training.precision=bfloat16"}),
+        (["-m"], "model.activation=relu,s", {"model.activation=relu,silu"}),
+        ([], "model.batch_norm=", {"model.batch_norm=true", "model.batch_norm=false"}),
+        ([], "training.weight_averaging=n", {"training.weight_averaging=null"}),
         (["experiment=fast"], "optimizer.learning_rate=", {"optimizer.learning_rate=0.01"}),
         (["-m"], "model=cnn,ml", {"model=cnn,mlp"}),
         (["-m", "model=cnn,mlp"], "see", {"seed="}),
@@ -68,6 +74,9 @@ def test_verbs_runs_and_flags_are_completed():
     assert "--config-dir" in ask("mnist-exp train --c")
     assert "--dry-run" in ask("mnist-exp train -m --d")
     assert ask("mnist-exp completion z") == ["zsh", ""]
+    assert ask("mnist-exp resume ") == ["latest", ""]  # there is nothing that was cut off
+    assert ask("mnist-exp evaluate best --data ") == [*DATA, "mnist_c", "drawings", ""]
+    assert ask("mnist-exp compare --data ") == [*DATA, ""]
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

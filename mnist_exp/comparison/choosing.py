@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from mnist_exp.errors import RequestError, nearest
 from mnist_exp.evidence import Evidence, EvidenceError, Predictions
-from mnist_exp.lookup import refreshed_index
-from mnist_exp.sweeps.membership import SWEEP_TAG
+from mnist_exp.lookup import refreshed_index, runs_of_sweep
 from mnist_exp.tracking import Index, RunRecord, Store, select
 from mnist_exp.tracking.attempt import first_line
 from mnist_exp.tracking.records import DATA_TAG
+from mnist_exp.tracking.store import unreachable
 from mnist_exp.wording import printable
 
 EXAMPLES = 3  # runs that are named where many are left out for one reason
@@ -51,7 +51,7 @@ def choose(
     named = _named(selectors, index, choice) if selectors else []
     choice.runs += named
     for sweep in sweeps:
-        choice.runs += _of_sweep(sweep, index)
+        choice.runs += runs_of_sweep(sweep, index)
     if not selectors and not sweeps:
         choice.runs += index.runs()
         _drop(choice, {run.run_id: _MEMBER for run in choice.runs if run.is_member})
@@ -63,11 +63,14 @@ def choose(
     found = {run.run_id for run in choice.runs}
     choice.complete = len(named) == len(selectors) and all(run.run_id in found for run in named)
     if not choice.runs:
+        if problem is not None and not index.runs():
+            raise unreachable(index.uri, problem) from problem
         nothing = (
             "Expected at least one run that finished, to compare. Received: none; "
             "`mnist-exp runs` lists the runs."
         )
-        raise RequestError("\n".join([nothing, *choice.left_out]))
+        unknown = selectors and not named and not sweeps  # which the lines say already
+        raise RequestError("\n".join([*([] if unknown else [nothing]), *choice.left_out]))
     return choice
 
 
@@ -79,17 +82,6 @@ def _named(selectors: Sequence[str], index: Index, choice: Choice) -> list[RunRe
             found.append(select(selector, known, index))
         except RequestError as problem:
             choice.left_out.append(str(problem))
-    return found
-
-
-def _of_sweep(sweep: str, index: Index) -> list[RunRecord]:
-    found = [run for run in index.tagged(SWEEP_TAG, sweep) if not run.is_sweep]
-    if not found:
-        names = sorted({run.tags[SWEEP_TAG] for run in index.runs() if SWEEP_TAG in run.tags})
-        known = f" There are {', '.join(names)}." if names else " There is none."
-        raise RequestError(
-            f"Expected the name of a sweep. Received: {sweep}.{nearest(sweep, names)}{known}"
-        )
     return found
 
 

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -131,6 +132,26 @@ def takes_list(key: str) -> bool:
     field = Config.model_fields.get(section)
     of_models = (model.model_fields.get(name) for model in _models(field and field.annotation))
     return any(f and "a list of" in describe(f.annotation, f.metadata) for f in of_models)
+
+
+def named_values(key: str) -> list[str]:
+    """Returns the values of a dotted key that have names, `true` and `null` among them."""
+    section, _, name = key.partition(".")
+    field = Config.model_fields.get(section)
+    of_models = (model.model_fields.get(name) for model in _models(field and field.annotation))
+    return list(dict.fromkeys(text for f in of_models if f for text in _names_in(f.annotation)))
+
+
+def _names_in(annotation: Any) -> Iterator[str]:
+    if get_origin(annotation) is Literal:
+        yield from map(str, get_args(annotation))
+    elif get_origin(annotation) in (Annotated, Union, UnionType):
+        for part in get_args(annotation):
+            yield from _names_in(part)
+    elif annotation is bool:
+        yield from ("true", "false")
+    elif annotation is NoneType:
+        yield "null"
 
 
 def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mnist_exp import origin, provenance
 from mnist_exp.config import flatten
@@ -14,8 +15,10 @@ from mnist_exp.sweeps.launches import Fleet, PlannedJob, planned_folder
 from mnist_exp.sweeps.ledger import Ledger
 from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.results import DONE, JobResult, objective
+from mnist_exp.sweeps.space import Space
 from mnist_exp.tracking import RunRecord, journal
 from mnist_exp.tracking.records import CODE_TAG
+from mnist_exp.wording import counted
 
 
 class Agenda:
@@ -159,7 +162,9 @@ class Agenda:
         jobs = search.trials * seeds
         what = f"{search.name} search, {search.trials} trials"
         what += f" of {seeds} seeds" if seeds > 1 else ""
-        what += " in the first round" if search.name == "halving" else ""
+        if search.name == "halving":
+            what = f"halving search, {self._rounds(search, space)}"
+            what += f", each with {seeds} seeds" if seeds > 1 else ""
         known = len(self._ledger.latest())
         what += f", {known} runs so far" if known else ""
         like = self._ledger.seconds_of_like(flatten(origin.settled(self._plan.config)))
@@ -167,6 +172,20 @@ class Agenda:
             return f"Sweep {self._plan.name}: {what}"
         left = max(0, jobs - known)
         return f"Sweep {self._plan.name}: {what}{self._about(like[0] * left, left)}"
+
+    def _rounds(self, search: Any, space: Space) -> str:
+        """Returns the rounds of a halving search in words."""
+        from mnist_exp.sweeps.halving import Halving  # it imports Optuna, which a grid need not
+
+        epochs = self._plan.config.training.epochs
+        first, *others = Halving(search, space, epochs).rounds
+        words = f"{counted(first[0], 'trial')} with {counted(first[1], 'epoch')}"
+        for trials, length in others:
+            words += f", then the best{f' {trials}' if trials > 1 else ''} with {length}"
+        if not others:
+            words += ", and no second round: for one, training.epochs has to be at least "
+            words += f"{search.reduction * search.min_epochs}, and search.trials 2"
+        return words
 
     def _about(self, seconds: float, jobs: int) -> str:
         """Returns how long jobs take that run some at once."""

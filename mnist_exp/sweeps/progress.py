@@ -3,6 +3,7 @@
 Jobs are watched in their journals, because a launcher answers only when all of them have ended.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -128,7 +129,7 @@ class Progress:
     def _line(self, result: JobResult) -> str:
         done = len(self._results)
         what = {
-            "finished": f"validation {objective(result):.2%}",
+            "finished": f"validation {objective(result):.2%}" + _diverged(result),
             "pruned": f"pruned after epoch {max(result.epochs, default=0)}",
             "failed": f"failed: {result.reason}",
             "killed": f"killed: {result.reason}",
@@ -196,3 +197,8 @@ def _epoch(entries: Sequence[events.Event]) -> str:
     accuracy = last.get(records.VALIDATION)
     reached = "" if accuracy is None else f", validation {accuracy:.2%}"
     return f"epoch {epoch}{reached}"
+
+
+def _diverged(result: JobResult) -> str:
+    loss = result.metrics.get("train/loss", 0.0)
+    return "" if math.isfinite(loss) else ", diverged"

@@ -1,11 +1,13 @@
 """Work that may fail in any way, MLflow's or its libraries', without harm to whoever asked."""
 
 import logging
+import re
 from types import TracebackType
 from typing import Self
 
 _LOG = logging.getLogger(__name__)
 _LINE_CHARACTERS = 200
+_NO_CONNECTION = re.compile(r"Caused by .*\[Errno -?\d+\] ([^'\")]+)")
 
 
 class Attempt:
@@ -39,4 +41,7 @@ class Attempt:
 def first_line(problem: BaseException) -> str:
     """Returns what an error says, in one line of a bearable length."""
     text = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+    cause = _NO_CONNECTION.search(text)
+    if cause is not None:  # urllib3 buries it under the names of its classes
+        return cause[1]
     return text if len(text) <= _LINE_CHARACTERS else text[: _LINE_CHARACTERS - 3] + "..."

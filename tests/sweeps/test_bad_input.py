@@ -58,6 +58,17 @@ def test_a_dry_run_tells_what_is_at_work_elsewhere(folder):
     assert folder.is_left_alone()
 
 
+def test_a_dry_run_of_halving_tells_its_rounds(folder):
+    halving = [*SMALL, "-m", "--dry-run", "search=halving", "model.dropout=interval(0,0.5)"]
+    three = folder.train(*halving, "training.epochs=9", "search.trials=9", "seed=0,1")
+    rounds = (
+        "9 trials with 1 epoch, then the best 3 with 3, then the best with 9, each with 2 seeds"
+    )
+    assert rounds in three.stderr
+    one = folder.train(*halving, "training.epochs=2", "search.trials=4")
+    assert "no second round: for one, training.epochs has to be at least 3" in one.stderr
+
+
 def test_a_dry_run_of_a_search_knows_no_jobs(folder):
     rates = "optimizer.learning_rate=interval(0.001,0.1)"
     dry = folder.train(*SMALL, "-m", "--dry-run", "search=random", rates)

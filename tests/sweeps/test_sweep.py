@@ -53,6 +53,14 @@ def test_what_is_done_does_not_run_again(grid):
     assert grid.folder.finished() == grid.finished
 
 
+def test_the_runs_of_a_sweep_are_listed(grid):
+    listed = grid.folder.end(grid.folder.start("runs", "--sweep", "grid"), 0).stdout.splitlines()
+    names = {run.name for run in grid.folder.jobs().values()}
+    assert {line.split()[0] for line in listed[1:]} == names
+    unknown = grid.folder.end(grid.folder.start("runs", "--sweep", "gird"), 2)
+    assert "Did you mean 'grid'? There are grid." in unknown.stderr
+
+
 def test_a_grid_grows(grid):
     dry = grid.folder.train("-m", *grid.overrides, "seed=0,1", "--dry-run")
     assert "Sweep grid: 6 of 12 done, 6 to do" in dry.stderr
