@@ -14,6 +14,7 @@ from mnist_exp.statistics import wilson_interval
 from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL
+from mnist_exp.wording import counted
 
 # Of the weights that were kept; runs made elsewhere may have the last epoch's only.
 VALIDATION_METRICS = ("chosen/val_accuracy", "val/accuracy")
@@ -56,8 +57,8 @@ def _best(runs: Sequence[RunRecord]) -> RunRecord:
     if not measured:
         raise RequestError(
             f"Expected a finished run with {VALIDATION_METRICS[-1]} for 'best'. Received: "
-            f"{len(runs)} runs without. Train one with data.validation_images above 0, or name "
-            "a run."
+            f"{counted(len(runs), 'run')} without. Train one with data.validation_images above 0, "
+            "or name a run."
         )
     return max(measured, key=lambda run: (_least(run), _validation(run)))
 
