@@ -16,8 +16,14 @@ from mnist_exp.fitting import CHECKPOINT, Pruned, Stops
 from mnist_exp.hydra_loader import typed_flags
 from mnist_exp.lookup import Found, find
 from mnist_exp.story import Run
-from mnist_exp.tracking import Recorder, events
-from mnist_exp.tracking.records import CODE_TAG, ENSEMBLE_TAG, FAILURE_TAG, JOB_ID_TAG
+from mnist_exp.tracking import Recorder, events, journal
+from mnist_exp.tracking.records import (
+    CODE_TAG,
+    ENSEMBLE_TAG,
+    FAILURE_TAG,
+    JOB_ID_TAG,
+    SPACE_TAG,
+)
 
 LOG = "log.txt"
 OUTPUTS = "outputs"
@@ -118,14 +124,14 @@ def resume_in(
         stops: asked after each epoch whether to cut the run off.
     """
     code = provenance.code()
-    recorder = Recorder.resume(job_dir)
-    config = from_record(recorder.started.config)
+    config = from_record(journal.start_of(job_dir).config)
+    typed = _typed(job_dir) if overrides is None else overrides
+    recorder = Recorder.resume(job_dir)  # what refuses the run comes before: this is on record
     if code.sha256 != recorder.started.tags[CODE_TAG]:
         console.Reporter().say(
             "The code has changed since this run began: its end may not be what it would have been."
         )
     recorder.tags(origin.code_tags(code))
-    typed = _typed(job_dir) if overrides is None else overrides
     return _recorded(recorder, config, code, typed, callbacks=callbacks, stops=stops)
 
 
@@ -144,7 +150,7 @@ def _typed(job_dir: Path) -> list[str]:
 
 def _job_folder(selector: str) -> Path:
     if Path(selector).is_dir():
-        return Path(selector)
+        return _of_a_run(Path(selector))
     found = find(selector)
     record = found.record
     if record.is_member:
@@ -157,6 +163,22 @@ def _job_folder(selector: str) -> Path:
             "itself: `mnist-exp resume FOLDER`."
         )
     return folder
+
+
+def _of_a_run(job_dir: Path) -> Path:
+    """Returns a job folder, unless it is a sweep's or that of a part of another run."""
+    start = journal.start_of(job_dir)
+    if SPACE_TAG in start.tags:
+        raise RequestError(
+            f"Expected the job folder of a run. Received: {job_dir}, that of the sweep "
+            f"{start.run_name}. The same `mnist-exp train -m` command goes on with it."
+        )
+    if ENSEMBLE_TAG in start.tags:
+        raise RequestError(
+            f"Expected a run that is no part of another. Received: {job_dir}, a member of an "
+            f"ensemble, which goes on with it: `mnist-exp resume {OUTPUTS}/{start.parent_job_id}`."
+        )
+    return job_dir
 
 
 def _no_run_of_its_own(found: Found) -> RequestError:

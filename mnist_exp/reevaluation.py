@@ -18,6 +18,7 @@ from mnist_exp.errors import ExperimentError, RequestError, nearest
 from mnist_exp.evaluation import evaluate as measure
 from mnist_exp.evidence import Evidence
 from mnist_exp.lookup import Found, find, require_finished
+from mnist_exp.recorded import placed
 from mnist_exp.story import test_metrics
 from mnist_exp.tracking import Point, events
 from mnist_exp.tracking.attempt import Attempt, first_line
@@ -216,7 +217,11 @@ def _own_data(subject: Subject, overrides: Sequence[str] = ()) -> data.Splits:
         RequestError: these are other data.
     """
     config = subject.config
-    splits = _named_data(config.data.name, overrides) if overrides else _load(config)
+    if overrides:
+        splits = _named_data(config.data.name, overrides)
+    else:
+        evidence = Evidence(subject.found.record, subject.found.store.uri)
+        splits = _load(placed(evidence, config))
     classifier.require_own_data(
         subject.found.record,
         splits,

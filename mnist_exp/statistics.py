@@ -95,11 +95,14 @@ def summarize(accuracies: Sequence[float], images: int) -> Summary:
         images: That each was measured on, at least 1.
 
     Returns:
-        Of several, Student's t interval of the mean, cut to [0, 1]; of one, Wilson's interval.
+        Of several, Student's t interval of the mean, cut to [0, 1]; of one, Wilson's interval, and
+        of several that agree by chance, of which no interval of width 0 follows.
     """
     if len(accuracies) == 1:
         return Summary(accuracies[0], None, *wilson_interval(round(accuracies[0] * images), images))
     mean, deviation = _mean_and_deviation(accuracies)
+    if not deviation:
+        return Summary(mean, deviation, *wilson_interval(round(mean * images), images))
     low, high = mean_interval(accuracies)
     return Summary(mean, deviation, max(0.0, low), min(1.0, high))
 

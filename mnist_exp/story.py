@@ -82,13 +82,13 @@ def tell(recorder: Recorder, config: Config, overrides: Sequence[str], train: Tr
 def _data(recorder: Recorder, config: Config) -> data.Splits:
     """Loads the data and records which they are."""
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
+    _check_same_data(recorder.job_dir, splits.digest)
     recorder.dataset(
         name=splits.name,
         digest=splits.digest[:36],
         source=splits.source,
         sizes={name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
     )
-    _check_same_data(recorder.job_dir, splits.digest)
     recorder.tags({DATA_TAG: splits.digest})
     return splits
 

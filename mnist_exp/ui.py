@@ -43,7 +43,8 @@ def serve(uri: str, experiment: str, host: str, port: int) -> None:
     arguments += ["--host", host, "--port", str(port), "--workers", "1"]
     for name, value in SERVER_SETTINGS.items():
         os.environ.setdefault(name, value)
-    click.echo(f"The MLflow UI of {uri} (Ctrl-C ends it):\n  http://{host}:{port}{page}")
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"The MLflow UI of {uri} (Ctrl-C ends it):\n  http://{shown}:{port}{page}")
     from mlflow.cli import cli
 
     cli(["ui", *arguments])
@@ -58,8 +59,9 @@ def _point_to(uri: str, experiment: str) -> None:
 
 
 def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.create_server((host, port)):
+        with socket.create_server((host, port), family=family):
             pass
     except OSError as error:
         raise RequestError(

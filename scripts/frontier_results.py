@@ -65,14 +65,8 @@ class Result:
 
     @property
     def accuracy(self) -> Summary:
-        """Returns the mean over seeds with its 95 % interval.
-
-        It is Wilson's, of one seed's images, and has no deviation, where there is one seed; and
-        where all agree by chance, of which no interval of width 0 follows.
-        """
-        images = self.trials[0].test_images
-        summary = summarize([trial.accuracy for trial in self.trials], images)
-        return summary if summary.deviation else summarize([summary.mean], images)
+        """Returns the mean over seeds with its 95 % interval; of one seed, that of its images."""
+        return summarize([trial.accuracy for trial in self.trials], self.trials[0].test_images)
 
     @property
     def command_seconds(self) -> float:

@@ -237,6 +237,9 @@ def test_it_goes_on_where_it_was_cut_off(number, member, text, finished, sealed_
     listed = mnist_exp(folder, "runs").stdout.splitlines()[1:]
     assert "killed" in listed[-1]  # the ensemble
     assert ("killed" in listed[0]) == (text != '"event": "end"')
+    part = mnist_exp(folder, "resume", str(job_dir / "members" / "0"))
+    assert part.returncode == 2
+    assert "a member of an ensemble, which goes on with it: `mnist-exp resume outp" in part.stderr
     resumed = mnist_exp(folder, "resume", "latest")
     assert resumed.returncode == 0, resumed.stderr
     check_like_uninterrupted(folder, finished)

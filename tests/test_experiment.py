@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -290,6 +291,41 @@ def test_a_model_measured_again(sealed_environment):
         assert metrics[f"evaluate/mnist/{name}"] == metrics[f"test/{name}"]
         assert f"evaluate/digits/{name}" in metrics
     assert f"{metrics['test/accuracy']:.2%}" in again.stdout
+
+
+def test_data_that_were_moved_are_found_where_they_are_now(sealed_environment, monkeypatch):
+    folder = sealed_environment
+    before, now = folder / "before", folder / "now"
+    before.mkdir()
+    for file in Path(os.environ["MNIST_EXP_DATA"], "mnist").glob("*.gz"):
+        (before / file.name).symlink_to(file)
+    monkeypatch.setenv("MNIST_EXP_DATA", str(before))
+    done = mnist_exp(folder, "train", "model=mlp", "training=smoke", *SLICE)
+    assert done.returncode == 0, done.stderr
+    before.rename(now)
+    monkeypatch.setenv("MNIST_EXP_DATA", str(now))
+    again = mnist_exp(folder, "evaluate", "latest")
+    assert again.returncode == 0, again.stderr
+    exported = mnist_exp(folder, "export", "latest", "--format", "onnx", "--out", "mnist.onnx")
+    assert exported.returncode == 0, exported.stderr
+
+
+def test_a_refused_resume_leaves_the_record_alone(sealed_environment):
+    folder = sealed_environment
+    process = start(folder, "train", *LONG)
+    journal = wait_for(folder, '"step": 2') / "journal.jsonl"
+    process.kill()
+    process.communicate(timeout=60)
+    assert mnist_exp(folder, "runs").returncode == 0  # it is put down as killed
+    first, *others = journal.read_text().splitlines(keepends=True)
+    changed, number = re.subn(r'"batch_size": \d+', '"batch_size": 0', first)
+    assert number == 1
+    journal.write_text("".join([changed, *others]))
+    text = journal.read_text()
+    refused = mnist_exp(folder, "resume", "latest")
+    assert refused.returncode == 2
+    assert "batch_size" in refused.stderr
+    assert journal.read_text() == text
 
 
 def test_a_run_from_python(sealed_environment):

@@ -16,7 +16,7 @@ from mnist_exp.comparison.comparing import Comparison, Row
 from mnist_exp.comparison.groups import differing
 from mnist_exp.errors import ExperimentError
 from mnist_exp.evidence import Evidence, Predictions
-from mnist_exp.reproduction.recorded import local_values
+from mnist_exp.recorded import local_values
 from mnist_exp.tracking import Store
 from mnist_exp.tracking.attempt import Attempt, first_line
 

@@ -59,20 +59,26 @@ def findings(
         One finding per group; None for the first.
     """
     reference = groups[0]
-    found = [_finding(other, reference, predictions) for other in groups[1:]]
+    found = [_finding(other, reference, predictions, LEVEL) for other in groups[1:]]
     tested = [(place, one.p) for place, one in enumerate(found) if one.p is not None]
+    if len(tested) > 1:  # more seeds have to pass Holm's correction as well
+        level = LEVEL / len(tested)
+        found = [_finding(other, reference, predictions, level) for other in groups[1:]]
     adjusted = holm([p for _, p in tested])
     for (place, _), p in zip(tested, adjusted, strict=True):
         found[place] = replace(found[place], adjusted=p)
     return [None, *found]
 
 
-def _finding(group: Group, reference: Group, predictions: Mapping[str, Predictions]) -> Finding:
+def _finding(
+    group: Group, reference: Group, predictions: Mapping[str, Predictions], level: float
+) -> Finding:
     own = {seed_of(run): predictions[run.run_id] for run in group.runs}
     others = {seed_of(run): predictions[run.run_id] for run in reference.runs}
     shared = sorted(own.keys() & others.keys())
     if len(shared) > 1:
-        return _by_seeds([own[seed] for seed in shared], [others[seed] for seed in shared])
+        pairs = [own[seed] for seed in shared], [others[seed] for seed in shared]
+        return _by_seeds(*pairs, level)
     if len(own) == len(others) == 1:
         return _by_images(*own.values(), *others.values())
     if shared:
@@ -82,13 +88,13 @@ def _finding(group: Group, reference: Group, predictions: Mapping[str, Predictio
     return Finding("", means[0] - means[1], None, None, "not tested: no seed in common")
 
 
-def _by_seeds(own: Sequence[Predictions], others: Sequence[Predictions]) -> Finding:
+def _by_seeds(own: Sequence[Predictions], others: Sequence[Predictions], level: float) -> Finding:
     differences = [_accuracy(a) - _accuracy(b) for a, b in zip(own, others, strict=True)]
     mean = math.fsum(differences) / len(differences)
     resolution = 1 / len(own[0].labels)
     p = paired_t_test(differences, resolution)
     deviation = max(standard_deviation(differences), resolution)
-    needed = pairs_needed(mean, deviation, level=LEVEL, most=_MOST_SEEDS)
+    needed = pairs_needed(mean, deviation, level=level, most=_MOST_SEEDS)
     if needed is None:
         remark = f"{_MOST_SEEDS:,} seeds would not tell"
     else:

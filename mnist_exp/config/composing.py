@@ -35,7 +35,7 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed
 
     Args:
         overrides: Hydra overrides, such as `model=mlp` or `training.epochs=2`.
-        config_dir: a folder searched before conf/.
+        config_dir: a folder searched after conf/: it adds options.
 
     Returns:
         The config, the choices and the overrides.
@@ -85,7 +85,7 @@ class Composer:
         """Opens the folders.
 
         Args:
-            config_dir: a folder searched before conf/.
+            config_dir: a folder searched after conf/: it adds options.
             config_name: the primary config; None for `config`.
             config_path: a folder in place of conf/.
         """

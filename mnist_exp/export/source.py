@@ -7,6 +7,7 @@ from mnist_exp import classifier, data, selective
 from mnist_exp.config import from_record
 from mnist_exp.evidence import Evidence
 from mnist_exp.lookup import find, require_finished
+from mnist_exp.recorded import placed
 from mnist_exp.tracking import RunRecord
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def load(selector: str) -> Source:
     found = find(selector)
     run = found.record
     require_finished(run)
-    config = from_record(Evidence(run, found.store.uri).config)
+    evidence = Evidence(run, found.store.uri)
+    config = placed(evidence, from_record(evidence.config))
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
     classifier.require_own_data(
         run, splits, "An export is checked with the images that the run was tested on."

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mnist_exp import job_id, provenance
+from mnist_exp import job_id, provenance, recorded
 from mnist_exp.errors import RequestError
 from mnist_exp.evidence import DIFF, Evidence
 from mnist_exp.lookup import Found, find, require_finished
 from mnist_exp.reproduction import inputs as depends
-from mnist_exp.reproduction import recorded, worktree
+from mnist_exp.reproduction import worktree
 from mnist_exp.reproduction.inputs import Input
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.attempt import Attempt

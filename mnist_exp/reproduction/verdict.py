@@ -114,10 +114,10 @@ def compare(first: Result, second: Result) -> Comparison:
     """Compares the result of a run with that of its rerun.
 
     Returns:
-        Identical when the weights and every metric are; else what an exact McNemar test of the
-        predictions says.
+        Identical when the weights and every metric of the first are; else what an exact McNemar
+        test of the predictions says. Metrics that later code added decide nothing.
     """
-    points = first.metrics.keys() | second.metrics.keys()
+    points = first.metrics.keys()
     differing = tuple(
         sorted(
             (point for point in points if not _equal(first.metrics, second.metrics, point)),

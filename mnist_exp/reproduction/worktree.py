@@ -123,7 +123,11 @@ def run(tree: Path, overrides: Sequence[str], job_dir: Path) -> None:
         code = child.wait()
     except BaseException:  # a stop: Ctrl-C reaches the child too, SIGTERM does not
         child.terminate()
-        child.wait(_STOP_SECONDS)
+        try:
+            child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()  # its code is about to go
+            child.wait()
         raise
     if code:
         raise ExperimentError(

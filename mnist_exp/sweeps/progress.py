@@ -129,7 +129,7 @@ class Progress:
     def _line(self, result: JobResult) -> str:
         done = len(self._results)
         what = {
-            "finished": f"validation {objective(result):.2%}" + _diverged(result),
+            "finished": _reached(result),
             "pruned": f"pruned after epoch {max(result.epochs, default=0)}",
             "failed": f"failed: {result.reason}",
             "killed": f"killed: {result.reason}",
@@ -155,7 +155,7 @@ class Progress:
         parts = [f"{len(results)} of {self.total} done", f"{len(self._running)} running"]
         if failed:
             parts.append(f"{failed} failed")
-        finished = [r for r in results if r.outcome == "finished"]
+        finished = [r for r in results if r.outcome == "finished" and not math.isnan(objective(r))]
         best = max(finished, key=objective, default=None)
         if best is not None:
             parts.append(f"best {objective(best):.2%} (job {best.number})")
@@ -199,6 +199,8 @@ def _epoch(entries: Sequence[events.Event]) -> str:
     return f"epoch {epoch}{reached}"
 
 
-def _diverged(result: JobResult) -> str:
-    loss = result.metrics.get("train/loss", 0.0)
-    return "" if math.isfinite(loss) else ", diverged"
+def _reached(result: JobResult) -> str:
+    """Returns what a job that finished reached, in words."""
+    accuracy, loss = objective(result), result.metrics.get("train/loss", 0.0)
+    words = "finished" if math.isnan(accuracy) else f"validation {accuracy:.2%}"
+    return words if math.isfinite(loss) else f"{words}, diverged"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mnist_exp.statistics import Interval, mean_interval, wilson_interval
+from mnist_exp.statistics import Summary, summarize
 from mnist_exp.sweeps.results import JobResult, objective
 from mnist_exp.wording import train_command
 
@@ -80,9 +80,9 @@ def _row(jobs: Sequence[JobResult]) -> Row:
     measured = [job for job in by_seed.values() if math.isfinite(objective(job))]
     others = [job for job in jobs if job not in measured]
     values = tuple(objective(job) for job in measured)
-    tests = [job.metrics["test/accuracy"] for job in measured if "test/accuracy" in job.metrics]
+    tests = [j.metrics["test/accuracy"] for j in by_seed.values() if "test/accuracy" in j.metrics]
     mean = math.fsum(values) / len(values) if values else math.nan
-    low, high = _interval(values, measured)
+    summary = _summary(values, measured)
     threads = (*measured, *others)[0].params.get("training.threads", "")
     return Row(
         overrides=tuple(text for text in jobs[0].overrides if key_and_value(text)[0] != SEED),
@@ -90,9 +90,9 @@ def _row(jobs: Sequence[JobResult]) -> Row:
         seeds=tuple(job.seed for job in (*measured, *others)),
         values=values,
         mean=mean,
-        deviation=_deviation(values, mean),
-        low=low,
-        high=high,
+        deviation=summary.deviation,
+        low=summary.low,
+        high=summary.high,
         test_accuracy=math.fsum(tests) / len(tests) if tests else None,
         seconds=math.fsum(map(seconds_of, jobs)),
         threads=int(threads) if threads.isdecimal() else None,
@@ -108,20 +108,11 @@ def _outcome(jobs: Sequence[JobResult]) -> Literal["finished", "pruned", "failed
     return "finished" if "finished" in outcomes else "failed"
 
 
-def _interval(values: Sequence[float], jobs: Sequence[JobResult]) -> Interval:
-    if len(values) > 1:
-        low, high = mean_interval(values)
-        return Interval(max(0.0, low), min(1.0, high))
+def _summary(values: Sequence[float], jobs: Sequence[JobResult]) -> Summary:
     images = int(jobs[0].params["data.validation_images"]) if values else 0
     if not images:
-        return Interval(math.nan, math.nan)
-    return wilson_interval(round(values[0] * images), images)
-
-
-def _deviation(values: Sequence[float], mean: float) -> float | None:
-    if len(values) <= 1:
-        return None
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+        return Summary(math.nan, None, math.nan, math.nan)
+    return summarize(values, images)
 
 
 def _or_worst(value: float) -> float:

@@ -1,5 +1,6 @@
 """The artifacts of a run as bytes: of a limited size, and without MLflow where they lie here."""
 
+import hashlib
 import os
 import stat
 import tempfile
@@ -38,7 +39,9 @@ def read(run: RunRecord, path: str, uri: str, *, limit_bytes: int, sha256: str =
         return _read(folder / path, limit_bytes)
     kept = cache.folder("artifacts") / sha256
     if sha256 and kept.is_file():
-        return _read(kept, limit_bytes)
+        content = _read(kept, limit_bytes)
+        if hashlib.sha256(content).hexdigest() == sha256:  # a power cut may have emptied it
+            return content
     content = _download(run, path, uri, limit_bytes)
     if sha256:
         _keep(content, kept)

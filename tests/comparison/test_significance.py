@@ -72,6 +72,14 @@ def test_groups_that_cannot_be_told_apart_say_how_many_seeds_would():
     assert found.words == "not distinguishable; about 17 more seeds would tell"
 
 
+def test_more_seeds_have_to_pass_the_correction_too():
+    first, other = [80, 80, 80, 80, 80], [78, 81, 77, 80, 79]
+    alone = groups_of(first, other)[1].words
+    among_others = groups_of(first, other, [79, 82, 78, 80, 80], [80, 82, 77, 81, 80])[1].words
+    seeds = [int(words.partition("about ")[2].split()[0]) for words in (alone, among_others)]
+    assert seeds[1] > seeds[0] == 17
+
+
 def test_groups_without_any_difference_promise_nothing():
     found = groups_of([80, 80, 80], [81, 79, 80])[1]
     assert found.p == 1.0

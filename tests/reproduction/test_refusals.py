@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mnist_exp import lookup
+from mnist_exp import lookup, recorded
 from mnist_exp.errors import RequestError
 from mnist_exp.evidence import CONFIG, DIFF, PACKAGES, PREDICTIONS, Evidence
-from mnist_exp.reproduction import recorded, worktree
+from mnist_exp.reproduction import worktree
 from mnist_exp.reproduction.reproduce import reproduce
 from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS, OUTCOME_TAG
 

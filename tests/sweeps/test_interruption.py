@@ -73,6 +73,10 @@ def check_killed(folder, job_dir):
     assert (job_dir / "checkpoints" / "last.npz").exists()
     assert (folder.parent().status, folder.parent().outcome) == ("KILLED", "killed")
     assert folder.processes() == {}
+    sweep = folder.parent()
+    refused = folder.end(folder.start("resume", f"outputs/{sweep.job_id}"), 2)
+    assert f"that of the sweep {sweep.name}. The same `mnist-exp train -m`" in refused.stderr
+    assert folder.parent() == sweep
 
 
 def stop_once(folder):

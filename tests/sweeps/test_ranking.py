@@ -30,6 +30,21 @@ def test_one_seed_has_the_interval_of_its_validation_images():
     assert row.deviation is None
 
 
+def test_seeds_that_agree_have_the_interval_of_their_images():
+    [row] = ranking([job(0, [], 0.99, seed=0), job(1, [], 0.99, seed=1)])
+    assert (row.low, row.high) == wilson_interval(4950, 5000)
+    assert row.deviation == 0
+
+
+def test_seeds_without_validation_images_have_a_test_accuracy():
+    jobs = [job(number, [], seed=number) for number in range(2)]
+    for one, accuracy in zip(jobs, (0.97, 0.99), strict=True):
+        one.metrics["test/accuracy"] = accuracy
+    [row] = ranking(jobs)
+    assert math.isnan(row.mean)
+    assert row.test_accuracy == pytest.approx(0.98)
+
+
 def test_an_interval_over_seeds_stays_an_accuracy():
     [row] = ranking([job(0, [], 0.999, seed=0), job(1, [], 0.95, seed=1)])
     assert row.low < 0.95

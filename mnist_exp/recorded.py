@@ -75,6 +75,22 @@ def config_of(evidence: Evidence, local: Mapping[str, Any]) -> Config:
         ) from error
 
 
+def placed(evidence: Evidence, config: Config) -> Config:
+    """Returns a recorded config whose data are where this machine has them.
+
+    Args:
+        evidence: of the run.
+        config: that the run recorded.
+
+    Raises:
+        RequestError: they were in a folder that is not here.
+    """
+    root = local_values(evidence, ())["data"].get("root")
+    if "root" not in type(config.data).model_fields:
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+
+
 def choices_of(evidence: Evidence) -> dict[str, str]:
     """Returns the option that was chosen of each config group, as far as it is known."""
     tags = evidence.run.tags
