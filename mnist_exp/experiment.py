@@ -24,6 +24,7 @@ from mnist_exp.tracking.records import (
     JOB_ID_TAG,
     SPACE_TAG,
 )
+from mnist_exp.wording import without_password
 
 LOG = "log.txt"
 OUTPUTS = "outputs"
@@ -202,6 +203,7 @@ def _recorded(
 ) -> Run:
     """Tells the story into the run's log, and ends the record with what became of it."""
     log = recorder.job_dir / LOG
+    overrides = [without_password(text) for text in overrides]  # they are recorded
     outcome: events.Outcome = "failed"
     try:
         with console.log_file(log):

@@ -18,7 +18,7 @@ from mnist_exp.tracking import RunRecord, preflight, recover, resolve
 from mnist_exp.tracking.attempt import first_line
 from mnist_exp.tracking.recovery import waiting
 from mnist_exp.tracking.store import unreachable
-from mnist_exp.wording import counted, finite
+from mnist_exp.wording import counted, finite, without_password
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -128,7 +128,10 @@ def newest(limit: int, sweep: str | None = None, *, rebuild: bool = False) -> li
         if not runs:
             raise RequestError(f"{unreachable(index.uri, problem)} {unsent}".rstrip()) from problem
         reason = first_line(problem)
-        click.echo(f"{index.uri} does not answer ({reason}); this is what was known.", err=True)
+        click.echo(
+            f"{without_password(index.uri)} does not answer ({reason}); this is what was known.",
+            err=True,
+        )
     if unsent:
         click.echo(unsent, err=True)
     return runs if sweep is None else runs_of_sweep(sweep, index)[:limit]

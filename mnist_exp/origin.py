@@ -12,6 +12,7 @@ from mnist_exp.config import Config, to_record
 from mnist_exp.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
 from mnist_exp.tracking import Recorder, location
 from mnist_exp.tracking.records import CODE_TAG
+from mnist_exp.wording import without_password
 
 
 def preflight(config: Config) -> None:
@@ -59,7 +60,7 @@ def record(
     }
     for path, text in texts.items():
         if text:
-            recorder.artifact(path, partial(_write, text))
+            recorder.artifact(path, partial(_write, without_password(text)))
 
 
 def _write(text: str, file: Path) -> None:

@@ -11,6 +11,7 @@ from mnist_exp.tracking import preflight
 from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.location import sqlite_path
 from mnist_exp.tracking.view import runs_page
+from mnist_exp.wording import without_password
 
 SERVERS = ("http://", "https://")
 REMOTE = (*SERVERS, "databricks")
@@ -44,14 +45,18 @@ def serve(uri: str, experiment: str, host: str, port: int) -> None:
     for name, value in SERVER_SETTINGS.items():
         os.environ.setdefault(name, value)
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"The MLflow UI of {uri} (Ctrl-C ends it):\n  http://{shown}:{port}{page}")
+    click.echo(
+        f"The MLflow UI of {without_password(uri)} (Ctrl-C ends it):\n  http://{shown}:{port}{page}"
+    )
     from mlflow.cli import cli
 
     cli(["ui", *arguments])
 
 
 def _point_to(uri: str, experiment: str) -> None:
-    click.echo(f"The runs are kept by a server that has the MLflow UI itself: {uri}")
+    click.echo(
+        f"The runs are kept by a server that has the MLflow UI itself: {without_password(uri)}"
+    )
     with Attempt():  # a server that does not answer has no page to point to
         page = runs_page(uri, experiment) if uri.startswith(SERVERS) else ""
         if page:

@@ -14,10 +14,17 @@ _LEAST_P, _SMALL_P = 0.0001, 0.01
 _THREADS = "training.threads"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
+_PASSWORD = re.compile(r"(://[^/@:\s]*):[^/@\s]*@")
+
 
 def printable(text: str) -> str:
     """Returns text without what a terminal would obey: others may have written it."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def without_password(text: str) -> str:
+    """Returns text whose addresses, such as `https://name:password@host`, have no password."""
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def short_keys(keys: Sequence[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from mnist_exp.tracking import Index, RunRecord, Store, select
 from mnist_exp.tracking.attempt import first_line
 from mnist_exp.tracking.records import DATA_TAG
 from mnist_exp.tracking.store import unreachable
-from mnist_exp.wording import printable
+from mnist_exp.wording import printable, without_password
 
 EXAMPLES = 3  # runs that are named where many are left out for one reason
 _MEMBER = "trained for an ensemble: compared where named"
@@ -47,7 +47,9 @@ def choose(
     choice = Choice(index.store, [])
     if problem is not None:
         reason = first_line(problem)
-        choice.left_out.append(f"{index.uri} does not answer ({reason}); this is what was known.")
+        choice.left_out.append(
+            f"{without_password(index.uri)} does not answer ({reason}); this is what was known."
+        )
     named = _named(selectors, index, choice) if selectors else []
     choice.runs += named
     for sweep in sweeps:

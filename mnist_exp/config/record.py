@@ -8,6 +8,7 @@ from typing import Any
 from mnist_exp.config.report import ConfigError, Problem, validate
 from mnist_exp.config.schema import Config
 from mnist_exp.identity import NOT_THE_RESULT, completed, essential
+from mnist_exp.wording import without_password
 
 MOST_PARAMETERS = 100_000_000
 # Dotted key of an older version -> what a user does instead now.
@@ -57,8 +58,11 @@ def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
 
 
 def flatten(config: Config) -> dict[str, str]:
-    """Returns dotted key -> value as text: strings as they are, all else as JSON (`[32, 64]`)."""
-    return dict(_flatten("", to_record(config)))
+    """Returns dotted key -> value as text: strings as they are, all else as JSON (`[32, 64]`).
+
+    An address, such as `tracking.uri`, has no password: this is for others to read.
+    """
+    return {key: without_password(text) for key, text in _flatten("", to_record(config))}
 
 
 def digest(config: Config) -> str:

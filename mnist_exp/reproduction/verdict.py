@@ -16,6 +16,7 @@ from mnist_exp.statistics import mcnemar_test
 from mnist_exp.tracking import RunRecord, Store, events, journal
 from mnist_exp.tracking.records import WEIGHTS_TAG
 from mnist_exp.tracking.staging import FOLDER
+from mnist_exp.wording import without_password
 
 LEVEL = 0.05  # below it, p says that the two differ
 RATES = ("time/", "evaluate/")  # what takes its time, and what was measured later
@@ -104,8 +105,9 @@ def new_result(job_dir: Path, run: RunRecord | None, uri: str) -> Result:
         return Result(weights, metrics, parse_predictions(staged.read_bytes()))
     if run is None:
         raise ExperimentError(
-            f"Expected MLflow to answer at {uri}. The rerun has finished, in {job_dir}, but its "
-            "predictions are in MLflow alone. Give the command again when it answers."
+            f"Expected MLflow to answer at {without_password(uri)}. The rerun has finished, in "
+            f"{job_dir}, but its predictions are in MLflow alone. Give the "
+            "command again when it answers."
         )
     return Result(weights, metrics, Evidence(run, uri).predictions)
 

@@ -16,6 +16,7 @@ from mnist_exp.hydra_loader import typed_flags
 from mnist_exp.sweeps import space as spaces
 from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.space import SEED, Space
+from mnist_exp.wording import without_password
 
 _MOST_PROBLEMS = 20  # after which no further job is looked at
 _NAME_DIGITS = 8
@@ -102,7 +103,7 @@ class Plan:
     def command(self) -> str:
         """What was typed after `mnist-exp train -m`."""
         overrides = [str(override.input_line) for override in self._composer.overrides]
-        return shlex.join([*self._flags, *overrides])
+        return without_password(shlex.join([*self._flags, *overrides]))
 
     def drafts(self, trial: int, params: Mapping[str, Any], extra: Sequence[str]) -> list[Draft]:
         """Returns the jobs of a trial, one for each seed.

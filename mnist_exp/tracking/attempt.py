@@ -5,6 +5,8 @@ import re
 from types import TracebackType
 from typing import Self
 
+from mnist_exp.wording import without_password
+
 _LOG = logging.getLogger(__name__)
 _LINE_CHARACTERS = 200
 _NO_CONNECTION = re.compile(r"Caused by .*\[Errno -?\d+\] ([^'\")]+)")
@@ -41,6 +43,7 @@ class Attempt:
 def first_line(problem: BaseException) -> str:
     """Returns what an error says, in one line of a bearable length."""
     text = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+    text = without_password(text)
     cause = _NO_CONNECTION.search(text)
     if cause is not None:  # urllib3 buries it under the names of its classes
         return cause[1]

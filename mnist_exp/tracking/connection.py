@@ -16,6 +16,7 @@ from typing import Any
 from mnist_exp.errors import ExperimentError
 from mnist_exp.tracking.location import sqlite_path, sqlite_uri
 from mnist_exp.tracking.locks import Lock
+from mnist_exp.wording import without_password
 
 # MLflow's own are 120 seconds and 7 retries. The journal holds what a dead server misses, so there
 # is no reason to wait for it.
@@ -57,7 +58,9 @@ def experiment_id(client: Any, uri: str, name: str, *, create: bool) -> str | No
             _create_experiment(client, uri, name)
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            raise ExperimentError(f"MLflow did not make the experiment {name!r} in {uri}.")
+            raise ExperimentError(
+                f"MLflow did not make the experiment {name!r} in {without_password(uri)}."
+            )
     if experiment is None:
         return None
     if experiment.lifecycle_stage != "active" and create:

@@ -16,6 +16,7 @@ from mnist_exp.tracking import events, journal, location, markers, staging
 from mnist_exp.tracking.events import Outcome, Start
 from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.sending import RemoteSender
+from mnist_exp.wording import without_password
 
 # Without progress for so long, the rest is left to `mnist-exp sync`.
 _CLOSE_SECONDS = 60.0
@@ -258,7 +259,7 @@ class Recorder:
     def _report(self, sent: bool) -> None:
         if not sent:
             _warn(
-                f"MLflow at {self.started.uri} does not have all of this run yet "
+                f"MLflow at {without_password(self.started.uri)} does not have all of this run yet "
                 f"({self._sender.problem}). Nothing is lost: it is kept in {self.job_dir}. Run "
                 "`mnist-exp sync` from this folder when MLflow can be reached."
             )

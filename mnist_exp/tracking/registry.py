@@ -16,6 +16,7 @@ from mnist_exp.tracking.location import sqlite_path
 from mnist_exp.tracking.locks import Lock
 from mnist_exp.tracking.logged_model import logged_model
 from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL, Store
+from mnist_exp.wording import without_password
 
 SERVE = f"mlflow models serve -m models:/{REGISTERED_MODEL}@{CHAMPION} --env-manager local"
 # The tags of a version that say how it became champion: what was compared, what --force overrode.
@@ -54,7 +55,7 @@ def promoting(store: Store) -> Iterator[None]:
         yield
     except MlflowException as problem:
         raise ExperimentError(
-            f"Expected MLflow at {store.uri} to take the promotion. Received: "
+            f"Expected MLflow at {without_password(store.uri)} to take the promotion. Received: "
             f"{first_line(problem)}. Give the command again: it goes on where it was cut off."
         ) from problem
     finally:

@@ -14,7 +14,7 @@ from mnist_exp.statistics import wilson_interval
 from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL
-from mnist_exp.wording import counted
+from mnist_exp.wording import counted, without_password
 
 # Of the weights that were kept; runs made elsewhere may have the last epoch's only.
 VALIDATION_METRICS = ("chosen/val_accuracy", "val/accuracy")
@@ -36,7 +36,7 @@ def select(selector: str, runs: Sequence[RunRecord], index: Index) -> RunRecord:
     if not runs:
         raise RequestError(
             f"Expected a run to choose with {selector!r}. Received: the experiment "
-            f"{index.experiment!r} of {index.uri}, which has none. Make one with "
+            f"{index.experiment!r} of {without_password(index.uri)}, which has none. Make one with "
             "`mnist-exp train`."
         )
     if selector == "latest":  # members alone are left where an ensemble was deleted

@@ -15,6 +15,7 @@ from mnist_exp.tracking.attempt import first_line
 from mnist_exp.tracking.dataset import dataset_input
 from mnist_exp.tracking.events import Dataset, Start, Status
 from mnist_exp.tracking.records import JOB_ID_TAG, OUTCOME_TAG, RunRecord
+from mnist_exp.wording import without_password
 
 REGISTERED_MODEL = "mnist"
 CHAMPION = "champion"
@@ -230,8 +231,8 @@ class Store:
 def unreachable(uri: str, problem: Exception) -> RequestError:
     """Returns the error for a store that a command needs and cannot read."""
     return RequestError(
-        f"Expected an MLflow store that answers at {uri}. Received: {first_line(problem)}. Start "
-        "the server, or name another store with MLFLOW_TRACKING_URI."
+        f"Expected an MLflow store that answers at {without_password(uri)}. Received: "
+        f"{first_line(problem)}. Start the server, or name another store with MLFLOW_TRACKING_URI."
     )
 
 

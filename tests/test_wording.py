@@ -1,0 +1,28 @@
+"""Text safe to print and to record."""
+
+import pytest
+
+from mnist_exp.config import compose, flatten
+from mnist_exp.wording import without_password
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://me:secret@host:5000/a", "http://me:***@host:5000/a"),
+        ("tracking.uri=postgresql+psycopg://u:s3:cret@db/runs", None),
+        ("at http://a:b@c and http://d:e@f", "at http://a:***@c and http://d:***@f"),
+        ("http://host:5000/a@b", "http://host:5000/a@b"),
+        ("sqlite:////tmp/a:b@c.db", "sqlite:////tmp/a:b@c.db"),
+        ("https://token@host", "https://token@host"),
+    ],
+)
+def test_addresses_are_shown_without_their_password(text, shown):
+    expected = shown or "tracking.uri=postgresql+psycopg://u:***@db/runs"
+    assert without_password(text) == expected
+
+
+def test_params_hold_no_password():
+    config = compose(["tracking.uri=http://me:secret@host"]).config
+    assert flatten(config)["tracking.uri"] == "http://me:***@host"
+    assert config.tracking.uri == "http://me:secret@host"
