@@ -50,7 +50,7 @@ def record(
     """Records what the run starts from: config, packages, machine, and what git does not know."""
     settings = {"threads": config.training.threads, "precision": config.training.precision}
     texts = {
-        CONFIG: yaml.safe_dump(to_record(config), sort_keys=False),
+        CONFIG: without_password(yaml.safe_dump(to_record(config), sort_keys=False)),
         OVERRIDES: yaml.safe_dump(list(overrides)),
         PACKAGES: "\n".join(provenance.packages()) + "\n",
         SYSTEM: json.dumps(machine.system() | settings, indent=2) + "\n",
@@ -60,7 +60,7 @@ def record(
     }
     for path, text in texts.items():
         if text:
-            recorder.artifact(path, partial(_write, without_password(text)))
+            recorder.artifact(path, partial(_write, text))
 
 
 def _write(text: str, file: Path) -> None:
