@@ -14,6 +14,7 @@ _LEAST_P, _SMALL_P = 0.0001, 0.01
 _THREADS = "training.threads"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
+_MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _PASSWORD = re.compile(r"(://[^/@:\s]*):[^/@\s]*@")
 
 
@@ -25,6 +26,11 @@ def printable(text: str) -> str:
 def without_password(text: str) -> str:
     """Returns text whose addresses, such as `https://name:password@host`, have no password."""
     return _PASSWORD.sub(r"\1:***@", text)
+
+
+def in_markdown(text: str) -> str:
+    """Returns text that Markdown shows as it is, on one line."""
+    return _MARKUP.sub(lambda found: f"\\{found[0]}", " ".join(text.split()))
 
 
 def short_keys(keys: Sequence[str]) -> dict[str, str]:

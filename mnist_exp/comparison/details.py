@@ -15,6 +15,7 @@ from mnist_exp import data
 from mnist_exp.comparison.comparing import Comparison, Row
 from mnist_exp.comparison.groups import differing
 from mnist_exp.errors import ExperimentError
+from mnist_exp.evaluation import count_confusion
 from mnist_exp.evidence import Evidence, Predictions
 from mnist_exp.recorded import local_values
 from mnist_exp.tracking import Store
@@ -87,7 +88,10 @@ def details(comparison: Comparison, store: Store) -> Details:
     """
     rows = comparison.rows[:SHOWN]
     groups = [row.group for row in rows]
-    counts = [[_confusion(p) for p in _of_seeds(row, comparison)] for row in rows]
+    counts = [
+        [count_confusion(p.labels, p.digits, classes=_CLASSES) for p in _of_seeds(row, comparison)]
+        for row in rows
+    ]
     with Attempt() as attempt:
         curves = _curves(rows, store)
     problem = attempt.problem
@@ -142,12 +146,6 @@ def curve(histories: Sequence[Mapping[int, float]]) -> Curve | None:
         high=np.array(list(map(max, by_epoch))),
         seeds=np.array(list(map(len, by_epoch))),
     )
-
-
-def _confusion(predictions: Predictions) -> NDArray[np.int64]:
-    """Returns int64 [10, 10]: how often each digit (row) was taken for each (column)."""
-    cells = predictions.labels.astype(np.int64) * _CLASSES + predictions.digits
-    return np.bincount(cells, minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
 
 
 def _recall(counts: Sequence[NDArray[np.int64]]) -> Recall:

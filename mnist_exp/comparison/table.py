@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from csv import DictWriter
@@ -13,7 +12,16 @@ from mnist_exp.comparison.comparing import Comparison, Row
 from mnist_exp.comparison.groups import differing
 from mnist_exp.listing import PIPED_COLUMNS
 from mnist_exp.statistics import Summary
-from mnist_exp.wording import p_in_words, p_value, percent, printable, short_keys, shortened
+from mnist_exp.wording import (
+    counted,
+    in_markdown,
+    p_in_words,
+    p_value,
+    percent,
+    printable,
+    short_keys,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +30,6 @@ if TYPE_CHECKING:
 SHOWN = 20  # rows on a terminal
 # Numbers, by the names of their columns.
 RIGHT = ("#", "seeds", "parameters", "fit s", "p")
-_MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def header(comparison: Comparison) -> list[str]:
@@ -76,10 +83,10 @@ def markdown(comparison: Comparison) -> str:
     """Returns the whole table and its footnotes."""
     names = header(comparison)
     lines = [names, ["--:" if name in RIGHT else ":--" for name in names]]
-    lines += [[_escaped(cell) for cell in row] for row in cells(comparison)]
+    lines += [[in_markdown(cell) for cell in row] for row in cells(comparison)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    parts = [f"**{_escaped(title(comparison))}**", table, *map(_escaped, comparison.notes)]
-    return "\n\n".join([*parts, *map(_escaped, comparison.left_out)]) + "\n"
+    parts = [f"**{in_markdown(title(comparison))}**", table, *map(in_markdown, comparison.notes)]
+    return "\n\n".join([*parts, *map(in_markdown, comparison.left_out)]) + "\n"
 
 
 def csv(comparison: Comparison) -> str:
@@ -101,7 +108,7 @@ def title(comparison: Comparison) -> str:
     """Returns what is compared, in a line."""
     configs, runs = len(comparison.rows), sum(len(row.group.runs) for row in comparison.rows)
     return (
-        f"{_count(configs, 'config')}, {_count(runs, 'run')}, tested on the "
+        f"{counted(configs, 'config')}, {counted(runs, 'run')}, tested on the "
         f"{comparison.images:,} test images of {printable(comparison.data)}"
     )
 
@@ -202,12 +209,3 @@ def _columns(name: str, summary: Summary | None) -> dict[str, float | None]:
         "high": found.high,
     }
     return {f"{name}_{key}": None if summary is None else value for key, value in values.items()}
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"
-
-
-def _escaped(text: str) -> str:
-    """Returns text that Markdown shows as it is, on one line."""
-    return _MARKUP.sub(lambda found: f"\\{found[0]}", " ".join(text.split()))

@@ -7,9 +7,9 @@ from typing import Any
 
 from mnist_exp.config import Config, flatten
 from mnist_exp.sweeps.membership import KEY_TAG, OVERRIDES_TAG, SWEEP_TAG, TRIAL_TAG, Assignment
-from mnist_exp.sweeps.results import JobResult, Outcome
+from mnist_exp.sweeps.results import JobResult
 from mnist_exp.tracking import RunRecord, events, journal
-from mnist_exp.tracking.events import now
+from mnist_exp.tracking.events import Outcome, now
 from mnist_exp.tracking.records import FAILURE_TAG
 from mnist_exp.tracking.replay import run_id_of
 

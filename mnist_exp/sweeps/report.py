@@ -5,7 +5,6 @@ CSV has every job.
 """
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from csv import DictWriter
@@ -23,7 +22,7 @@ from mnist_exp.sweeps.wording import (
     ranks,
     shown_keys,
 )
-from mnist_exp.wording import finite, short_keys, shortened
+from mnist_exp.wording import finite, in_markdown, short_keys, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +37,6 @@ _NOTE = (
     "(Wilson)."
 )
 _NOTHING = "No job has finished."
-_MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def csv(results: Iterable[JobResult]) -> str:
@@ -92,11 +90,11 @@ def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
     for rank, row in zip(ranks(ranked), ranked, strict=True):
         own = settings(row.overrides)
         values = [rank, *(shortened(own.get(key, "")) for key in keys), *measures(row)]
-        lines.append(_cells(map(_escaped, values)))
-    parts = ["\n".join(lines), _escaped(_NOTE)] if ranked else [_NOTHING]
+        lines.append(_cells(map(in_markdown, values)))
+    parts = ["\n".join(lines), in_markdown(_NOTE)] if ranked else [_NOTHING]
     failed = failures(results, keys)
     if failed:
-        items = [f"- {_escaped(failure)}" for failure in failed]
+        items = [f"- {in_markdown(failure)}" for failure in failed]
         parts += [f"## {count(failed)}", "\n".join(items)]
     command = winner_command(rows, fixed)
     if command:
@@ -106,11 +104,6 @@ def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
 
 def _cells(values: Iterable[str]) -> str:
     return f"| {' | '.join(values)} |"
-
-
-def _escaped(text: str) -> str:
-    """Returns text that Markdown shows as it is, on one line."""
-    return _MARKUP.sub(lambda found: f"\\{found[0]}", " ".join(text.split()))
 
 
 def show(

@@ -2,14 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Outcome = Literal["finished", "pruned", "failed", "killed"]
+from mnist_exp.tracking.events import Outcome
+from mnist_exp.tracking.selection import VALIDATION_METRICS
 
 DONE = ("finished", "pruned")  # such a job need not run again
-
-# The weights that were kept; a pruned run has the last epoch's only.
-OBJECTIVES = ("chosen/val_accuracy", "val/accuracy")
 
 
 @dataclass(frozen=True)
@@ -39,5 +37,5 @@ class JobResult:
 
 def objective(result: JobResult) -> float:
     """Returns the validation accuracy of a job, NaN where it has none; test images have no say."""
-    known = (result.metrics[name] for name in OBJECTIVES if name in result.metrics)
+    known = (result.metrics[name] for name in VALIDATION_METRICS if name in result.metrics)
     return next(known, math.nan)

@@ -16,7 +16,7 @@ from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL
 from mnist_exp.wording import counted, without_password
 
-# Of the weights that were kept; runs made elsewhere may have the last epoch's only.
+# Of the weights that were kept; pruned runs, and those made elsewhere, have the last epoch's only.
 VALIDATION_METRICS = ("chosen/val_accuracy", "val/accuracy")
 _SHOWN = 10
 _ID_CHARACTERS = 8
