@@ -55,7 +55,8 @@ class Robustness:
     clean: Evaluation  # on the images as they are
     corruptions: tuple[Corrupted, ...]
     accuracy: float  # 0-1, the mean over all sets
-    accuracy_low: float  # 95 % t interval over the images, each with its share of right answers
+    # 95 % t interval over the images, each with its share of right answers; Wilson's if all agree.
+    accuracy_low: float
     accuracy_high: float
 
     @property
@@ -99,7 +100,7 @@ def measure(
         found[name].append(_Set(result.accuracy, sample, mistake))
     # All sets show the same images: the sample is of images, not of images times sets.
     sets = len(names) * len(STRENGTHS)
-    summary = statistics.summarize((right / sets).tolist(), sets)
+    summary = statistics.summarize((right / sets).tolist(), len(labels))
     corruptions = tuple(_summary(name, own) for name, own in found.items())
     return Robustness(clean, corruptions, summary.mean, summary.low, summary.high)
 
