@@ -15,7 +15,7 @@ _THREADS = "training.threads"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_PASSWORD = re.compile(r"(://[^/@:\s]*):[^/@\s]*@")
+_PASSWORD = re.compile(r"""(://[^/@:\s]*):[^/\s"']*@""")  # a password may hold @
 
 
 def printable(text: str) -> str:

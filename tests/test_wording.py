@@ -11,6 +11,8 @@ from mnist_exp.wording import without_password
     [
         ("http://me:secret@host:5000/a", "http://me:***@host:5000/a"),
         ("tracking.uri=postgresql+psycopg://u:s3:cret@db/runs", None),
+        ("http://me:s@cret@host", "http://me:***@host"),
+        ('["http://host:5000", "a@b"]', '["http://host:5000", "a@b"]'),
         ("at http://a:b@c and http://d:e@f", "at http://a:***@c and http://d:***@f"),
         ("http://host:5000/a@b", "http://host:5000/a@b"),
         ("sqlite:////tmp/a:b@c.db", "sqlite:////tmp/a:b@c.db"),

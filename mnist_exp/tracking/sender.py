@@ -62,20 +62,19 @@ class Sender:
         self._wake.set()
         steps, since = self._steps(), time.monotonic()
         began = since
-        while not self._done.wait(0.02):
+        # The thread says that it is done before it ends, so it is asked in this order.
+        while self._thread.is_alive() and not self._done.wait(0.02):
             if self._steps() != steps:
                 steps, since = self._steps(), time.monotonic()
             waited = time.monotonic() - since
             hopeless = self._failures >= _LAST_FAILURES or waited >= _LAST_SECONDS
-            if (
-                (self._failed_at_last and hopeless)
-                or waited >= timeout_seconds
-                or not self._thread.is_alive()
-            ):
+            if (self._failed_at_last and hopeless) or waited >= timeout_seconds:
                 self._given_up = True
-                self.problem = self.problem or f"no answer for {time.monotonic() - began:.0f} s"
-                return False
-        return True
+                break
+        sent = self._done.is_set()
+        if not sent:
+            self.problem = self.problem or f"no answer for {time.monotonic() - began:.0f} s"
+        return sent
 
     def _steps(self) -> int:
         return 0 if self._replay is None else self._replay.steps

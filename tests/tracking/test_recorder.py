@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.tracking import Recorder, events, journal
+from mnist_exp.tracking import Recorder, Store, events, journal
 from mnist_exp.tracking.markers import pending
 from mnist_exp.tracking.records import DIGESTS
 from mnist_exp.tracking.replay import Replay
+from mnist_exp.tracking.sender import Sender
 
 OUTAGE = "http://127.0.0.1:9"
 
@@ -150,7 +151,7 @@ def test_only_what_was_journalled_is_sent(store, start_run, capfd, written_again
     assert (recorder.job_dir / "artifacts").exists() is not written_again
 
 
-def test_an_epoch_is_one_batch(store, sealed_environment, monkeypatch):
+def begin(job_dir: Path, store: Store) -> journal.Journal:
     start = events.Start(
         time=1,
         job_id="job-1",
@@ -164,7 +165,11 @@ def test_an_epoch_is_one_batch(store, sealed_environment, monkeypatch):
         parent_run_id=None,
         config={},
     )
-    writer = journal.Journal.create(sealed_environment, start, journal.hold(sealed_environment))
+    return journal.Journal.create(job_dir, start, journal.hold(job_dir))
+
+
+def test_an_epoch_is_one_batch(store, sealed_environment, monkeypatch):
+    writer = begin(sealed_environment, store)
     replay = Replay.of(sealed_environment)
     replay.advance()
     requests = []
@@ -179,6 +184,25 @@ def test_an_epoch_is_one_batch(store, sealed_environment, monkeypatch):
     writer.close()
     assert [list(request) for request in requests] == [["metrics"]] * 3
     assert [len(request["metrics"]) for request in requests] == [3] * 3
+
+
+def test_a_sender_that_ends_while_it_is_asked_has_sent_everything(
+    store, sealed_environment, monkeypatch
+):
+    writer = begin(sealed_environment, store)
+    writer.append(events.End(2, "FINISHED", "finished"))
+    writer.close()
+    sender = Sender(sealed_environment)
+
+    def late(seconds):
+        """Says no, as it was when it was asked."""
+        sender._thread.join()
+        return False
+
+    monkeypatch.setattr(sender._done, "wait", late)
+    assert sender.close(60)
+    assert sender.problem == ""
+    assert store.get(sender.run_id).status == "FINISHED"
 
 
 def test_a_value_that_mlflow_refuses_keeps_nothing_else_back(store, start_run):
