@@ -47,7 +47,7 @@ class Progress:
             outputs: where the job folders lie.
             slots: how many run at once.
             retries: how often a job that failed is tried again.
-            ended: told once of each job that has ended, by the watching thread.
+            ended: told once of each job that has ended, by the thread that sees it first.
         """
         self.total = total
         self._outputs = outputs
@@ -60,6 +60,7 @@ class Progress:
         self._earlier: set[int] = set()
         self._watched: dict[int, PlannedJob] = {}
         self._running: dict[int, str] = {}
+        self._lock = threading.Lock()  # the watching thread and the launches' see the same ends
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sweep-progress", daemon=True)
         self._live = Live(
@@ -96,9 +97,10 @@ class Progress:
 
     def note(self, result: JobResult) -> None:
         """Tells of a result that stands, unless it was told of."""
-        before = self._results.get(result.number)
-        self._results[result.number] = result
-        self._running.pop(result.number, None)
+        with self._lock:
+            before = self._results.get(result.number)
+            self._results[result.number] = result
+            self._running.pop(result.number, None)
         if before is None or before.outcome != result.outcome:
             self.say(self._line(result))
             self._ended(result)
@@ -119,7 +121,10 @@ class Progress:
         except ExperimentError:
             return  # the job itself says why its journal cannot be read
         if result is None:
-            self._running[number] = _state(job_dir, entries)
+            state = _state(job_dir, entries)
+            with self._lock:
+                if number not in self._results:  # it may have ended since
+                    self._running[number] = state
         elif result.end_time >= self._since:  # not the end of a run that goes on now
             self._running.pop(number, None)
             final = result.outcome in DONE or (result.outcome == "failed" and not self._retries)

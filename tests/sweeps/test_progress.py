@@ -9,6 +9,7 @@ from mnist_exp.config import compose
 from mnist_exp.sweeps.launches import PlannedJob
 from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.progress import Progress
+from mnist_exp.tracking import Recorder
 
 OWN = ("model=deep_cnn", "optimizer.learning_rate=0.01", "a.b=[c]", "seed=3")
 
@@ -27,3 +28,36 @@ def test_a_summary_stands_on_one_line_over_a_line_for_each_job(tmp_path):
         "job 1  model=deep_cnn learning_rate=0.01 b=[c] seed…  starting",
         "job 2  model=deep_cnn learning_rate=0.01 b=[c] seed…  epoch 1, validation 51.00%",
     ]
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_not_shown_as_running(
+    sealed_environment, monkeypatch
+):
+    progress = Progress(
+        total=1, outputs=sealed_environment, slots=1, retries=0, ended=lambda _: None
+    )
+    planned = PlannedJob(1, (), compose([]).config, Assignment("", OWN), "job-1")
+    progress.watch([planned])
+    (sealed_environment / "job-1").mkdir()
+    recorder = Recorder.start(
+        sealed_environment / "job-1",
+        job_id="job-1",
+        run_name="cnn-1",
+        uri=None,
+        experiment="mnist",
+        config={},
+        params={},
+        tags={},
+        description="",
+    )
+    progress._look(1, planned)
+    assert progress._running == {1: "starting"}
+
+    def ends(*_: object) -> str:
+        progress.note(job(1, OWN, 0.5))
+        return "epoch 1"
+
+    monkeypatch.setattr("mnist_exp.sweeps.progress._state", ends)
+    progress._look(1, planned)
+    assert progress._running == {}
+    recorder.end("finished")
