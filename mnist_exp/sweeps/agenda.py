@@ -142,10 +142,11 @@ class Agenda:
 
     def _grid(self) -> str:
         done, waiting = len(self.done), len(self.waiting)
-        jobs = "1 job" if waiting == 1 else f"{waiting} jobs"
-        what = f"{done} of {len(self.jobs)} done, {waiting} to do" if done else jobs
+        what = counted(waiting, "job")
+        if done:
+            what = f"{done} of {len(self.jobs)} done, {waiting} to do"
         if not waiting:
-            what = f"all {done} jobs are done"
+            what = f"all {done} jobs are done" if done > 1 else "its one job is done"
         seconds = 0.0
         for job in self.waiting:
             like = self._ledger.seconds_of_like(flatten(origin.settled(job.config)))
@@ -160,13 +161,13 @@ class Agenda:
         assert space is not None
         seeds = max(1, len(space.seeds))
         jobs = search.trials * seeds
-        what = f"{search.name} search, {search.trials} trials"
+        what = f"{search.name} search, {counted(search.trials, 'trial')}"
         what += f" of {seeds} seeds" if seeds > 1 else ""
         if search.name == "halving":
             what = f"halving search, {self._rounds(search, space)}"
             what += f", each with {seeds} seeds" if seeds > 1 else ""
         known = len(self._ledger.latest())
-        what += f", {known} runs so far" if known else ""
+        what += f", {counted(known, 'run')} so far" if known else ""
         like = self._ledger.seconds_of_like(flatten(origin.settled(self._plan.config)))
         if like is None or search.name == "halving":
             return f"Sweep {self._plan.name}: {what}"

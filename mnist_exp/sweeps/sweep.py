@@ -18,6 +18,7 @@ from mnist_exp.sweeps.progress import Progress
 from mnist_exp.sweeps.results import DONE, JobResult
 from mnist_exp.tracking import location, recover
 from mnist_exp.tracking.locks import Lock
+from mnist_exp.wording import counted
 
 if TYPE_CHECKING:
     from mnist_exp.job import Job
@@ -125,7 +126,8 @@ class Sweep:
         if left:
             done = len(self.results) - len(self.unfinished)
             raise KeyboardInterrupt(
-                f"Stopped by Ctrl-C. {done} jobs are done; the same command runs the others."
+                f"Stopped by Ctrl-C, with {counted(done, 'job')} done; the same command runs the "
+                "others."
             )
 
     def conclude(self) -> None:
