@@ -96,9 +96,9 @@ class Agenda:
             reached = objective(result)
             measured = "" if math.isnan(reached) else f", validation {reached:.2%}"
             return f"done: {result.run_name}{measured}"
-        if run is None:
-            return "to do"
-        return f"to do again, {run.outcome} before" if run.outcome else "running"
+        if job.assignment.key in self._ledger.at_work or (run is not None and not run.outcome):
+            return "running"
+        return "to do" if run is None else f"to do again, {run.outcome} before"
 
     def _is_stale(self, run: RunRecord | None) -> bool:
         return run is not None and run.tags.get(CODE_TAG) != self._code

@@ -5,6 +5,7 @@ MLflow is the truth, and the local index makes reading it fast; nothing else is 
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -50,6 +51,7 @@ class Ledger:
         self.sweep = sweep
         self.index = Index.open(uri, experiment)
         self.parent: RunRecord | None = None
+        self.at_work: frozenset[str] = frozenset()  # keys of jobs that other processes are at
         self._runs: dict[str, list[RunRecord]] = {}
 
     def read(self, *, alone: bool = True) -> None:
@@ -65,7 +67,8 @@ class Ledger:
         if alone:
             self._await_orphans()
         else:
-            recover(Path.cwd())
+            alive = self._alive().values()
+            self.at_work = frozenset(tags[KEY_TAG] for tags in alive if KEY_TAG in tags)
         with Attempt() as attempt:
             self.index.refresh()
         if attempt.problem is not None:
@@ -122,15 +125,20 @@ class Ledger:
                 seconds[_costs(run.params)].append(run.metrics[TOTAL_SECONDS])
         return {costs: sorted(some) for costs, some in seconds.items()}
 
+    def _alive(self) -> dict[Path, Mapping[str, str]]:
+        """Returns job folder -> tags of this sweep's runs that a process is at.
+
+        MLflow need not know them yet. What a crash left behind is put right.
+        """
+        pending = [one.job_dir for one in recover(Path.cwd()) if one.result == "alive"]
+        found = ((job_dir, records.tags_of(job_dir)) for job_dir in pending)
+        return {job_dir: tags for job_dir, tags in found if tags.get(SWEEP_TAG) == self.sweep}
+
     def _await_orphans(self) -> None:
         """Waits for jobs whose sweep was killed a moment ago: they notice, and end themselves."""
         deadline = time.monotonic() + _ORPHAN_SECONDS
         while True:
-            alive = [
-                pending.job_dir
-                for pending in recover(Path.cwd())
-                if pending.result == "alive" and records.sweep_of(pending.job_dir) == self.sweep
-            ]
+            alive = self._alive()
             if not alive:
                 return
             if time.monotonic() > deadline:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_exp.config import Config, flatten
-from mnist_exp.sweeps.membership import KEY_TAG, OVERRIDES_TAG, SWEEP_TAG, TRIAL_TAG, Assignment
+from mnist_exp.sweeps.membership import KEY_TAG, OVERRIDES_TAG, TRIAL_TAG, Assignment
 from mnist_exp.sweeps.results import JobResult
 from mnist_exp.tracking import RunRecord, events, journal
 from mnist_exp.tracking.events import Outcome, now
@@ -49,11 +49,11 @@ def key_of(run: RunRecord) -> str:
     return run.tags[KEY_TAG]
 
 
-def sweep_of(job_dir: Path) -> str | None:
-    """Returns the sweep that the job of a folder belongs to; None where there is none."""
+def tags_of(job_dir: Path) -> Mapping[str, str]:
+    """Returns the tags that the run of a job folder began with; none where there is no run."""
     entries = journal.read(job_dir)
     start = entries[0].event if entries else None
-    return start.tags.get(SWEEP_TAG) if isinstance(start, events.Start) else None
+    return start.tags if isinstance(start, events.Start) else {}
 
 
 def from_record(run: RunRecord, epochs: Mapping[int, float]) -> JobResult:

@@ -1,0 +1,33 @@
+"""What is known of a sweep before it begins."""
+
+from mnist_exp.sweeps.ledger import Ledger
+from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
+from mnist_exp.tracking import Recorder, resolve
+
+OUTAGE = "http://127.0.0.1:9"
+
+
+def test_jobs_at_work_are_known_before_mlflow_knows_them(sealed_environment):
+    recorders = []
+    for number, sweep in enumerate(["grid", "grid", "another"]):
+        job_dir = sealed_environment / "outputs" / f"job-{number}"
+        job_dir.mkdir(parents=True)
+        recorder = Recorder.start(
+            job_dir,
+            job_id=job_dir.name,
+            run_name=job_dir.name,
+            uri=OUTAGE,
+            experiment="mnist",
+            config={},
+            params={},
+            tags={SWEEP_TAG: sweep, KEY_TAG: f"key-{number}"},
+        )
+        recorders.append(recorder)
+    recorders[1].end("finished")
+    ledger = Ledger("grid", resolve(None), "mnist")
+    ledger.read(alone=False)
+    assert ledger.at_work == {"key-0"}
+    recorders[0].end("killed")
+    ledger.read(alone=False)
+    assert ledger.at_work == frozenset()
+    recorders[2].end("killed")
