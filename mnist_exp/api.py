@@ -10,7 +10,7 @@ from hydra.types import HydraContext
 from mnist_exp.config import Composer
 from mnist_exp.errors import RequestError
 from mnist_exp.hydra_loader import version_base
-from mnist_exp.job import Job
+from mnist_exp.job import Job, preflight
 from mnist_exp.story import Run
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def run(
         The run: `run_id`, `metrics`, `config` and more.
 
     Raises:
-        RequestError: the config or a callback is wrong, with all that is wrong in the config; no
-            folder was made.
+        RequestError: the config or a callback is wrong, with all that is wrong in the config, or
+            the store, the data or the threads cannot be had; no folder was made.
         ExperimentError: the run failed; its record says so. What a callback raises, it raises here.
 
     Example:
@@ -55,7 +55,8 @@ def run(
     _check_overrides(overrides)
     _check_callbacks(callbacks)
     composer = Composer(config_dir)
-    cfg, _ = composer.checked(overrides)
+    cfg, config = composer.checked(overrides)
+    preflight(config)
     job = Job(callbacks=callbacks)
     with version_base():
         run_job(
@@ -97,6 +98,12 @@ def _check_callbacks(callbacks: object) -> None:
             raise RequestError(
                 "Expected a list of objects of keras.callbacks.Callback. Received: "
                 f"{callback!r} in it. Give objects, not classes or functions."
+            )
+        if getattr(callback, "restore_best_weights", False):
+            raise RequestError(
+                "Expected callbacks that watch epochs. Received: a callback that puts back the "
+                f"best weights, {kind}(restore_best_weights=True). Leave that to "
+                "training.best_weights=true, which is the best epoch on validation."
             )
         if type(callback).__module__.startswith("keras.") and kind in INSTEAD:
             raise RequestError(

@@ -57,12 +57,13 @@ def save(file: Path, state: State) -> None:
     temporary = file.with_suffix(".tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        # A stop in the middle would leave NumPy a ZIP file that it cannot close.
-        with signals.held(), temporary.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
+        # A stop in the middle would leave NumPy a ZIP file that it cannot close, or waste an epoch.
+        with signals.held():
+            with temporary.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(file)
     except OSError as error:
         raise ExperimentError(
             f"Expected to write the checkpoint {file}. Received: {error.strerror or error}. Free "

@@ -18,7 +18,6 @@ from mnist_exp.lookup import Found, find
 from mnist_exp.story import Run
 from mnist_exp.tracking import Recorder, events, journal
 from mnist_exp.tracking.records import (
-    CODE_TAG,
     ENSEMBLE_TAG,
     FAILURE_TAG,
     JOB_ID_TAG,
@@ -127,12 +126,11 @@ def resume_in(
     code = provenance.code()
     config = from_record(journal.start_of(job_dir).config)
     typed = _typed(job_dir) if overrides is None else overrides
+    outcome = journal.outcome_of(entry.event for entry in journal.read(job_dir))
     recorder = Recorder.resume(job_dir)  # what refuses the run comes before: this is on record
-    if code.sha256 != recorder.started.tags[CODE_TAG]:
-        console.Reporter().say(
-            "The code has changed since this run began: its end may not be what it would have been."
-        )
     recorder.tags(origin.code_tags(code))
+    if outcome == "failed":
+        recorder.tags({FAILURE_TAG: ""})  # the reason is no longer one
     return _recorded(recorder, config, code, typed, callbacks=callbacks, stops=stops)
 
 
@@ -208,7 +206,12 @@ def _recorded(
     try:
         with console.log_file(log):
             try:
-                origin.record(recorder, config, overrides, code)
+                changes = origin.record(recorder, config, overrides, code)
+                if changes:
+                    console.Reporter().say(
+                        f"This run goes on with {changes}: its end may not be what it would have "
+                        "been."
+                    )
                 train = _training(recorder, config, overrides, callbacks=callbacks, stops=stops)
                 run = story.tell(recorder, config, overrides, train)
                 outcome = "finished"

@@ -30,6 +30,7 @@ from mnist_exp.hydra_loader import (
 )
 
 if TYPE_CHECKING:
+    from mnist_exp.config import Config
     from mnist_exp.story import Run
     from mnist_exp.sweeps.membership import Membership
     from mnist_exp.sweeps.sweep import Sweep
@@ -183,6 +184,16 @@ def _checked(flags: Namespace, *, dry_run: bool = False) -> "Sweep | None":
 
         return Sweep(jobs, dry_run=dry_run)
     _, config = composer.checked(flags.overrides)
+    preflight(config)
+    return None
+
+
+def preflight(config: "Config") -> None:
+    """Checks the rest that a single run needs, before Hydra makes a folder for it.
+
+    Raises:
+        RequestError: it is a search, or the store, the data or the threads cannot be had.
+    """
     if config.search is not None:
         raise RequestError(
             f"Expected -m with search={config.search.name}, which makes many runs. Received: one "
@@ -191,7 +202,6 @@ def _checked(flags: Namespace, *, dry_run: bool = False) -> "Sweep | None":
     from mnist_exp import origin  # a config error need not wait for it
 
     origin.preflight(config)
-    return None
 
 
 @contextmanager

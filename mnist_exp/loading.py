@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from mnist_exp import signals
 
@@ -17,6 +17,10 @@ _WRAPPED = frozenset({"matplotlib", "pandas", "sklearn"})
 # Whether this process is a command of ours. In a program of a user's, who may want what Keras makes
 # of those libraries, nothing is left out.
 ours = False
+
+# What stood for sys.stderr during the import. It stays open, because a progress bar that began
+# meanwhile puts it back at its end.
+_stand_ins: list[TextIO] = []
 
 
 def tensorflow() -> Any:
@@ -100,10 +104,11 @@ def _without_native_stderr() -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(2)
     python_stderr = sys.stderr
-    with tempfile.TemporaryFile() as hidden, os.fdopen(os.dup(kept), "w", buffering=1) as real:
+    with tempfile.TemporaryFile() as hidden:
         os.dup2(hidden.fileno(), 2)
         if python_stderr is sys.__stderr__:
-            sys.stderr = real
+            _stand_ins.append(os.fdopen(os.dup(kept), "w", buffering=1))
+            sys.stderr = _stand_ins[-1]
         try:
             yield
         except BaseException:

@@ -5,6 +5,7 @@ one for the world outside: raw uint8 pixels in, probabilities out.
 """
 
 import math
+import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -131,7 +132,7 @@ MODELS: dict[str, Callable[..., keras.Model]] = {"mlp": mlp, "cnn": cnn, "deep_c
 
 
 def build(name: str, *, seed: int, **options: Any) -> keras.Model:
-    """Builds a registered network with weights drawn from the seed.
+    """Builds a registered network with weights drawn from the seed, and from nothing else.
 
     Args:
         name: a key of `MODELS`.
@@ -141,8 +142,13 @@ def build(name: str, *, seed: int, **options: Any) -> keras.Model:
     Returns:
         A model, float [batch, 28, 28, 1] -> logits [batch, 10].
     """
-    keras.utils.set_random_seed(seed)
-    return MODELS[name](**options)
+    # Keras's initializers take their seeds from Python's generator, which may be the caller's too.
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        return MODELS[name](**options)
+    finally:
+        random.setstate(before)
 
 
 def classifier(network: keras.Model) -> keras.Model:

@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.version import VersionBase
 import mnist_exp
 from mnist_exp import config
+from mnist_exp.errors import RequestError
 
 
 @hydra.main(version_base="1.2", config_path=None)
@@ -48,6 +49,13 @@ def app(cfg):
     assert (run.job_dir / ".hydra" / "hydra.yaml").exists()
     assert (GlobalHydra.instance().hydra, VersionBase.instance().getbase()) == state
     assert HydraConfig.get().runtime.output_dir == outer
+    try:
+        mnist_exp.run("data=digits", f"training.threads={run.config.training.threads + 1}")
+    except RequestError as error:
+        assert "TensorFlow runs in this process already" in str(error)
+    else:
+        raise AssertionError
+    assert list(run.job_dir.parent.glob("[!.]*")) == [run.job_dir]
     print("inner run:", run.run_id)
 
 
@@ -84,8 +92,15 @@ def test_wrong_config_leaves_no_folder():
         ((), [keras.callbacks.LearningRateScheduler(float)], "LearningRateScheduler.*schedule="),
         ((), [keras.callbacks.EarlyStopping], r"keras\.callbacks\.Callback.*Give objects"),
         ((), keras.callbacks.EarlyStopping(), r"a list of callbacks.*callbacks=\["),
+        (
+            (),
+            [keras.callbacks.EarlyStopping(restore_best_weights=True)],
+            r"EarlyStopping\(restore_best_weights=True\).*training\.best_weights=true",
+        ),
+        (("search=tpe",), (), "Expected -m with search=tpe"),
+        (("data=idx", "data.root=nowhere"), (), "nowhere"),
     ],
-    ids=["list", "sweep", "tensorboard", "rate", "class", "one"],
+    ids=["list", "sweep", "tensorboard", "rate", "class", "one", "best", "search", "data"],
 )
 def test_what_a_function_cannot_take_costs_no_run(overrides, callbacks, words):
     with pytest.raises(RequestError, match=words):

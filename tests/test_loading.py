@@ -40,3 +40,19 @@ except RuntimeError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "no data True\n"
+
+
+def test_what_was_taken_for_stderr_during_the_import_stays_open():
+    code = """
+import sys
+from mnist_exp import loading
+with loading.tensorflow_beside():
+    before = sys.stderr
+    while sys.stderr is before:  # until the import, which takes seconds, has begun
+        pass
+    taken = sys.stderr
+assert sys.stderr is before is not taken
+print("told", file=taken)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "told\n"

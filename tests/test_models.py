@@ -1,13 +1,16 @@
 """Every registered model, by the same few tests."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
 
 from mnist_exp import models
 from mnist_exp.config import compose
+from mnist_exp.hydra_loader import config_folder
 
-OPTIONS = ["mlp", "seed_mlp", "cnn", "fast_cnn", "deep_cnn", "tiny"]
+OPTIONS = sorted(file.stem for file in (config_folder() / "model").glob("*.yaml"))
 
 
 def built(option: str, *, seed: int = 0) -> keras.Model:
@@ -42,6 +45,15 @@ def test_the_seed_alone_decides_the_weights(option):
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
+
+
+def test_building_leaves_the_random_numbers_of_the_caller_alone():
+    def states():
+        return random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002 - a caller's
+
+    before = states()
+    built("cnn")
+    assert states() == before
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -1,6 +1,8 @@
 """Training on real digits: it learns, it repeats, it resumes, it stops when told to."""
 
 import dataclasses
+import os
+import signal
 
 import keras
 import numpy as np
@@ -214,6 +216,21 @@ def test_a_checkpoint_is_replaced_whole(tmp_path):
     assert (loaded.epoch, loaded.history) == (2, {"loss": [0.5]})
     np.testing.assert_array_equal(loaded.weights[0], np.arange(3.0))
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["state.npz"]
+
+
+def test_a_signal_while_a_checkpoint_is_written_waits_until_it_is_in_its_place(
+    tmp_path, monkeypatch
+):
+    file, sync = tmp_path / "state.npz", os.fsync
+
+    def interrupt(descriptor):
+        os.kill(os.getpid(), signal.SIGINT)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(file, checkpoint.State(epoch=3))
+    assert checkpoint.load(file).epoch == 3
 
 
 def test_the_average_follows_tensorflows_own(splits):

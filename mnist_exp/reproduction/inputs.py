@@ -6,7 +6,7 @@ from typing import Any
 
 from mnist_exp import data, machine, provenance
 from mnist_exp.evidence import Evidence
-from mnist_exp.tracking.records import CODE_TAG, DATA_TAG
+from mnist_exp.tracking.records import CODE_TAG, DATA_TAG, RESUMED_TAG
 
 COMMIT_TAG = "mnist_exp.git_commit"
 DIRTY_TAG = "mnist_exp.git_dirty"
@@ -52,6 +52,9 @@ def code_inputs(evidence: Evidence, code: provenance.Code) -> Iterator[Input]:
     same = recorded == code.sha256 if recorded else None
     changed: tuple[str, ...] = () if same else tuple(_changes(evidence.files(), code.files))
     yield Input("code", _short(recorded), _short(code.sha256), same, details=changed)
+    if RESUMED_TAG in tags:
+        went_on = f"cut off, went on with {tags[RESUMED_TAG]}"
+        yield Input("parts of the run", went_on, "none", same=False, details=(went_on,))
     commit, dirty = tags.get(COMMIT_TAG, ""), tags.get(DIRTY_TAG) == "true"
     yield _equal(
         "commit", _commit(commit, dirty=dirty), _commit(code.commit, dirty=bool(code.diff))
@@ -112,9 +115,9 @@ def _processor(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> Input
     name = recorded.get("processor")
     if name is None:
         return Input("processor", UNKNOWN, str(present["processor"]), None)
-    lost = sorted(
-        set(map(str, recorded.get("processor_flags") or ())) ^ set(present["processor_flags"])
-    )
+    flags = recorded.get("processor_flags")
+    then = set(map(str, flags)) if isinstance(flags, list) else set()
+    lost = sorted(then ^ set(present["processor_flags"]))
     same = name == present["processor"] and not lost
     details = () if same or name != present["processor"] else (f"flags {', '.join(lost[:_NAMED])}",)
     return Input("processor", str(name), str(present["processor"]), same, details=details)

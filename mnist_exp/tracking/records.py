@@ -11,7 +11,8 @@ SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what 
 ENSEMBLE_TAG = "mnist_exp.ensemble"  # of a member: the job id of the run that it is a part of
 ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # of the artifact DIGESTS
 DIGESTS = "sha256sums.txt"  # every other artifact of a run, as `sha256sum` writes it
-FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line
+FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line; empty where it then went on
+RESUMED_TAG = "mnist_exp.resumed_with"  # what was not the same in all parts of a run, in words
 
 
 @dataclass(frozen=True)

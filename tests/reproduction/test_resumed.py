@@ -1,0 +1,51 @@
+"""A run whose parts were not made alike says so, and `reproduce` names it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import pytest
+from projects import SMALL, Project, mnist_exp
+
+from mnist_exp import api, experiment, provenance
+
+
+def test_a_run_that_went_on_with_other_code_says_so(sealed_environment, monkeypatch, capsys):
+    def stop(epoch, logs):
+        del logs
+        if epoch == 0:
+            raise LookupError("stopped")
+
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=stop)
+    with pytest.raises(LookupError):
+        api.run(*SMALL, "training.epochs=2", callbacks=[watcher])
+    project = Project(sealed_environment)
+    [run] = project.runs()
+    assert run.tags["mnist_exp.failure"] == "LookupError: stopped"
+    code = provenance.code()
+    other = replace(code, sha256="0" * 64, files=code.files | {"mnist_exp/models.py": "0" * 64})
+    with monkeypatch.context() as patch:
+        patch.setattr(provenance, "code", lambda *_: other)
+        experiment.resume_in(Path("outputs", run.job_id))
+    assert "This run goes on with other code: its end may not be" in capsys.readouterr().err
+    [run] = project.runs()
+    assert run.outcome == "finished"
+    assert run.tags["mnist_exp.resumed_with"] == "other code"
+    assert run.tags["mnist_exp.failure"] == ""
+    checked = mnist_exp(sealed_environment, "reproduce", "latest", "--check-only")
+    assert checked.returncode == 3
+    words = " ".join(checked.stdout.split())
+    assert "Other parts of the run: cut off, went on with other code." in words
+
+
+def test_a_run_that_goes_on_as_it_began_says_nothing(sealed_environment):
+    def stop(epoch, logs):
+        del epoch, logs
+        raise LookupError("stopped")
+
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=stop)
+    with pytest.raises(LookupError):
+        api.run(*SMALL, "training.epochs=2", callbacks=[watcher])
+    project = Project(sealed_environment)
+    experiment.resume_in(Path("outputs", project.runs()[0].job_id))
+    assert "mnist_exp.resumed_with" not in project.runs()[0].tags
