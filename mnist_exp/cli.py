@@ -18,6 +18,7 @@ from mnist_exp import loading
 from mnist_exp.errors import ExperimentError, RequestError, Terminated
 from mnist_exp.grammar import COMPLETION_VARIABLE, PROGRAM
 from mnist_exp.verbs import cli
+from mnist_exp.wording import printable, without_password
 
 EXIT_CODES: dict[type[BaseException], int] = {
     RequestError: 2,
@@ -67,7 +68,9 @@ def execute(arguments: Sequence[str]) -> int:
     except (RequestError, ExperimentError, KeyboardInterrupt, Terminated) as error:
         if os.environ.get("MNIST_EXP_DEBUG") == "1":
             traceback.print_exc()
-        click.echo(_fitted(str(error) or STOPS[type(error)]), err=True)
+        # Names and addresses in it may be from somebody else's record.
+        message = printable(without_password(str(error))) or STOPS[type(error)]
+        click.echo(_fitted(message), err=True)
         return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
     except BrokenPipeError:
         if not _stdout_is_closed():

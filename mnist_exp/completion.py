@@ -4,6 +4,7 @@ A shell calls `mnist-exp` with `_MNIST_EXP_COMPLETE=<shell>_complete` and reads 
 """
 
 import os
+import re
 from collections.abc import Sequence
 
 import click
@@ -18,6 +19,7 @@ from click.shell_completion import (
 
 from mnist_exp.grammar import COMPLETION_VARIABLE, PROGRAM
 
+_WORD = re.compile(r"[\w@.+-]+")
 FLAGS = {
     "--help": "what train does",
     "--dry-run": "with --multirun: shows the plan, and stops",
@@ -142,7 +144,12 @@ def data_items(incomplete: str, also: Sequence[str] = ()) -> list[CompletionItem
 
 
 def _beginning_so(names: Sequence[str], incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    """Returns the names that begin so, without those that a shell would not take as one word.
+
+    Bash puts an answer on the line as it is, and others may have named a run.
+    """
+    found = (name for name in names if name.startswith(incomplete) and _WORD.fullmatch(name))
+    return [CompletionItem(name) for name in found]
 
 
 def flag_items(incomplete: str) -> list[CompletionItem]:

@@ -18,7 +18,7 @@ from mnist_exp.tracking import RunRecord, preflight, recover, resolve
 from mnist_exp.tracking.attempt import first_line
 from mnist_exp.tracking.recovery import waiting
 from mnist_exp.tracking.store import unreachable
-from mnist_exp.wording import counted, finite, without_password
+from mnist_exp.wording import counted, finite, printable, without_password
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -194,10 +194,10 @@ def _row(run: RunRecord, now: datetime) -> Row:
         test = f"{test} ({_percent(low)}-{_percent(high)})"
     seconds = metrics.get("time/fit_seconds")
     return Row(
-        name=run.name,
-        outcome=run.outcome or run.status.lower(),
-        data=run.params.get("data.name", ""),
-        model=_model(run),
+        name=printable(run.name),
+        outcome=printable(run.outcome or run.status.lower()),
+        data=printable(run.params.get("data.name", "")),
+        model=printable(_model(run)),
         validation=_percent(metrics.get("chosen/val_accuracy", metrics.get("val/accuracy"))),
         test=test,
         fit_seconds="" if seconds is None else f"{seconds:.1f}",

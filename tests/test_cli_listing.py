@@ -38,6 +38,11 @@ def test_run_that_has_measured_nothing_is_listed():
     assert row == ("a-b", "running", "", "", "", "", "", "0 s")
 
 
+def test_a_name_commands_no_terminal():
+    [row] = listing.rows([record(0, name="cnn\x1b[2J", params={"data.name": "a\x07"})], NOW)
+    assert (row.name, row.data) == ("cnn\N{REPLACEMENT CHARACTER}[2J", "a\N{REPLACEMENT CHARACTER}")
+
+
 def test_ages_are_in_the_largest_unit():
     runs = [record(seconds) for seconds in (59, 60, 3599, 3600, 86_399, 86_400 * 30)]
     ages = [row.age for row in listing.rows(runs, NOW)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from mnist_exp.completion import run_items
 from mnist_exp.overrides import complete
 
 DATA = ["mnist", "digits", "idx"]
@@ -77,6 +78,12 @@ def test_verbs_runs_and_flags_are_completed():
     assert ask("mnist-exp resume ") == ["latest", ""]  # there is nothing that was cut off
     assert ask("mnist-exp evaluate best --data ") == [*DATA, "mnist_c", "drawings", ""]
     assert ask("mnist-exp compare --data ") == [*DATA, ""]
+
+
+def test_names_that_a_shell_would_run_are_not_offered(monkeypatch):
+    names = ["cnn-a", "cnn-$(touch pwned)", "cnn b", "cnn;ls", "@champion"]
+    monkeypatch.setattr("mnist_exp.listing.run_names", lambda **_: names)
+    assert [item.value for item in run_items("")] == ["cnn-a", "@champion"]
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mnist_exp.config import compose, from_record, rebuilt, record, to_record
+from mnist_exp.config import compose, from_record, rebuilt, to_record
 from mnist_exp.config.report import ConfigError
 from mnist_exp.evidence import CONFIG, PACKAGES, PREDICTIONS, Evidence, EvidenceError
 from mnist_exp.tracking import RunRecord
@@ -118,6 +118,8 @@ def test_a_missing_artifact_says_what_to_do(record_of):
         ("[" * 60_000, "recursion|expected"),
         (f"a: {'9' * 5000}", "integer string"),
         ("a: \x00", "special characters"),
+        ("a: !!bool maybe", "KeyError"),
+        ('a: !!int ""', "IndexError|ValueError"),
         ("x" * 300_000, "300,000 bytes, more than 262,144"),
     ],
 )
@@ -237,14 +239,6 @@ def test_what_is_a_matter_of_the_machine_is_never_the_records():
     assert to_record(config) == local | {"training": local["training"] | {"epochs": 3}}
 
 
-def test_a_replaced_key_is_told_with_what_replaced_it(monkeypatch):
-    monkeypatch.setitem(record.REPLACED, "training.averaging", "Use training.weight_averaging.")
-    old = to_record(compose([]).config)
-    old["training"]["averaging"] = 0.9
-    with pytest.raises(ConfigError, match=r"training.averaging.* replaced. Use training.weight_av"):
-        from_record(old)
-
-
 def test_a_record_of_before_there_were_sweeps_is_read():
     config = compose([]).config
     old = to_record(config)
@@ -268,3 +262,10 @@ def test_the_members_of_a_record_count_for_the_size_of_its_model():
     assert rebuilt(local | {"model": wide}, local).ensemble.members == 1
     with pytest.raises(ConfigError, match="at most 100,000,000 parameters in a model of a record"):
         rebuilt(local | {"model": wide, "ensemble": {"members": 100}}, local)
+
+
+def test_the_size_of_a_recorded_model_counts_the_pixels_that_its_pools_leave():
+    local = to_record(compose([]).config)
+    changes = {"filters": [400], "kernel_sizes": [1], "pool_sizes": [1], "dense_units": [1200]}
+    with pytest.raises(ConfigError, match=r"up to 376,\d{3},\d{3}"):
+        rebuilt(local | {"model": local["model"] | changes}, local)

@@ -48,26 +48,33 @@ class Cnn(Component):
 
     @model_validator(mode="after")
     def _fits_the_image(self) -> Self:
-        pool_sizes = self.pool_sizes or (2,) * len(self.filters)
-        for key, sizes in (("kernel_sizes", self.kernel_sizes), ("pool_sizes", pool_sizes)):
+        for key, sizes in (("kernel_sizes", self.kernel_sizes), ("pool_sizes", self._pools())):
             if len(sizes) != len(self.filters):
                 raise broken_rule(
                     f"model.{key}",
                     f"as many as model.filters, which has {len(self.filters)}",
                     str(list(sizes)),
                 )
-        side = IMAGE_PIXELS
-        pairs = zip(self.kernel_sizes, pool_sizes, strict=True)
-        for number, (kernel_size, pool_size) in enumerate(pairs, start=1):
-            side = (side - kernel_size + 1) // pool_size
+        for number, side in enumerate(self._sides(), start=1):
             if side < 1:
                 raise _too_deep("model.filters", f"{len(self.filters)} convolutions", number)
         return self
 
     def parameters(self) -> int:
-        """Returns how many weights the model has at most, without batch norm's."""
+        """Returns how many weights the model has, without batch norm's."""
         convolutions = _convolutions(self.filters, self.kernel_sizes)
-        return convolutions + _dense(IMAGE_PIXELS**2 * self.filters[-1] // 4, self.dense_units)
+        return convolutions + _dense(self._sides()[-1] ** 2 * self.filters[-1], self.dense_units)
+
+    def _pools(self) -> tuple[int, ...]:
+        """Returns the side of the pool behind each convolution."""
+        return self.pool_sizes or (2,) * len(self.filters)
+
+    def _sides(self) -> list[int]:
+        """Returns the pixels of a side behind each pool; less than 1 where none is left."""
+        sides = [IMAGE_PIXELS]
+        for kernel_size, pool_size in zip(self.kernel_sizes, self._pools(), strict=True):
+            sides.append((sides[-1] - kernel_size + 1) // pool_size)
+        return sides[1:]
 
 
 class DeepCnn(Component):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mnist_exp.config.report import ConfigError, Problem, validate
@@ -11,8 +11,6 @@ from mnist_exp.identity import NOT_THE_RESULT, completed, essential
 from mnist_exp.wording import without_password
 
 MOST_PARAMETERS = 100_000_000
-# Dotted key of an older version -> what a user does instead now.
-REPLACED: dict[str, str] = {}
 
 
 def to_record(config: Config) -> dict[str, Any]:
@@ -24,10 +22,9 @@ def from_record(record: Mapping[str, Any]) -> Config:
     """Returns the config that `to_record` recorded, now or before there were the newest keys.
 
     Raises:
-        ConfigError: the record does not fit the schema; of a key that was replaced since, it says
-            by what.
+        ConfigError: the record does not fit the schema.
     """
-    return validate(completed(record), list(_replaced(record)))
+    return validate(completed(record), [])
 
 
 def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
@@ -75,15 +72,6 @@ def digest(config: Config) -> str:
     record = essential(config.model_dump(mode="json", exclude=NOT_THE_RESULT))
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _replaced(record: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yields a problem for each key of the record that another one replaced."""
-    for key, remedy in REPLACED.items():
-        section, _, name = key.rpartition(".")
-        values = record.get(section) if section else record
-        if isinstance(values, Mapping) and name in values:
-            yield Problem(key, "a key of this version", "one that was replaced", remedy)
 
 
 def _flatten(prefix: str, section: dict[str, Any]) -> list[tuple[str, str]]:

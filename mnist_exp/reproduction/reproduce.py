@@ -199,7 +199,8 @@ def _show_verdict(
 
     table = _table(f"{run.name} and its rerun {name}", ("", run.name, name, ""))
     weights = (before.weights_sha256[:12] or "not recorded", after.weights_sha256[:12])
-    table.add_row("weights", *weights, "same" if found.same_weights else "differ")
+    shown = (Text(printable(digest)) for digest in weights)
+    table.add_row("weights", *shown, "same" if found.same_weights else "differ")
     equal = found.metrics - len(found.differing)
     table.add_row("metrics", "", "", f"{equal} of {found.metrics} are the same")
     for point in found.differing[:1]:
@@ -220,11 +221,13 @@ def _show_verdict(
 
 def _table(title: str, names: Sequence[str]) -> Any:
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    table.title = Text(printable(title))
     table.title_style = table.header_style = "bold"
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(Text(printable(name)), overflow="fold")
     return table
 
 

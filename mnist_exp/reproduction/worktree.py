@@ -19,9 +19,11 @@ from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.evidence import Evidence, EvidenceError
 from mnist_exp.identity import NOT_THE_RESULT
 from mnist_exp.provenance import PACKAGE
+from mnist_exp.recorded import GROUPS
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KEY = re.compile(r"[a-z]\w*")
+_SECTIONS = ("seed", "ensemble", *GROUPS)
 # Hooks are programs; a worktree that is thrown away needs none.
 _GIT = ("git", "-c", "core.hooksPath=/dev/null", "-C")
 _STOP_SECONDS = 60.0
@@ -76,13 +78,16 @@ def overrides_of(
         tree: the code that composes; options that it lacks are left to their components.
 
     Raises:
-        EvidenceError: the config has keys that no version has.
+        EvidenceError: the config has keys that no version has, or that are no part of what
+            determines the result.
     """
     groups, values = [], []
     for name, content in config.items():
         section = str(name)
         if NOT_THE_RESULT.get(section) is True:
             continue
+        if section not in _SECTIONS:  # such as `hydra`, or `tracking.uri` in one word
+            raise EvidenceError(f"Expected sections of a config in the record. Received: {name!r}.")
         if not isinstance(content, Mapping):
             values.append(_override(section, content))
             continue
@@ -94,9 +99,9 @@ def overrides_of(
         excluded = NOT_THE_RESULT.get(section, set())
         assert isinstance(excluded, set)
         kept = {k: v for k, v in content.items() if k not in excluded and k != "name"}
-        values += [_override(f"{section}.{key}", value) for key, value in kept.items()]
+        values += [_override(key, value, section) for key, value in kept.items()]
     values += [
-        _override(f"{section}.{key}", local[section][key])
+        _override(key, local[section][key], section)
         for section, key in (("data", "root"), ("training", "threads"))
         if local[section].get(key) is not None
     ]
@@ -136,10 +141,11 @@ def run(tree: Path, overrides: Sequence[str], job_dir: Path) -> None:
         )
 
 
-def _override(key: str, value: Any) -> str:
-    if not all(map(_KEY.fullmatch, key.split("."))):
+def _override(key: Any, value: Any, section: str = "") -> str:
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise EvidenceError(f"Expected keys of a config in the record. Received: {key!r}.")
-    return f"{key}={_quoted(value) if isinstance(value, str) else json.dumps(value)}"
+    whole = f"{section}.{key}" if section else key
+    return f"{whole}={_quoted(value) if isinstance(value, str) else json.dumps(value)}"
 
 
 def _quoted(text: str) -> str:

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from mnist_exp import lookup, recorded
+from mnist_exp.config import compose, to_record
 from mnist_exp.errors import RequestError
-from mnist_exp.evidence import CONFIG, DIFF, PACKAGES, PREDICTIONS, Evidence
+from mnist_exp.evidence import CONFIG, DIFF, PACKAGES, PREDICTIONS, Evidence, EvidenceError
 from mnist_exp.reproduction import worktree
 from mnist_exp.reproduction.reproduce import reproduce
 from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS, OUTCOME_TAG
@@ -176,6 +177,22 @@ def test_changes_that_are_not_those_recorded_are_not_applied(project):
     project.store.set_tags(run.run_id, {ARTIFACTS_TAG: sha256})
     file.write_text("+another change\n")
     refused("Expected the recorded changes of run", "latest", code_of_then=True, apply_diff=True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tracking.uri": "http://127.0.0.1:9"},
+        {"hydra.output_subdir": "/elsewhere"},
+        {"hydra": {"searchpath": ["/elsewhere"]}},
+        {"data": {"name": "digits", "mirrors.0": "http://127.0.0.1:9"}},
+        {"surprise": {"a": 1}},
+    ],
+)
+def test_a_record_says_nothing_of_tracking_or_of_hydra_to_the_code_of_then(changes):
+    local = to_record(compose(["data=digits"]).config)
+    with pytest.raises(EvidenceError, match=r"Expected (keys|sections) of a config in the record"):
+        worktree.overrides_of(local | changes, {}, local, Path("nowhere"))
 
 
 STRANGE = (None, True, -1, 10**30, math.nan, "", "x" * 5000, "${a}", "../..", "\0", "\x1b[2J", [[]],
