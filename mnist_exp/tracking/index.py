@@ -24,7 +24,7 @@ from mnist_exp.tracking.records import SPACE_TAG, RunRecord
 from mnist_exp.tracking.registry import Version
 from mnist_exp.tracking.store import Store
 
-_VERSION = 4
+_VERSION = 5
 # Runs that end while another process ends too may reach MLflow in another order than their times.
 _OVERLAP_MS = 2 * 60 * 1000
 _IDS_A_QUERY = 100
@@ -40,7 +40,9 @@ CREATE TABLE runs (
     open INTEGER, deleted INTEGER, tags TEXT, record TEXT, PRIMARY KEY (experiment, run_id)
 );
 CREATE INDEX newest ON runs (experiment, deleted, start_time);
-CREATE TABLE state (experiment TEXT PRIMARY KEY, store TEXT, seen INTEGER, champion TEXT);
+CREATE TABLE state (
+    experiment TEXT PRIMARY KEY, store TEXT, seen INTEGER, champion TEXT, identity TEXT
+);
 """
 
 
@@ -77,12 +79,18 @@ class Index:
                 return
             runs: list[RunRecord] = []
             gone: Iterable[str] = self._ids("all")
+            identity = ""
             if store_state != "absent":
                 _checkpoint(self.uri)
                 store_state = _state_of(self.uri)
-                runs, gone = self._news(before.seen)
+                identity = self.store.identity()
+                if identity == before.identity:
+                    runs, gone = self._news(before.seen)
+                else:
+                    runs, gone = self._all()
             # What another process wrote meanwhile may be newer.
-            if self._write(runs, gone, store_state, None if tries == _TRIES else before):
+            expected = None if tries == _TRIES else before
+            if self._write(runs, gone, store_state, expected, identity):
                 return
 
     def rebuild(self) -> None:
@@ -169,6 +177,11 @@ class Index:
         ).fetchone()
         return int(row[0])
 
+    def _all(self) -> tuple[list[RunRecord], set[str]]:
+        """Returns every run, and the ids of those that MLflow does not have."""
+        runs = [*self.store.search(), *self.store.search(deleted=True)]
+        return runs, set(self._ids("all")) - {run.run_id for run in runs}
+
     def _news(self, seen: int) -> tuple[list[RunRecord], set[str]]:
         """Returns the runs that are new or changed, and the ids of those that MLflow lost."""
         store = self.store
@@ -203,6 +216,7 @@ class Index:
         gone: Iterable[str],
         store_state: str,
         before: "_State | None" = None,
+        identity: str = "",
     ) -> bool:
         """Writes what was fetched.
 
@@ -211,6 +225,7 @@ class Index:
             gone: Ids of runs that MLflow has no more.
             store_state: Before they were fetched.
             before: What the copy must still be at; None writes whatever it is at.
+            identity: Of the experiment that they were fetched from.
 
         Returns:
             Whether it wrote.
@@ -243,16 +258,17 @@ class Index:
             # A clock that ran ahead must not hide the runs of clocks that do not.
             seen = min(newest or 0, now())
             database.execute(
-                "INSERT OR REPLACE INTO state VALUES (?, ?, ?, NULL)",
-                [self.experiment, store_state, seen],
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?, NULL, ?)",
+                [self.experiment, store_state, seen, identity],
             )
         return True
 
     def _state(self) -> "_State":
         row = self._database.execute(
-            "SELECT store, seen, champion FROM state WHERE experiment = ?", [self.experiment]
+            "SELECT store, seen, champion, identity FROM state WHERE experiment = ?",
+            [self.experiment],
         ).fetchone()
-        return _State(*row) if row else _State("", 0, None)
+        return _State(*row) if row else _State("", 0, None, "")
 
     @property
     def _in_memory(self) -> bool:
@@ -265,6 +281,7 @@ class _State(NamedTuple):
     store: str  # what `_state_of` said of it
     seen: int  # the end of the newest run, in unix milliseconds
     champion: str | None  # as JSON; None when it is not known
+    identity: str  # of the experiment; "" where it was not there
 
 
 def _path(tag: str) -> str:

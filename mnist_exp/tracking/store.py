@@ -193,6 +193,14 @@ class Store:
         """
         return self._search(filter_string, "deleted_only" if deleted else "active_only")
 
+    def identity(self) -> str:
+        """Returns what tells the experiment from another one of its name; "" where there is none.
+
+        Another store may have come to the address, or in the place of the file.
+        """
+        found = self.client.get_experiment_by_name(self.experiment)
+        return "" if found is None else f"{found.experiment_id} {found.creation_time}"
+
     def history(self, run_id: str, metric: str) -> dict[int, float]:
         """Returns step -> value of a metric; empty where the run has none."""
         points = self.client.get_metric_history(run_id, metric)

@@ -109,6 +109,24 @@ def test_runs_sent_late_are_told_to_the_index(store, index):
     assert job_ids(index) == ["new", "late"]
 
 
+def test_another_store_at_the_same_place_is_another_one(store, index):
+    add_run(store, "old")
+    assert job_ids(index) == ["old"]
+    for path in Path().glob("mlflow.db*"):
+        path.rename(f"moved-{path.name}")
+    code = """
+from mnist_exp.tracking import Index, Store, resolve
+from mnist_exp.tracking.events import Start
+store = Store(resolve(None), "mnist")
+start = Start(1000, "early", "cnn-early", "mnist", store.uri, {}, {}, "", None, None, {})
+store.end_run(store.create_run(start), "FINISHED", 1001)
+index = Index.open(store.uri, "mnist")
+index.refresh()
+print([run.job_id for run in index])
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "['early']\n"
+
+
 def test_a_slow_refresh_overwrites_nothing_newer(store, index, monkeypatch):
     run_id = add_run(store, "old", now() - 10**9)
     index.refresh()
