@@ -98,11 +98,11 @@ def summarize(accuracies: Sequence[float], images: int) -> Summary:
         Of several, Student's t interval of the mean, cut to [0, 1]; of one, Wilson's interval, and
         of several that agree by chance, of which no interval of width 0 follows.
     """
-    if len(accuracies) == 1:
-        return Summary(accuracies[0], None, *wilson_interval(round(accuracies[0] * images), images))
+    first = accuracies[0]
+    if len(set(accuracies)) == 1:  # a sum of equal floats, divided by their number, may differ
+        deviation = 0.0 if len(accuracies) > 1 else None
+        return Summary(first, deviation, *wilson_interval(round(first * images), images))
     mean, deviation = _mean_and_deviation(accuracies)
-    if not deviation:
-        return Summary(mean, deviation, *wilson_interval(round(mean * images), images))
     low, high = mean_interval(accuracies)
     return Summary(mean, deviation, max(0.0, low), min(1.0, high))
 

@@ -9,6 +9,7 @@ from mnist_exp.statistics import (
     mean_interval,
     paired_t_test,
     pairs_needed,
+    summarize,
     wilson_interval,
 )
 
@@ -75,6 +76,13 @@ def test_mean_interval_agrees_with_scipy(values):
 def test_mean_interval_needs_two_values(values):
     with pytest.raises(ValueError, match=f"Received: {len(values)}"):
         mean_interval(values)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 10])
+def test_seeds_that_agree_have_the_interval_of_their_images_whatever_rounding_does(count):
+    for right in range(4900, 5001):
+        found = summarize([right / 5000] * count, 5000)
+        assert found == (right / 5000, 0.0, *wilson_interval(right, 5000))
 
 
 @pytest.mark.parametrize(

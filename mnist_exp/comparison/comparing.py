@@ -16,10 +16,10 @@ from mnist_exp.tracking.selection import VALIDATION_METRICS
 
 NOTE = (
     "Ranked by validation accuracy; test accuracy is shown and chooses nothing. Intervals: 95 %, "
-    "over seeds (Student's t) or, of a single run, over its images (Wilson). Each config is tested "
-    "against the first: two runs by the images that one of them alone recognises (exact McNemar "
-    "test), groups by the seeds that they share (paired t test); p is corrected for the number of "
-    "tests (Holm)."
+    "over seeds (Student's t) or, of a single run or seeds that agree, over the images (Wilson). "
+    "Each config is tested against the first: two runs by the images that one of them alone "
+    "recognises (exact McNemar test), groups by the seeds that they share (paired t test); p is "
+    "corrected for the number of tests (Holm)."
 )
 UNRANKED = "No run has validation images, so none is the best: each is tested against the first. "
 
@@ -124,5 +124,7 @@ def _notes(rows: Sequence[Row], choice: Choice) -> list[str]:
     repeated = len(choice.runs) - sum(len(row.group.runs) for row in rows)
     if repeated:
         runs = "1 run repeats" if repeated == 1 else f"{repeated} runs repeat"
-        notes.append(f"{runs} what another did, with the same seed and code; one of each counts.")
+        notes.append(
+            f"{runs} what another did, with the same seed, threads and code; one of each counts."
+        )
     return notes

@@ -9,6 +9,7 @@ from mnist_exp.tracking.records import CODE_TAG
 
 SEED = "seed"
 SPLIT = "data.split_seed"
+THREADS = "training.threads"  # they change the weights, but what the experiment is they do not
 CODE = "code"
 _DIGEST_CHARACTERS = 8
 
@@ -42,17 +43,18 @@ def seed_of(run: RunRecord) -> int:
 def group(runs: Iterable[RunRecord]) -> list[Group]:
     """Puts runs that differ in nothing but the seed together, in the order of their first.
 
-    Of the same config, seeds and code, the run that comes first counts: a repetition measures
-    nothing new.
+    Of the same config, seeds, threads and code, the run that comes first counts: a repetition
+    measures nothing new.
     """
     found: dict[frozenset[tuple[str, str]], list[RunRecord]] = {}
     for run in runs:
         found.setdefault(frozenset(_settings(run).items()), []).append(run)
     return [
-        _group(same, {**_settings(same[0]), **split, **code})
+        _group(same, {**_settings(same[0]), **split, **threads, **code})
         for alike in found.values()
         for on_one_split, split in _apart(alike, SPLIT, _split)
-        for same, code in _apart(on_one_split, CODE, _code)
+        for on_so_many_threads, threads in _apart(on_one_split, THREADS, _threads)
+        for same, code in _apart(on_so_many_threads, CODE, _code)
     ]
 
 
@@ -85,6 +87,10 @@ def _apart(
 
 def _split(run: RunRecord) -> str:
     return completed_params(run.params)[SPLIT]
+
+
+def _threads(run: RunRecord) -> str:
+    return run.params.get(THREADS, "")
 
 
 def _code(run: RunRecord) -> str:

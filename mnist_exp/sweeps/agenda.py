@@ -17,7 +17,7 @@ from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.results import DONE, JobResult, objective
 from mnist_exp.sweeps.space import Space
 from mnist_exp.tracking import RunRecord, journal
-from mnist_exp.tracking.records import CODE_TAG
+from mnist_exp.tracking.records import CODE_TAG, RESUMED_TAG
 from mnist_exp.wording import counted
 
 
@@ -101,7 +101,8 @@ class Agenda:
         return "to do" if run is None else f"to do again, {run.outcome} before"
 
     def _is_stale(self, run: RunRecord | None) -> bool:
-        return run is not None and run.tags.get(CODE_TAG) != self._code
+        """Whether a run was made by other code, or a part of it was made by another."""
+        return run is not None and (run.tags.get(CODE_TAG) != self._code or RESUMED_TAG in run.tags)
 
     def _check_space(self) -> None:
         """Refuses a name that another space has."""
@@ -131,7 +132,7 @@ class Agenda:
 
         What other code began, or left no journal that can be read, is begun anew.
         """
-        run = self._ledger.run(key)
+        run = self._ledger.newest(key)
         if run is None or run.job_id is None or run.outcome in DONE or self._is_stale(run):
             return planned_folder(), None
         try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mnist_exp.sweeps.ranking import (
     Row,
     ranking,
+    seconds_of,
     settings,
     swept_keys,
     varying_keys,
@@ -128,7 +129,9 @@ def _epochs(job: JobResult) -> int:
 def _busy_stretches(results: Iterable[JobResult]) -> list[tuple[int, int, int]]:
     """Returns when at least one job ran: start, end, and how long jobs had run before, in ms."""
     stretches: list[tuple[int, int, int]] = []
-    for start, end in sorted((job.start_time, job.end_time) for job in results):
+    # Of a job that was resumed, the pause is no part.
+    times = sorted((job.end_time - round(1000 * seconds_of(job)), job.end_time) for job in results)
+    for start, end in times:
         if stretches and start <= stretches[-1][1]:
             first, last, before = stretches.pop()
             stretches.append((first, max(last, end), before))

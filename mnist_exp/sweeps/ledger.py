@@ -88,6 +88,10 @@ class Ledger:
         runs = self._runs.get(key, [])
         return next((run for run in runs if run.outcome in DONE), next(iter(runs), None))
 
+    def newest(self, key: str) -> RunRecord | None:
+        """Returns the newest run of a job, whatever became of it."""
+        return next(iter(self._runs.get(key, [])), None)
+
     def done(self, key: str) -> RunRecord | None:
         """Returns the run of a job that need not run again; None where it must."""
         run = self.run(key)

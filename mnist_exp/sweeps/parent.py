@@ -40,6 +40,8 @@ def difference(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) 
     from mnist_exp.sweeps import space
 
     lines = space.difference(before, now)
+    if not lines and before.get("made_of", now["made_of"]) != now["made_of"]:
+        lines.append("changed: the data, or the configs that its values belong to")
     old, new = before["search"], now["search"]
     return lines + [
         f"changed: search.{key}={old.get(key)} is now {new.get(key)}"

@@ -81,8 +81,12 @@ class Plan:
         self.fixed = (*self._flags, *common)
         self.grid: list[Draft] = []
         self.repeated = 0
+        self._made_of = ""  # of a search: digest of the data and the configs behind its values
         if self.space is None:
             self._draw_up([first, *others], configs)
+        else:
+            keys = [self._draft((), (), config=config).key for config in configs]
+            self._made_of = hashlib.sha256("".join(keys).encode()).hexdigest()
         if self.space is not None and self.config.search is None:
             raise AssertionError(overrides)
         self.name = self.config.sweep.name or _digest_name(overrides)
@@ -97,7 +101,7 @@ class Plan:
         search = self.config.search.model_dump(mode="json", exclude=excluded)
         if "min_epochs" in search:  # the rounds of halving
             search["epochs"] = self.config.training.epochs
-        return {**self.space.record(), "search": search}
+        return {**self.space.record(), "search": search, "made_of": self._made_of}
 
     @property
     def command(self) -> str:

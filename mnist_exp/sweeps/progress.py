@@ -19,7 +19,7 @@ from mnist_exp.console import duration
 from mnist_exp.errors import ExperimentError
 from mnist_exp.sweeps import records
 from mnist_exp.sweeps.launches import PlannedJob
-from mnist_exp.sweeps.ranking import key_and_value
+from mnist_exp.sweeps.ranking import key_and_value, seconds_of
 from mnist_exp.sweeps.results import DONE, JobResult, objective
 from mnist_exp.sweeps.wording import config_text
 from mnist_exp.tracking import events, journal
@@ -140,9 +140,8 @@ class Progress:
             "killed": f"killed: {result.reason}",
         }[result.outcome]
         config = f" ({' '.join(result.overrides)})" if result.overrides else ""
-        seconds = (result.end_time - result.start_time) / 1000
         return (
-            f"job {result.number}{config}: {what}, {seconds:.1f} s  "
+            f"job {result.number}{config}: {what}, {seconds_of(result):.1f} s  "
             f"[{done} of {self.total}{self._left()}]"
         )
 
@@ -150,7 +149,7 @@ class Progress:
         new = [r for n, r in list(self._results.items()) if n not in self._earlier]
         if not new:
             return ""
-        mean = sum(r.end_time - r.start_time for r in new) / len(new) / 1000
+        mean = sum(map(seconds_of, new)) / len(new)
         seconds = mean * (self.total - len(self._results)) / self._slots
         return f", {duration(seconds)} left" if seconds >= 1 else ""
 

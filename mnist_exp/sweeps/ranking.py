@@ -126,9 +126,13 @@ def seconds_of(result: JobResult) -> float:
 
 
 def winner(rows: Sequence[Row]) -> Row | None:
-    """Returns the best finished config; None where nothing finished with a validation accuracy."""
-    best = rows[0] if rows else None
-    return best if best and best.outcome == "finished" and math.isfinite(best.mean) else None
+    """Returns the best config that finished with every seed, else with some; None without any.
+
+    So the one seed of a config that went well does not beat others that have all of theirs.
+    """
+    measured = [row for row in rows if row.outcome == "finished" and row.values]
+    whole = (row for row in measured if len(set(row.seeds)) == len(row.values))
+    return next(whole, measured[0] if measured else None)
 
 
 def winner_command(rows: Sequence[Row], fixed: Sequence[str]) -> str | None:

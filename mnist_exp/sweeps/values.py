@@ -21,6 +21,8 @@ from mnist_exp.config.report import Problem
 from mnist_exp.errors import nearest
 
 CONTROLS = ("hydra", "sweep", "search", "tracking")  # they steer a sweep, and are no part of a job
+# Jobs that differ in nothing else are one experiment, which runs once.
+_NO_PART = ("description", "training.threads", "training.keep_checkpoints")
 LOG = "log"
 
 
@@ -65,6 +67,10 @@ def unusable(override: Override) -> Problem | None:
         return problem(override, "a deletion of one value", "Write one ~key for each.")
     if section in CONTROLS:
         return problem(override, f"one value, since {section} steers the whole sweep")
+    if override.key_or_group in _NO_PART:
+        return problem(
+            override, "one value, since it is no part of what a job is", "Use two sweeps."
+        )
     if isinstance(sweep, IntervalSweep):
         return _unusable_interval(override, sweep)
     if isinstance(sweep, RangeSweep):

@@ -38,6 +38,11 @@ def test_the_same_seed_by_other_code_is_another_row():
     assert shown(found) == {"code": ["11111111", "22222222"]}
 
 
+def test_the_same_seed_on_other_threads_is_another_row():
+    found = group([run("a"), run("b", training__threads="1")])
+    assert shown(found) == {"training.threads": ["2", "1"]}
+
+
 def test_other_seeds_by_other_code_stay_together():
     [found] = group([run("a", code="1" * 64), run("b", seed=1, code="2" * 64)])
     assert found.seeds == (0, 1)

@@ -169,14 +169,6 @@ class SweepFolder:
         return not self.processes()
 
 
-def worker_of(job_dir: Path) -> int:
-    """Returns the id of the process that is at a job: the one that holds the journal's lock."""
-    inode = str((job_dir / "journal.lock").stat().st_ino)
-    rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    (pid,) = (int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].split(":")[2] == inode)
-    return pid
-
-
 @pytest.fixture(scope="session")
 def new_folder(
     datasets: Path, tmp_path_factory: pytest.TempPathFactory

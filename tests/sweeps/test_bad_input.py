@@ -28,9 +28,21 @@ SMALL = ["data=digits", "training=smoke", "model=mlp"]
             ["Did you mean 'search.trials'?", "whose first end is below"],
         ),
         (["-m", "model=glob(resnet*)"], ["model", "resnet*"]),
+        (["-m", "seed=0,1", "training.threads=1,2"], ["training.threads", "no part of what a job"]),
         (["-m", "seed=0,1", "sweep.name=a/b c"], ["sweep.name", "letters, digits, '.'", "null"]),
     ],
-    ids=["empty", "log", "interval", "no-m", "read-only", "several", "search", "glob", "name"],
+    ids=[
+        "empty",
+        "log",
+        "interval",
+        "no-m",
+        "read-only",
+        "several",
+        "search",
+        "glob",
+        "threads",
+        "name",
+    ],
 )
 def test_refused(arguments, words, folder):
     refused = folder.train(*SMALL, *arguments, code=2)
@@ -40,9 +52,9 @@ def test_refused(arguments, words, folder):
 
 
 def test_a_dry_run_makes_nothing(folder):
-    dry = folder.train(*SMALL, "-m", "--dry-run", "seed=0,0,1", "training.threads=1,2")
+    dry = folder.train(*SMALL, "-m", "--dry-run", "seed=0,0,1")
     assert ": 2 jobs" in dry.stderr
-    assert "4 more would repeat one of these" in dry.stderr
+    assert "1 more would repeat one of these" in dry.stderr
     plan = ["job  seed  state", "  0  0     to do", "  1  1     to do"]
     assert dry.stdout.splitlines() == plan
     assert [path.name for path in folder.path.iterdir()] == ["home"]

@@ -68,6 +68,15 @@ def test_steps_count_the_time_in_which_jobs_ran():
     ]
 
 
+def test_the_pause_of_a_job_that_was_resumed_is_no_part_of_its_time():
+    pause = 3_600_000
+    results = [
+        job(0, ["a=1"], 0.90, start_time=1000, end_time=11_000),
+        job(1, ["a=2"], 0.95, start_time=11_000, end_time=21_000 + pause),
+    ]
+    assert [step.seconds for step in steps(results)] == [10, 20]
+
+
 def test_a_config_counts_when_its_last_seed_has_ended():
     results = [job(n, [f"a={n // 2}"], 0.9 + n / 100, seed=n % 2) for n in range(4)]
     found = steps(results)

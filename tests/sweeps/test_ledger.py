@@ -3,6 +3,7 @@
 from mnist_exp.sweeps.ledger import Ledger
 from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking import Recorder, resolve
+from mnist_exp.tracking.records import JOB_ID_TAG
 
 OUTAGE = "http://127.0.0.1:9"
 
@@ -31,3 +32,23 @@ def test_jobs_at_work_are_known_before_mlflow_knows_them(sealed_environment):
     ledger.read(alone=False)
     assert ledger.at_work == frozenset()
     recorders[2].end("killed")
+
+
+def test_a_job_that_is_done_may_have_a_newer_run_that_was_cut_off(sealed_environment):
+    for number, outcome in enumerate(["finished", "killed"]):
+        job_dir = sealed_environment / "outputs" / f"job-{number}"
+        job_dir.mkdir(parents=True)
+        Recorder.start(
+            job_dir,
+            job_id=job_dir.name,
+            run_name=job_dir.name,
+            uri=None,
+            experiment="mnist",
+            config={},
+            params={"sweep.job": "0"},
+            tags={SWEEP_TAG: "grid", KEY_TAG: "key", JOB_ID_TAG: job_dir.name},
+        ).end(outcome)
+    ledger = Ledger("grid", resolve(None), "mnist")
+    ledger.read()
+    assert ledger.run("key").job_id == "job-0"
+    assert ledger.newest("key").job_id == "job-1"

@@ -142,6 +142,18 @@ def test_winner_has_a_seed_that_finished():
     assert winner_command(ranking(results), []) == "mnist-exp train seed=4"
 
 
+def test_a_config_that_lacks_a_seed_does_not_beat_one_that_has_all():
+    results = [
+        job(0, ["a=1"], 0.99, seed=0),
+        job(1, ["a=1"], outcome="failed", seed=1),
+        job(2, ["a=2"], 0.98, seed=0),
+        job(3, ["a=2"], 0.98, seed=1),
+    ]
+    rows = ranking(results)
+    assert rows[0].overrides == ("a=1",)  # "1 of 2", as its line says
+    assert winner_command(rows, []) == "mnist-exp train a=2 seed=0"
+
+
 @pytest.mark.parametrize(
     "results",
     [[], [job(0, [], outcome="failed")], [job(0, [], 0.9, outcome="pruned")], [job(0, [])]],

@@ -3,6 +3,9 @@
 import json
 import os
 import signal
+import struct
+
+import numpy as np
 
 from mnist_exp.config import Composer, SweepComposer
 from mnist_exp.sweeps.membership import TRIAL_TAG
@@ -51,6 +54,32 @@ def check_other_space(folder):
     grid = folder.train("-m", *SMALL, "sweep.name=rates", "seed=0,1", code=2)
     assert "it was a search, and is now a grid" in grid.stderr
     assert folder.job_folders() == before
+
+
+def test_a_search_of_the_same_words_among_other_data_is_another(folder):
+    search = [
+        "data=idx", "data.root=images", "data.validation_images=50", "training=smoke",
+        "model=seed_mlp,mlp", "search=random", "search.trials=1",
+    ]  # fmt: skip
+    write_images(folder.path / "images", seed=0)
+    folder.train("-m", *search)
+    write_images(folder.path / "images", seed=1)
+    refused = folder.train("-m", *search, code=2)
+    assert "changed: the data, or the configs that its values belong to" in refused.stderr
+    assert len(folder.jobs()) == 1
+
+
+def write_images(folder, *, seed):
+    """Writes a data set of noise in four IDX files."""
+    folder.mkdir(exist_ok=True)
+    draw = np.random.default_rng(seed)
+    for part, count in (("train", 200), ("t10k", 50)):
+        images = draw.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        labels = np.arange(count, dtype=np.uint8) % 10
+        header = struct.pack(">IIII", 0x803, count, 28, 28)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
+        header = struct.pack(">II", 0x801, count)
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
 
 
 def test_seeds_repeat_a_trial(folder):
