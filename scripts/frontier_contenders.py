@@ -77,7 +77,7 @@ def ours(name: str, overrides: Sequence[str], setting: Setting) -> Contender:
         title=" ".join(overrides),
         ours=True,
         precision=machine.resolve_precision(config.training.precision),
-        multiply_adds=multiply_adds(assembly.network(config)),
+        training_multiply_adds=training_multiply_adds(assembly.network(config)),
     )
     return Contender(result, (MNIST_EXP, "train", *overrides, *setting.overrides, "seed={seed}"))
 
@@ -92,7 +92,11 @@ def keras_peer(name: str, title: str, setting: Setting) -> Contender:
     """
     network = keras_fit.PEERS[name].network()
     result = Result(
-        name, title, ours=False, precision="float32", multiply_adds=multiply_adds(network)
+        name,
+        title,
+        ours=False,
+        precision="float32",
+        training_multiply_adds=training_multiply_adds(network),
     )
     script = (sys.executable, str(PEERS / "keras_fit.py"), name, "--images", str(setting.images))
     epochs = ("--epochs", "1") if setting.quick else ()
@@ -107,20 +111,24 @@ def keras_peers(setting: Setting) -> list[Contender]:
     ]
 
 
-def multiply_adds(network: keras.Model) -> int:
-    """Counts the multiplications with an addition that one image costs on its way forward.
+def training_multiply_adds(network: keras.Model) -> int:
+    """Counts the multiplications with an addition that one image costs in a step of training.
 
     Of convolutions and dense layers: each number of a kernel is used once at each place of the
-    output. What batch norm, activations and pools do is left out; so is augmentation.
+    output, on the way forward, for the gradient of the kernel, and for that of the layer's input,
+    which no first layer needs. What batch norm, activations and pools do is left out; so is
+    augmentation.
 
     Args:
-        network: a sequential one.
+        network: whose first layer with a kernel reads the image.
     """
-    total = 0
-    for layer in network.layers:
-        places = math.prod(layer.output.shape[1:-1])
-        total += sum(places * math.prod(w.shape) for w in layer.weights if len(w.shape) > 1)
-    return total
+    forward = [
+        math.prod(layer.output.shape[1:-1]) * math.prod(weight.shape)
+        for layer in network.layers
+        for weight in layer.weights
+        if len(weight.shape) > 1
+    ]
+    return int(3 * sum(forward) - forward[0])
 
 
 def write_images(setting: Setting) -> None:

@@ -60,7 +60,7 @@ def cells(frontier: Frontier, result: Result) -> list[str]:
     mean, deviation, low, high = (
         None if value is None else 100 * value for value in result.accuracy
     )
-    mark = " w" if deviation is None else ""
+    mark = "" if deviation else " w"
     times, aim = frontier.times_faster(result), AIM_TIMES.get(result.name)
     missed = aim is not None and times is not None and times < aim and not frontier.quick
     return [
@@ -89,12 +89,14 @@ def caption(frontier: Frontier) -> str:
     )
     shared = (
         "Medians over seeds; each run is a fresh process, and all contenders take turns, seed by "
-        "seed. Accuracy: mean with the t interval of the mean; w: Wilson's, of one seed.\n"
+        "seed. Accuracy: mean with the t interval of the mean; w: Wilson's, of one seed or of "
+        "seeds that agree.\n"
         "Whole command: that of mnist-exp also records the run, draws pictures and exports the "
         "model; peers do not. Peak memory: of all processes of the command. Images/s: training "
         "images, over all of fit, to which validation and compiling belong.\n"
         f"Matmul peak, measured in between: {peaks}. A training image counts 3 times the forward "
-        "multiplications and additions of convolutions and dense layers, whatever else is done."
+        "multiplications and additions of convolutions and dense layers (the first layer twice), "
+        "whatever else is done."
     )
     sentences = [
         shared,
@@ -112,4 +114,7 @@ def times_words(frontier: Frontier) -> str:
     if reference is None:
         return ""
     aims = ", ".join(f"{aim:g} for {name}" for name, aim in AIM_TIMES.items())
-    return f"Times faster: fit seconds of {reference} over those of the line. Aim: {aims}."
+    return (
+        f"Times faster: fit seconds of {reference} over those of the line, median of the seeds "
+        f"that both have. Aim: {aims}."
+    )

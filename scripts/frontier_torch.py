@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from frontier_contenders import PEERS, Contender, Setting, multiply_adds
+from frontier_contenders import PEERS, Contender, Setting, training_multiply_adds
 from frontier_results import SHORT, Result
 
 from mnist_exp import assembly, machine, optimizers
@@ -35,7 +35,7 @@ def torch_peers(setting: Setting) -> tuple[list[Contender], str]:
         images = len(arrays["y_train"]) - config.data.validation_images
     file.write_text(json.dumps(torch_recipe(config, network, images)), encoding="utf-8")
     precisions = {"float32", machine.resolve_precision(config.training.precision)}
-    count = multiply_adds(network)
+    count = training_multiply_adds(network)
     return [torch_peer(name, count, file, setting) for name in sorted(precisions)[::-1]], ""
 
 
@@ -44,7 +44,7 @@ def torch_peer(precision: str, count: int, recipe: Path, setting: Setting) -> Co
 
     Args:
         precision: "float32" or "bfloat16".
-        count: multiplications with an addition of an image on its way forward.
+        count: multiplications with an addition of an image in a step of training.
         recipe: the file to be read.
         setting: what all share.
     """
@@ -53,7 +53,7 @@ def torch_peer(precision: str, count: int, recipe: Path, setting: Setting) -> Co
         title=f"{TORCH_RECIPE}, eager PyTorch, {SHORT[precision]}",
         ours=False,
         precision=precision,
-        multiply_adds=count,
+        training_multiply_adds=count,
     )
     script = (setting.torch_python, str(PEERS / "torch_recipe.py"))
     files = ("--images", str(setting.images), "--recipe", str(recipe))
