@@ -164,13 +164,12 @@ def _answer(
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
 ) -> None:
-    answer, problem = None, None
     try:
-        answer = function(*arguments)
+        content = pickle.dumps((number, function(*arguments), None))
     except Exception as error:  # noqa: BLE001 - whoever asked is told
-        problem = f"{type(error).__name__}: {error}"
+        content = pickle.dumps((number, None, f"{type(error).__name__}: {error}"))
     with lock, contextlib.suppress(OSError):
-        pickle.dump((number, answer, problem), answers)
+        answers.write(content)
         answers.flush()
 
 

@@ -6,7 +6,7 @@ from mnist_exp import data, machine
 from mnist_exp.config import Config
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.tracking import RunRecord, Store
-from mnist_exp.tracking.logged_model import keras_file, model_path
+from mnist_exp.tracking.logged_model import keras_file, model_path, require_as_saved
 from mnist_exp.tracking.records import DATA_TAG, WEIGHTS_TAG
 from mnist_exp.wording import printable
 
@@ -26,7 +26,8 @@ def load(run: RunRecord, config: Config, store: Store) -> "keras.Model":
         RequestError: the run has none.
         ExperimentError: the model is damaged, or was altered since.
     """
-    file = keras_file(model_path(store, run.run_id))
+    folder = model_path(store, run.run_id)
+    file = keras_file(folder)
     machine.start_tensorflow(config.training.threads)
     import keras
 
@@ -34,12 +35,13 @@ def load(run: RunRecord, config: Config, store: Store) -> "keras.Model":
 
     name, recorded = printable(run.name), run.tags.get(WEIGHTS_TAG, "")
     try:
+        require_as_saved(folder)
         classifier = keras.saving.load_model(file)
         digest = artifacts.weights_digest(models.network_of(classifier), config.model.name)
     except Exception as problem:
         raise ExperimentError(
             f"Expected the Keras model of run {name} in {file}. Received: {reason_of(problem)}. "
-            "The file is missing or damaged; restore it, or choose another run with "
+            "The model is missing, damaged or altered; restore it, or choose another run with "
             "`mnist-exp runs`."
         ) from problem
     if recorded and digest != recorded:

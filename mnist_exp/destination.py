@@ -37,12 +37,13 @@ def require_free(out: Path, *, folder: bool, option: str = "--out") -> None:
 
 
 @contextmanager
-def staged(out: Path, *, folder: bool) -> Iterator[Path]:
+def staged(out: Path, *, folder: bool, option: str = "--out") -> Iterator[Path]:
     """Lets the block write at a hidden place beside `out`; its end moves the result there.
 
     Args:
         out: where the result goes.
         folder: whether it is a folder; else a file.
+        option: what the user named the place with.
 
     Yields:
         Where to write. It does not exist, and whatever happens nothing of it is left.
@@ -55,7 +56,7 @@ def staged(out: Path, *, folder: bool) -> Iterator[Path]:
         with _hidden_folder(out) as beside:
             place = Path(beside) / "export"
             yield place
-            require_free(out, folder=folder)  # that took seconds
+            require_free(out, folder=folder, option=option)  # that took seconds
             place.rename(out)
     except OSError as problem:
         raise ExperimentError(

@@ -41,7 +41,11 @@ class Drawing:
 
 def prepare() -> None:
     """Has the process import matplotlib before anything is to be drawn."""
-    Aside.current().submit(load)
+    Aside.current().submit(_prepare)
+
+
+def _prepare() -> None:
+    load()  # a module is no answer that could be sent
 
 
 def load() -> Any:

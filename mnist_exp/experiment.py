@@ -21,6 +21,7 @@ from mnist_exp.tracking.records import (
     ENSEMBLE_TAG,
     FAILURE_TAG,
     JOB_ID_TAG,
+    RESUMED_TAG,
     SPACE_TAG,
 )
 from mnist_exp.wording import without_password
@@ -77,7 +78,7 @@ def run(
             **choices,
             JOB_ID_TAG: identity,
             "mnist_exp.config_sha256": digest(config),
-            **origin.code_tags(code),
+            **origin.tags(code),
             **(tags or {}),
         },
         description=config.description or "",
@@ -128,9 +129,15 @@ def resume_in(
     typed = _typed(job_dir) if overrides is None else overrides
     outcome = journal.outcome_of(entry.event for entry in journal.read(job_dir))
     recorder = Recorder.resume(job_dir)  # what refuses the run comes before: this is on record
-    recorder.tags(origin.code_tags(code))
+    recorder.tags(origin.tags(code))
     if outcome == "failed":
         recorder.tags({FAILURE_TAG: ""})  # the reason is no longer one
+    changes = ", ".join(origin.changes(job_dir))
+    if changes:
+        recorder.tags({RESUMED_TAG: changes})
+        console.Reporter().say(
+            f"This run goes on with {changes}: its end may not be what it would have been."
+        )
     return _recorded(recorder, config, code, typed, callbacks=callbacks, stops=stops)
 
 
@@ -206,12 +213,7 @@ def _recorded(
     try:
         with console.log_file(log):
             try:
-                changes = origin.record(recorder, config, overrides, code)
-                if changes:
-                    console.Reporter().say(
-                        f"This run goes on with {changes}: its end may not be what it would have "
-                        "been."
-                    )
+                origin.record(recorder, config, overrides, code)
                 train = _training(recorder, config, overrides, callbacks=callbacks, stops=stops)
                 run = story.tell(recorder, config, overrides, train)
                 outcome = "finished"

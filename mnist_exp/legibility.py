@@ -9,6 +9,7 @@ from mnist_exp.errors import RequestError
 from mnist_exp.inference import Recognizer, decode
 from mnist_exp.inference.decoding import read
 from mnist_exp.statistics import Interval, wilson_interval
+from mnist_exp.wording import printable
 
 _TOO_MANY = "too many marks"
 
@@ -123,6 +124,8 @@ def show(title: str, found: Measured) -> None:
     for column in ("shows", "read as", "times", "such as"):
         table.add_column(column, justify="right" if column == "times" else "left")
     for label, answer, times in found.confusions():
-        table.add_row(str(label), answer or "nothing", str(times), found.example(label, answer))
+        table.add_row(
+            str(label), answer or "nothing", str(times), printable(found.example(label, answer))
+        )
     if found.mistakes:
         console.print(table)

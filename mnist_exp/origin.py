@@ -13,11 +13,12 @@ from mnist_exp import data, machine, provenance
 from mnist_exp.config import Config, to_record
 from mnist_exp.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
 from mnist_exp.tracking import Recorder, events, journal, location
-from mnist_exp.tracking.records import CODE_TAG, RESUMED_TAG
+from mnist_exp.tracking.records import CODE_TAG, OTHER_CODE
 from mnist_exp.wording import without_password
 
+_ENVIRONMENT_TAG = "mnist_exp.environment_sha256"  # of the packages that compute and the processor
 # What a run that goes on may find changed, and what that is called.
-_CHANGEABLE = {FILES: "other code", PACKAGES: "other packages", SYSTEM: "a changed machine"}
+_CHANGEABLE = {CODE_TAG: OTHER_CODE, _ENVIRONMENT_TAG: "other packages or another processor"}
 
 
 def preflight(config: Config) -> None:
@@ -52,17 +53,32 @@ def code_tags(code: provenance.Code) -> dict[str, str]:
     }
 
 
+def tags(code: provenance.Code) -> dict[str, str]:
+    """Returns the tags that name everything that decides what a run computes, but its config."""
+    system = machine.system()
+    parts = [system[name] for name in ("python", "processor", "processor_flags")]
+    text = json.dumps([provenance.computing_packages(), *parts])
+    return {**code_tags(code), _ENVIRONMENT_TAG: hashlib.sha256(text.encode()).hexdigest()}
+
+
+def changes(job_dir: Path) -> list[str]:
+    """Returns what was not the same in all parts of a run, in words."""
+    found: dict[str, set[str]] = {name: set() for name in _CHANGEABLE}
+    for entry in journal.read(job_dir):
+        event = entry.event
+        told = event.tags if isinstance(event, events.Start) else {}
+        told = event.values if isinstance(event, events.Tags) else told
+        for name in found.keys() & told.keys():
+            found[name].add(told[name])
+    return [words for name, words in _CHANGEABLE.items() if len(found[name]) > 1]
+
+
 def record(
     recorder: Recorder, config: Config, overrides: Sequence[str], code: provenance.Code
-) -> str:
-    """Records what the run starts from: config, packages, machine, and what git does not know.
-
-    Of a run that goes on it is recorded anew, and a tag tells what is not what it was before.
-
-    Returns:
-        What that is, in words; empty where all is the same, or nothing was before.
-    """
-    before = _recorded(recorder)
+) -> None:
+    """Records what the run starts from: config, packages, machine, and what git does not know."""
+    entries = (entry.event for entry in journal.read(recorder.job_dir))
+    before = {event.path for event in entries if isinstance(event, events.Artifact)}
     settings = {"threads": config.training.threads, "precision": config.training.precision}
     texts = {
         CONFIG: without_password(yaml.safe_dump(to_record(config), sort_keys=False)),
@@ -73,25 +89,9 @@ def record(
         FILES: "".join(f"{digest}  {path}\n" for path, digest in code.files.items()),
         DIFF: code.diff,
     }
-    changes = []
     for path, text in texts.items():
-        digests = before.get(path, set())
-        if text or digests:
+        if text or path in before:  # a run that goes on may have no changes any more
             recorder.artifact(path, partial(_write, text))
-        if path in _CHANGEABLE and digests - {hashlib.sha256(text.encode()).hexdigest()}:
-            changes.append(_CHANGEABLE[path])
-    if changes:
-        recorder.tags({RESUMED_TAG: ", ".join(changes)})
-    return ", ".join(changes)
-
-
-def _recorded(recorder: Recorder) -> dict[str, set[str]]:
-    """Returns path -> the digests that the artifacts of a run have had so far."""
-    found: dict[str, set[str]] = {}
-    for entry in journal.read(recorder.job_dir):
-        if isinstance(entry.event, events.Artifact):
-            found.setdefault(entry.event.path, set()).add(entry.event.sha256)
-    return found
 
 
 def _write(text: str, file: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from mnist_exp.destination import require_free
-from mnist_exp.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.destination import require_free, staged
+from mnist_exp.errors import RequestError, reason_of
 from mnist_exp.evidence import Evidence
 from mnist_exp.inference import Model, Reading, Recognizer, decode
 from mnist_exp.inference.decoding import MOST_BYTES, SUFFIXES, images_in, read
@@ -88,7 +88,7 @@ def predict(
             grey = decode(_content(name), shown)
             reading = reader.read(grey)
         except RequestError as problem:
-            text = str(problem)
+            text = printable(str(problem))
             click.echo(text if text.startswith(shown) else f"{shown}: {text}", err=True)
             continue
         answers.append(Answer(shown, (grey.shape[1], grey.shape[0]), reading))
@@ -181,11 +181,7 @@ def _draw(answers: Sequence[Answer], drawn: Sequence[Any], run: RunRecord, pictu
     from mnist_exp.plots.frame import save
     from mnist_exp.plots.readings import readings
 
-    try:
-        images = [(a.name, grey, a.reading) for a, grey in zip(answers, drawn, strict=False)]
-        save(readings(images, run.name, left_out=len(answers) - len(drawn)), picture)
-    except OSError as problem:
-        raise ExperimentError(
-            f"Expected to write {picture}. Received: {reason_of(problem)}. Name another place."
-        ) from problem
+    images = [(a.name, grey, a.reading) for a, grey in zip(answers, drawn, strict=False)]
+    with staged(picture, folder=False, option="--show") as place:
+        save(readings(images, run.name, left_out=len(answers) - len(drawn)), place)
     click.echo(f"What was found is in {picture}.", err=True)

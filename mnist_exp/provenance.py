@@ -10,6 +10,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 # Beside the package in a checkout, and only there.
 _CODE = ("mnist_exp", "hydra_plugins", "conf", "pyproject.toml")
+# What the weights of a run can depend on.
+COMPUTING = ("tensorflow", "keras", "numpy", "ml-dtypes", "scipy", "scikit-learn")
 # What a logged model needs to be loaded and served.
 _MODEL_PACKAGES = ("keras", "tensorflow", "numpy")
 
@@ -47,6 +49,11 @@ def packages() -> list[str]:
             name, version = info.stem.split("-")[:2]
             found.setdefault(name.replace("_", "-").lower(), version)
     return sorted(f"{name}=={version}" for name, version in found.items())
+
+
+def computing_packages() -> list[str]:
+    """Returns those of `COMPUTING` that are installed, as `packages` does."""
+    return [line for line in packages() if line.partition("==")[0] in COMPUTING]
 
 
 def model_requirements() -> list[str]:

@@ -1,12 +1,11 @@
 """Starts MLflow's own UI on the store that this folder uses."""
 
 import os
-import socket
 from pathlib import Path
 
 import click
 
-from mnist_exp.errors import RequestError
+from mnist_exp.listening import listen
 from mnist_exp.tracking import preflight
 from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.location import sqlite_path
@@ -35,7 +34,8 @@ def serve(uri: str, experiment: str, host: str, port: int) -> None:
         _point_to(uri, experiment)
         return
     preflight(uri)
-    _check_port(host, port)
+    with listen(host, port, "ui"):
+        pass  # it is free
     page = runs_page(uri, experiment)  # makes a store where there is none
     path = sqlite_path(uri)
     artifacts = (path.parent if path else Path.cwd()) / "mlruns"
@@ -61,15 +61,3 @@ def _point_to(uri: str, experiment: str) -> None:
         page = runs_page(uri, experiment) if uri.startswith(SERVERS) else ""
         if page:
             click.echo(f"  {uri.rstrip('/')}{page}")
-
-
-def _check_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.create_server((host, port), family=family):
-            pass
-    except OSError as error:
-        raise RequestError(
-            f"Expected an address to listen on. Received: {host}:{port}, {error.strerror}. "
-            f"Another program may use it; try `mnist-exp ui --port {port + 1}`."
-        ) from error

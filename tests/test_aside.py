@@ -1,5 +1,6 @@
 """The process beside a run answers; neither its death nor its parent's leaves anybody waiting."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -26,6 +27,8 @@ def test_it_answers_and_tells_errors():
     assert process.submit(print, "not an answer").result() is None
     with pytest.raises(RuntimeError, match="ValueError: invalid literal"):
         process.submit(int, "three").result()
+    with pytest.raises(RuntimeError, match="pickle"):
+        process.submit(importlib.import_module, "json").result()
 
 
 def test_requests_do_not_wait_for_each_other():

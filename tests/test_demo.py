@@ -266,6 +266,21 @@ def bomb():
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+def test_the_size_of_a_drawing_is_the_one_that_pillow_reads():
+    from mnist_exp.demo import pad
+
+    drawing = io.BytesIO()
+    Image.new("L", (480, 480)).save(drawing, "PNG")
+    start, header, rest = (drawing.getvalue()[part] for part in
+                           (slice(8), slice(8, 33), slice(33, None)))  # fmt: skip
+    photo = io.BytesIO()
+    Image.new("L", (2000, 1500)).save(photo, "PNG")
+    assert pad._is_small(start + header + rest)
+    assert not pad._is_small(photo.getvalue())
+    assert not pad._is_small(start + header + photo.getvalue()[8:])  # two headers
+    assert not pad._is_small(b"no image")
+
+
 BAD = {
     "text.png": (b"This is text.", "Expected a PNG, JPEG, WebP or BMP image."),
     "half.png": (image_of(3, side=900)[:-900], "Expected a whole image file."),
@@ -567,6 +582,7 @@ def test_an_exported_space_draws_in_an_empty_environment(project, chromium, tmp_
     subprocess.run(exported, cwd=project, check=True, capture_output=True)
     header = (space / "README.md").read_text().split("---")[1]
     assert "sdk: gradio\n" in header
+    assert 'python_version: "{}.{}"\n'.format(*sys.version_info) in header
     assert "app_file: app.py\n" in header
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     python = venv / "bin" / "python"

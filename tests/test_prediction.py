@@ -1,6 +1,7 @@
 """`mnist-exp predict` in fresh processes, on files as people have them, by a real model."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,17 @@ def test_names_of_files_are_whole_where_no_terminal_limits_them(work, tmp_path, 
     file = tmp_path / ("long" * 50 + ".png")
     file.write_bytes(encoded(draw(STROKES[7])))
     assert str(file).encode() in mnist_exp("predict", "best", str(file)).stdout
+
+
+def test_what_is_no_file_in_a_folder_is_passed_over(work, tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    (folder / "seven.png").write_bytes(encoded(draw(STROKES[7])))
+    (folder / "gone\x1b[2J.png").symlink_to("nowhere")
+    (folder / "folder.png").mkdir()
+    os.mkfifo(folder / "pipe.png")  # reading it would wait for ever
+    [answer] = answers(str(folder))
+    assert answer["text"] == "7"
 
 
 def test_any_name_of_a_file_is_shown_as_it_is(work, tmp_path):

@@ -164,6 +164,7 @@ class Muon(Component):
     learning_rate: Positive
     momentum: BelowOne
     weight_decay: NonNegative
+    output_layer: bool
 
 
 class Constant(Component):

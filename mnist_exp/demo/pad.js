@@ -12,6 +12,7 @@ let pointer = null; // the finger or mouse that draws; others are ignored
 const reset = (image) => {
   ground = image;
   strokes = [];
+  pointer = null; // a stroke that was being drawn is gone too
   canvas.width = image ? image.naturalWidth : SIDE;
   canvas.height = image ? image.naturalHeight : SIDE;
   paint();
@@ -103,7 +104,7 @@ const tools = {
     send("");
   },
   undo: () => {
-    if (strokes.pop()) {
+    if (pointer === null && strokes.pop()) {
       paint();
       sendDrawing();
     }

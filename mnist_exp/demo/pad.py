@@ -6,7 +6,6 @@ Gradio's own editor sends several files for each stroke, and its tools hide the 
 
 import base64
 import io
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,6 @@ from mnist_exp.inference.decoding import WORKING_SIDE
 
 MOST_FILE_BYTES = 16 * 2**20
 _NAME_CHARACTERS = 80
-_PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_SIDES = struct.Struct(">II")  # width and height, where a PNG file has them
-_SIDES_OFFSET = 16
 # A photo takes up to 500 MB while it is decoded, which the allocator keeps for its thread: all
 # photos take turns in one. Drawings are small, and pass them while Gradio's 40 threads do not
 # all wait.
@@ -110,9 +106,11 @@ def _parts(value: Any) -> tuple[str, bytes]:
 
 
 def _is_small(content: bytes) -> bool:
-    """Tells whether this is a PNG file of the size that the pad itself makes, by its header."""
-    end = _SIDES_OFFSET + _PNG_SIDES.size
-    if not content.startswith(_PNG) or len(content) < end:
+    """Tells whether this is a PNG file of the size that the pad itself makes, as Pillow reads it.
+
+    Of a header that comes twice, Pillow takes the last.
+    """
+    try:
+        return max(Image.open(io.BytesIO(content), formats=("PNG",)).size) <= WORKING_SIDE
+    except Exception:  # noqa: BLE001 - `decode` says what is wrong with it
         return False
-    width, height = _PNG_SIDES.unpack(content[_SIDES_OFFSET:end])
-    return bool(max(width, height) <= WORKING_SIDE)

@@ -3,7 +3,6 @@
 Nothing is fetched from elsewhere, by the server or by the page. What is sent here is limited.
 """
 
-import errno
 import ipaddress
 import os
 import socket
@@ -11,8 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from mnist_exp.errors import RequestError
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -30,28 +27,6 @@ _POLICY = (
     "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; frame-ancestors 'self'"
 )
 SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Returns a socket that is bound.
-
-    Raises:
-        RequestError: the address is not to be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (while")[0]
-        remedy = "Name an address of this machine with --host, and a port from 1024 on with --port."
-        if error.errno == errno.EADDRINUSE:
-            remedy = "Another program uses it; name another port with `mnist-exp demo --port`."
-        raise RequestError(
-            f"Expected an address to listen on. Received: {host}:{port}, {reason}. {remedy}"
-        ) from error
-    # Else the second part of an answer waits 40 ms for the first to be acknowledged.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 def is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from mnist_exp.demo import server
 from mnist_exp.demo.reader import Reader
 from mnist_exp.drawings import FOLDER
 from mnist_exp.errors import RequestError
+from mnist_exp.listening import listen
 from mnist_exp.lookup import Found, find
 from mnist_exp.prediction import recognizer
 from mnist_exp.tracking import RunRecord
@@ -35,7 +36,7 @@ def demo(selector: str, beside: str | None, host: str, port: int) -> None:
         ExperimentError: a model cannot be loaded.
     """
     _require_gradio()
-    with server.listen(host, port) as listener, server.prepared():
+    with listen(host, port, "demo") as listener, server.prepared():
         chosen = find(selector)
         second = None if beside is None else find(beside).record
         runs = _named(_others(chosen, second))

@@ -5,6 +5,7 @@ package that read pictures and lay out the page. It needs no network, no MLflow 
 """
 
 import shutil
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ colorFrom: indigo
 colorTo: gray
 sdk: gradio
 sdk_version: {gradio}
+python_version: "{python}"
 app_file: {app}
 license: mit
 ---
@@ -104,6 +106,7 @@ def write_space(source: "Source", folder: Path) -> float:
         "model": MODEL,
         "data": source.splits.name,
         "gradio": version("gradio"),
+        "python": "{}.{}".format(*sys.version_info),  # for which the packages were chosen
         "app": APP,
         "requirements": REQUIREMENTS,
     }

@@ -55,9 +55,13 @@ def decode(content: bytes, name: str) -> NDArray[np.float32]:
     try:
         # Of a JPEG, this decodes what is needed.
         image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
-        return grey(image)
+        values = grey(image)
     except Exception as problem:  # a decoder may raise anything on a broken file
         raise _broken(name, problem) from problem
+    if min(values.shape) < FEWEST_PIXELS_A_SIDE:  # its longer side was reduced, and this one too
+        received = f"{image.size[0]:,} x {image.size[1]:,}, too long for its width"
+        raise _refused(name, f"at least {FEWEST_PIXELS_A_SIDE} pixels a side", received)
+    return values
 
 
 def read(file: Path) -> bytes:
@@ -85,7 +89,7 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(
         file
         for file in (folder.iterdir() if folder.is_dir() else ())
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
     )
 
 

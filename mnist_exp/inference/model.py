@@ -19,7 +19,7 @@ class Model:
             content: of an ONNX file with the input `pixels` and the output `probabilities`.
 
         Raises:
-            ExperimentError: ONNX Runtime cannot load it.
+            ExperimentError: ONNX Runtime cannot load it, or it gives no ten probabilities.
         """
         import onnxruntime
 
@@ -32,10 +32,13 @@ class Model:
             )
             properties = self._session.get_modelmeta().custom_metadata_map
             self.threshold = float(properties.get(THRESHOLD, "0"))
+            blank = self.probabilities(np.zeros((2, 28, 28), np.uint8))
+            if blank.shape != (2, 10) or blank.dtype != np.float32:
+                raise ValueError(f"{blank.dtype} {blank.shape} for two images")  # noqa: TRY301
         except Exception as problem:  # ONNX Runtime's errors share no class
             raise ExperimentError(
                 "Expected an ONNX model that mnist-exp exported. Received: one that ONNX Runtime "
-                f"{onnxruntime.__version__} cannot load ({reason_of(problem)}). Export it again."
+                f"{onnxruntime.__version__} cannot use so ({reason_of(problem)}). Export it again."
             ) from problem
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -13,8 +13,6 @@ DIRTY_TAG = "mnist_exp.git_dirty"
 UNKNOWN = "not recorded"
 _DIGEST_CHARACTERS = 12
 _NAMED = 5  # files of the code, or flags; the others are counted
-# The packages that compute come first among those that changed.
-_COMPUTING = ("tensorflow", "keras", "numpy", "ml-dtypes", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -146,8 +144,11 @@ def _versions(lines: list[str]) -> dict[str, str]:
 
 
 def _package_changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    """Yields what became of the packages of then that are others now, or gone."""
-    computing = [name for name in _COMPUTING if name in before]
+    """Yields what became of the packages of then that are others now, or gone.
+
+    Those that compute come first.
+    """
+    computing = [name for name in provenance.COMPUTING if name in before]
     for name in dict.fromkeys([*computing, *sorted(before)]):
         if before[name] != now.get(name):
             yield f"{name} {before[name]} -> {now.get(name, 'absent')}"

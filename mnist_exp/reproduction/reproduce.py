@@ -224,8 +224,8 @@ def _table(title: str, names: Sequence[str]) -> Any:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
-    table.title = Text(printable(title))
-    table.title_style = table.header_style = "bold"
+    table.title = Text(printable(title), "bold")
+    table.header_style = "bold"
     for name in names:
         table.add_column(Text(printable(name)), overflow="fold")
     return table

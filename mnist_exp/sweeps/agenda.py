@@ -17,7 +17,7 @@ from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.results import DONE, JobResult, objective
 from mnist_exp.sweeps.space import Space
 from mnist_exp.tracking import RunRecord, journal
-from mnist_exp.tracking.records import CODE_TAG, RESUMED_TAG
+from mnist_exp.tracking.records import CODE_TAG, OTHER_CODE, RESUMED_TAG
 from mnist_exp.wording import counted
 
 
@@ -102,7 +102,10 @@ class Agenda:
 
     def _is_stale(self, run: RunRecord | None) -> bool:
         """Whether a run was made by other code, or a part of it was made by another."""
-        return run is not None and (run.tags.get(CODE_TAG) != self._code or RESUMED_TAG in run.tags)
+        if run is None:
+            return False
+        mixed = OTHER_CODE in run.tags.get(RESUMED_TAG, "")
+        return mixed or run.tags.get(CODE_TAG) != self._code
 
     def _check_space(self) -> None:
         """Refuses a name that another space has."""

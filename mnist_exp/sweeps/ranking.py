@@ -126,13 +126,13 @@ def seconds_of(result: JobResult) -> float:
 
 
 def winner(rows: Sequence[Row]) -> Row | None:
-    """Returns the best config that finished with every seed, else with some; None without any.
+    """Returns the best config among those that finished with the most seeds; None without any.
 
     So the one seed of a config that went well does not beat others that have all of theirs.
     """
     measured = [row for row in rows if row.outcome == "finished" and row.values]
-    whole = (row for row in measured if len(set(row.seeds)) == len(row.values))
-    return next(whole, measured[0] if measured else None)
+    most = max((len(row.values) for row in measured), default=0)
+    return next((row for row in measured if len(row.values) == most), None)
 
 
 def winner_command(rows: Sequence[Row], fixed: Sequence[str]) -> str | None:

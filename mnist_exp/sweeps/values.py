@@ -69,7 +69,9 @@ def unusable(override: Override) -> Problem | None:
         return problem(override, f"one value, since {section} steers the whole sweep")
     if override.key_or_group in _NO_PART:
         return problem(
-            override, "one value, since it is no part of what a job is", "Use two sweeps."
+            override,
+            "one value, since it is no part of what a job is",
+            "Give each a sweep.name of its own.",
         )
     if isinstance(sweep, IntervalSweep):
         return _unusable_interval(override, sweep)

@@ -15,6 +15,9 @@ from mnist_exp.wording import printable
 
 _DATA = "data"
 _KERAS_FILE = "model.keras"
+_MODULE_FILE = "keras_module.txt"
+_MODULE = "keras"
+_LOADER = "mlflow.keras"
 _DESCRIPTION_FILE = "MLmodel"
 
 
@@ -29,7 +32,7 @@ def save_model(model: Any, folder: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     (part / _DATA).mkdir(parents=True)
     model.save(keras_file(part))
-    (part / _DATA / "keras_module.txt").write_text("keras", encoding="utf-8")
+    (part / _DATA / _MODULE_FILE).write_text(_MODULE, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
 
@@ -116,6 +119,38 @@ def keras_file(folder: Path) -> Path:
     return folder / _DATA / _KERAS_FILE
 
 
+def require_as_saved(folder: Path) -> None:
+    """Refuses a model folder by which MLflow would load anything but its Keras file.
+
+    Raises:
+        ValueError: It has other code, other data, or objects that would be unpickled.
+    """
+    import yaml
+
+    text = (folder / _DESCRIPTION_FILE).read_text(encoding="utf-8")
+    flavors = yaml.safe_load(text)["flavors"]
+    function, own = flavors["python_function"], flavors["keras"]
+    told = {
+        "flavors": sorted(flavors),
+        "loader_module": function["loader_module"],
+        "more": sorted({*function, *own} & {"code", "config"} | ({"data"} & {*function})),
+        "data": own["data"],
+        "files": sorted(file.name for file in (folder / _DATA).iterdir()),
+        "module": (folder / _DATA / _MODULE_FILE).read_text(encoding="utf-8").strip(),
+    }
+    expected = {
+        "flavors": ["keras", "python_function"],
+        "loader_module": _LOADER,
+        "more": [],
+        "data": _DATA,
+        "files": [_MODULE_FILE, _KERAS_FILE],
+        "module": _MODULE,
+    }
+    for name, value in told.items():
+        if value != expected[name]:
+            raise ValueError(f"{name} {value} in place of {expected[name]}")
+
+
 def _get(client: Any, model_id: str) -> Any:
     """Returns a logged model; None when it was deleted."""
     from mlflow.exceptions import MlflowException
@@ -169,7 +204,7 @@ def _complete(folder: Path, event: Model, logged: Any, run_id: str) -> None:
         save_exported_model=False,
     )
     pyfunc.add_to_model(
-        model, loader_module="mlflow.keras", conda_env="conda.yaml", python_env="python_env.yaml"
+        model, loader_module=_LOADER, conda_env="conda.yaml", python_env="python_env.yaml"
     )
     model.model_size_bytes = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     conda, requirements, _ = _process_pip_requirements(None, list(event.requirements), None)

@@ -13,6 +13,7 @@ ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # of the artifact DIGESTS
 DIGESTS = "sha256sums.txt"  # every other artifact of a run, as `sha256sum` writes it
 FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line; empty where it then went on
 RESUMED_TAG = "mnist_exp.resumed_with"  # what was not the same in all parts of a run, in words
+OTHER_CODE = "other code"  # one of them
 
 
 @dataclass(frozen=True)

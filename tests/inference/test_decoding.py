@@ -145,6 +145,7 @@ def bomb(width, height):
         (encoded(SEVEN, "GIF"), "none of them"),
         (encoded(np.zeros((1, 1), np.uint8)), "1 x 1"),
         (encoded(np.zeros((7, 300), np.uint8)), "300 x 7"),
+        (encoded(np.zeros((30, 9000), np.uint8)), "9,000 x 30, too long"),
         (animation("PNG"), "an animation of 2 frames"),
         (animation("WEBP"), "an animation of 2 frames"),
         (bomb(20_000, 20_000), "many times more"),
@@ -161,6 +162,13 @@ def test_what_is_no_image_is_refused(content, received):
     assert received in text
     assert "\n" not in text
     assert len(text) < 500
+
+
+@pytest.mark.parametrize("size", [(64, 8000), (8000, 72), (8, 1024), (1025, 17)])
+def test_what_was_decoded_can_be_written_and_decoded_again(size):
+    values = decode(encoded(np.full(size, 255, np.uint8)), "x")
+    again = decode(encoded((255 * values).astype(np.uint8)), "x")
+    np.testing.assert_array_equal(again, values)
 
 
 def test_a_bomb_costs_no_memory():

@@ -36,6 +36,17 @@ def test_a_run_that_went_on_with_other_code_says_so(sealed_environment, monkeypa
     assert checked.returncode == 3
     words = " ".join(checked.stdout.split())
     assert "Other parts of the run: cut off, went on with other code." in words
+    # The code of today has run its last part, but not all.
+    again = ("-m", *SMALL, "training.epochs=2", "sweep.name=mixed", "seed=0")
+    assert mnist_exp(sealed_environment, "train", *again).returncode == 0
+    [job] = [run for run in project.runs() if run.tags.get("mnist_exp.sweep") and not run.is_sweep]
+    project.store.set_tags(job.run_id, {"mnist_exp.resumed_with": "other packages"})
+    plan = mnist_exp(sealed_environment, "train", *again, "sweep.rerun=stale", "--dry-run")
+    assert "its one job is done" in plan.stderr
+    project.store.set_tags(job.run_id, {"mnist_exp.resumed_with": "other code"})
+    mnist_exp(sealed_environment, "runs", "--rebuild")
+    plan = mnist_exp(sealed_environment, "train", *again, "sweep.rerun=stale", "--dry-run")
+    assert "to do again" in plan.stdout
 
 
 def test_a_run_that_goes_on_as_it_began_says_nothing(sealed_environment):

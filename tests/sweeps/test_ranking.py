@@ -154,6 +154,15 @@ def test_a_config_that_lacks_a_seed_does_not_beat_one_that_has_all():
     assert winner_command(rows, []) == "mnist-exp train a=2 seed=0"
 
 
+def test_a_config_whose_other_seed_never_started_has_no_more_seeds_than_one_that_failed():
+    results = [
+        job(0, ["a=1"], 0.99, seed=0),
+        job(1, ["a=2"], 0.98, seed=0),
+        job(2, ["a=1"], outcome="failed", seed=1),
+    ]
+    assert winner_command(ranking(results), []) == "mnist-exp train a=1 seed=0"
+
+
 @pytest.mark.parametrize(
     "results",
     [[], [job(0, [], outcome="failed")], [job(0, [], 0.9, outcome="pruned")], [job(0, [])]],

@@ -13,7 +13,14 @@ import yaml
 from mnist_exp.errors import RequestError
 from mnist_exp.tracking import Recorder, journal
 from mnist_exp.tracking.events import Model, encode
-from mnist_exp.tracking.logged_model import keras_file, model_id, model_path, save_model, send_model
+from mnist_exp.tracking.logged_model import (
+    keras_file,
+    model_id,
+    model_path,
+    require_as_saved,
+    save_model,
+    send_model,
+)
 from mnist_exp.tracking.store import Store
 
 REQUIREMENTS = ["keras==3.15.0", "tensorflow==2.21.0"]
@@ -112,6 +119,33 @@ def test_a_run_logs_its_model(store, start_run, network):
     assert loaded.metadata.metadata == {"weights": "00ff"}
     assert "uint8" in json.dumps(loaded.metadata.signature.to_dict())
     assert model_path(store, recorder.run_id).joinpath("MLmodel").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "received"),
+    [
+        (("MLmodel", "loader_module: mlflow.keras", "loader_module: evil"), "loader_module evil"),
+        (("MLmodel", "data: data", "data: other"), "data other"),
+        (("MLmodel", "python_version:", "code: code\n    python_version:"), "code"),
+        (("MLmodel", "python_version:", "data: other\n    python_version:"), "more"),
+        (("data/keras_module.txt", "keras", "evil"), "module evil"),
+        (("data/custom_objects.cloudpickle", "", "x"), "custom_objects"),
+    ],
+)
+def test_a_model_that_would_load_something_else_is_refused(
+    store, start_run, network, change, received
+):
+    recorder = start_run()
+    recorder.model(network, requirements=REQUIREMENTS)
+    assert recorder.end("finished")
+    folder = model_path(store, recorder.run_id)
+    require_as_saved(folder)
+    file, before, after = change
+    text = (folder / file).read_text() if before else ""
+    assert before in text
+    (folder / file).write_text(text.replace(before, after, 1))
+    with pytest.raises(ValueError, match=received):
+        require_as_saved(folder)
 
 
 def test_sending_twice_makes_no_second_model(store, killed):
