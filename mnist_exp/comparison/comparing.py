@@ -9,18 +9,20 @@ from mnist_exp.comparison.choosing import Choice
 from mnist_exp.comparison.groups import Group, group, shown
 from mnist_exp.comparison.significance import Finding, findings
 from mnist_exp.evidence import Predictions
-from mnist_exp.statistics import Summary, summarize
+from mnist_exp.statistics import Summary, summarize, wilson_interval
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.records import CODE_TAG
 from mnist_exp.tracking.selection import VALIDATION_METRICS
 
 NOTE = (
-    "Ranked by validation accuracy; test accuracy is shown and chooses nothing. Intervals: 95 %, "
+    "Ranked by validation accuracy, less what few images leave open; test accuracy is shown and "
+    "chooses nothing. Intervals: 95 %, "
     "over seeds (Student's t) or, of a single run or seeds that agree, over the images (Wilson). "
     "Each config is tested against the first: two runs by the images that one of them alone "
     "recognises (exact McNemar test), groups by the seeds that they share (paired t test); p is "
     "corrected for the number of tests (Holm)."
 )
+VALIDATION_IMAGES = "data.validation_images"
 UNRANKED = "No run has validation images, so none is the best: each is tested against the first. "
 
 
@@ -55,9 +57,13 @@ def compare(choice: Choice) -> Comparison:
     unordered = group(choice.runs)
     validations = {id(one): _validation(one) for one in unordered}
 
-    def rank(one: Group) -> float:
+    def rank(one: Group) -> tuple[float, float]:
         validation = validations[id(one)]
-        return math.inf if validation is None else -validation.mean
+        if validation is None:
+            return math.inf, math.inf
+        images = int(one.settings[VALIDATION_IMAGES])
+        right = round(validation.mean * images)
+        return -wilson_interval(right, images).low, -validation.mean  # as `best` is chosen
 
     groups = sorted(unordered, key=rank)
     images = len(next(iter(choice.predictions.values())).labels)
@@ -91,7 +97,7 @@ def compare(choice: Choice) -> Comparison:
 def _validation(one: Group) -> Summary | None:
     """Returns validation accuracy over the seeds; None where a run has none."""
     values = [_metric(run, VALIDATION_METRICS) for run in one.runs]
-    images = one.settings.get("data.validation_images", "")
+    images = one.settings.get(VALIDATION_IMAGES, "")
     if not all(map(math.isfinite, values)) or not images.isdecimal() or not int(images):
         return None
     return summarize(values, int(images))

@@ -55,6 +55,15 @@ def test_test_accuracy_chooses_nothing(compared):
     assert "test accuracy is shown and chooses nothing" in compared(runs, predictions).notes[0]
 
 
+def test_all_of_few_images_do_not_beat_nearly_all_of_many(compared):
+    runs = [
+        record("few", metrics={"val/accuracy": 1.0}, **{"data.validation_images": "100"}),
+        record("many", metrics={"val/accuracy": 0.99}, **{"data.validation_images": "5000"}),
+    ]
+    rows = compared(runs, {"few": predicted({}), "many": predicted({})}).rows
+    assert [row.group.runs[0].run_id for row in rows] == ["many", "few"]  # as `best` chooses
+
+
 @pytest.mark.parametrize("width", [200, 120, 80])
 def test_the_table_fits_its_terminal(three_by_five, width):
     lines = shown(three_by_five, width).splitlines()
