@@ -27,8 +27,6 @@ LATER: dict[str, Any] = {
 # The same of one component: section and name -> keys.
 LATER_OF: dict[tuple[str, str], dict[str, Any]] = {
     ("model", "cnn"): {"pool_sizes": None},
-    ("model", "deep_cnn"): {"pooling": "max", "global_pooling": False, "output_l1": 0.0},
-    ("optimizer", "muon"): {"output_layer": False},
 }
 
 

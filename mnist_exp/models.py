@@ -7,7 +7,6 @@ one for the world outside: raw uint8 pixels in, probabilities out.
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
 from typing import Any
 
 import keras
@@ -85,24 +84,18 @@ def deep_cnn(
     blocks: Sequence[Sequence[int]],
     kernel_size: int | Sequence[int],
     padding: str,
-    pooling: str,
-    global_pooling: bool,
     dense_units: Sequence[int],
     activation: str,
     dropout: float,
     batch_norm: bool,
-    output_l1: float,
 ) -> keras.Model:
     """A deeper convolutional network in blocks, in the manner of VGG.
 
     Args:
-        blocks: the output channels of each convolution, block by block; a 2x2 pool stands between
-            two blocks.
+        blocks: the output channels of each convolution, block by block; a 2x2 max pool stands
+            between two blocks.
         kernel_size: the side of every kernel in pixels, or of those in each block.
         padding: "same" or "valid".
-        pooling: "max" or "average": the pool between two blocks.
-        global_pooling: whether the maximum and the mean of each channel go on behind the last
-            block, instead of all its pixels.
         dense_units: the width of each dense layer before the logits.
         activation: the Keras name of the activation.
         dropout: the share of units dropped before each dense layer and the logits; none between
@@ -110,15 +103,11 @@ def deep_cnn(
             "Understanding the disharmony between dropout and batch normalization by variance
             shift", CVPR 2019).
         batch_norm: whether each convolution is batch-normalised.
-        output_l1: what is added to the loss for the sum of the absolute weights of the last layer;
-            it keeps the logits small, as label smoothing does (Tibshirani 1996, "Regression
-            shrinkage and selection via the lasso").
 
     Returns:
         A model, float [batch, 28, 28, 1] -> logits [batch, 10].
     """
     parts: list[Any] = []
-    pool = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[pooling]
     sizes = [kernel_size] * len(blocks) if isinstance(kernel_size, int) else kernel_size
     for i, (widths, size) in enumerate(zip(blocks, sizes, strict=True), start=1):
         for j, width in enumerate(widths, start=1):
@@ -130,13 +119,13 @@ def deep_cnn(
                 padding,
                 activation,
                 batch_norm=batch_norm,
-                pool=pool(2, name=f"pool_{i}") if between else None,
+                pool=layers.MaxPooling2D(2, name=f"pool_{i}") if between else None,
             )
-    parts.append(_global_pools if global_pooling else layers.Flatten(name="flatten"))
+    parts.append(layers.Flatten(name="flatten"))
     if dropout:
         parts.append(layers.Dropout(dropout, name="dropout"))
     parts += _dense(dense_units, activation, dropout)
-    return _network("deep_cnn", parts, output_l1)
+    return _network("deep_cnn", parts)
 
 
 MODELS: dict[str, Callable[..., keras.Model]] = {"mlp": mlp, "cnn": cnn, "deep_cnn": deep_cnn}
@@ -265,17 +254,6 @@ def _dense(widths: Sequence[int], activation: str, dropout: float) -> Iterator[A
             yield layers.Dropout(dropout, name=f"dropout_{i}")
 
 
-def _global_pools(pixels: Any) -> Any:
-    """Returns the maximum and the mean of each channel."""
-    pools = layers.GlobalMaxPooling2D(name="maximum"), layers.GlobalAveragePooling2D(name="mean")
-    return layers.Concatenate(name="maximum_and_mean")([pool(pixels) for pool in pools])
-
-
-def _network(name: str, parts: Sequence[Any], output_l1: float = 0.0) -> keras.Model:
-    """Returns a network of its parts, one behind the other, and the logits."""
+def _network(name: str, parts: Sequence[Any]) -> keras.Model:
     image = keras.Input((*IMAGE_SHAPE, 1), name="image")
-    penalty = keras.regularizers.L1(output_l1) if output_l1 else None
-    parts = [*parts, layers.Dense(CLASSES, kernel_regularizer=penalty, name=LOGITS)]
-    if _global_pools not in parts:
-        return keras.Sequential([image, *parts], name=name)
-    return keras.Model(image, reduce(lambda x, part: part(x), parts, image), name=name)
+    return keras.Sequential([image, *parts, layers.Dense(CLASSES, name=LOGITS)], name=name)

@@ -51,10 +51,8 @@ def one_cycle(
     return _rise_and_fall(warmup_fraction, initial_fraction, final_fraction, _half_cosine)
 
 
-def muon(
-    *, learning_rate: float, momentum: float, weight_decay: float, output_layer: bool
-) -> keras.Optimizer:
-    """Muon for kernels, AdamW for biases and batch norm, at one learning rate.
+def muon(*, learning_rate: float, momentum: float, weight_decay: float) -> keras.Optimizer:
+    """Muon for kernels, AdamW for biases, batch norm and the last layer, at one learning rate.
 
     Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; its updates
     are brought to the size of Adam's as in Liu et al. 2025, arXiv:2502.16982.
@@ -63,13 +61,11 @@ def muon(
         learning_rate: the peak.
         momentum: the decay of Muon's moving average of gradients.
         weight_decay: decoupled, of all weights.
-        output_layer: whether Muon has the kernel of the last layer too; Jordan leaves it to AdamW.
 
     Returns:
         The optimizer.
     """
     return _KernelMuon(
-        output_layer=output_layer,
         learning_rate=learning_rate,
         momentum=momentum,
         weight_decay=weight_decay,
@@ -84,13 +80,8 @@ class _KernelMuon(keras.optimizers.Muon):  # type: ignore[misc]
     patch of the image, as in Jordan's own code.
     """
 
-    def __init__(self, *, output_layer: bool, **options: Any) -> None:
-        super().__init__(**options)
-        self._output_layer = output_layer
-
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
-        is_output = variable.path.split("/")[-2] == LOGITS
-        return len(variable.shape) <= 1 or (is_output and not self._output_layer)
+        return len(variable.shape) <= 1 or variable.path.split("/")[-2:-1] == [LOGITS]
 
     def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
         matrix = tf.reshape(x, [-1, x.shape[-1]])

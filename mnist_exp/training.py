@@ -177,7 +177,7 @@ def _graph(task: Task) -> RunSteps:
         with tf.GradientTape() as tape:
             logits = network(pixels, training=True)
             losses = _cross_entropy(tf.cast(logits, tf.float32), targets, task.label_smoothing)
-            loss = tf.add_n([tf.reduce_mean(losses), *network.losses])  # those of regularisers
+            loss = tf.reduce_mean(losses)
         variables = network.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
         if task.weight_averaging is not None:

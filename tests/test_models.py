@@ -1,6 +1,5 @@
 """Every registered model, by the same few tests."""
 
-import math
 import random
 
 import keras
@@ -128,21 +127,6 @@ def test_the_pools_behind_each_convolution(pools, side):
     model = compose(["model=cnn", f"model.pool_sizes={pools}"]).config.model
     network = models.build(model.name, seed=0, **model.options())
     assert network.get_layer("pool_2").output.shape[1:3] == (side, side)
-
-
-def test_global_pooling_passes_on_the_maximum_and_the_mean_of_each_channel():
-    overrides = ["model=deep_cnn", "model.blocks=[[4],[6]]", "model.global_pooling=true"]
-    model = compose([*overrides, "model.dropout=0", "model.pooling=average"]).config.model
-    network = models.build(model.name, seed=0, **model.options())
-    behind = keras.Model(network.input, [network.get_layer(name).output for name in
-                                         ("activation_2_1", "maximum_and_mean")])  # fmt: skip
-    channels, pooled = behind(images(3)[..., None] / 255)
-    expected = np.concatenate([np.max(channels, axis=(1, 2)), np.mean(channels, axis=(1, 2))], 1)
-    np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-6)
-    assert isinstance(network.get_layer("pool_1"), keras.layers.AveragePooling2D)
-    kernels = (w for w in network.trainable_weights if "norm" not in w.path)
-    least = sum(math.prod(weight.shape) for weight in kernels)
-    assert least <= model.parameters() <= least + 10  # with biases, which batch norm replaces
 
 
 @pytest.mark.parametrize(("sizes", "side"), [("3", 11), ("[5,3]", 10)])

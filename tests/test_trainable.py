@@ -7,7 +7,7 @@ import pytest
 from mnist_exp import models, trainable
 from mnist_exp.config import compose
 
-OPTIONS = ["mlp", "cnn", "deep_cnn", "pooled_cnn"]
+OPTIONS = ["mlp", "cnn", "deep_cnn"]
 
 
 def built(option: str) -> keras.Model:

@@ -179,17 +179,6 @@ def test_label_smoothing_is_keras_own(splits, tmp_path):
     assert ours == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_penalty_keeps_the_weights_of_the_last_layer_small(splits, tmp_path):
-    sums = []
-    for penalty in (0, 0.1):
-        model = ("model=pooled_cnn", "model.blocks=[[8],[16]]", f"model.output_l1={penalty}")
-        own = [text for text in SMALL if not text.startswith("model.")]
-        made = assembly.task(compose([*own, *model]).config, splits)
-        fit(made, tmp_path / str(penalty))
-        sums.append(np.abs(made.twin.get_layer("logits").kernel.numpy()).sum())
-    assert sums[1] < 0.8 * sums[0]
-
-
 def test_the_last_steps_see_the_images_as_they_are(splits, tmp_path):
     histories = [
         without_times(fit(task(splits, *overrides), tmp_path / str(number)).history)

@@ -15,7 +15,6 @@ from mnist_exp.config.fields import (
     Component,
     Kernel,
     Kernels,
-    NonNegative,
     SomeWidths,
     Widths,
     broken_rule,
@@ -85,13 +84,10 @@ class DeepCnn(Component):
     blocks: Annotated[tuple[SomeWidths, ...], Field(min_length=1, max_length=32)]
     kernel_size: Kernel | Kernels
     padding: Literal["same", "valid"]
-    pooling: Literal["max", "average"]
-    global_pooling: bool
     dense_units: Widths
     activation: Activation
     dropout: BelowOne
     batch_norm: bool
-    output_l1: NonNegative
 
     @model_validator(mode="after")
     def _fits_the_image(self) -> Self:
@@ -118,8 +114,7 @@ class DeepCnn(Component):
         filters, sizes = zip(*((w, size) for block, size in pairs for w in block), strict=True)
         convolutions = _convolutions(filters, sizes)
         pixels = (IMAGE_PIXELS // 2 ** (len(self.blocks) - 1)) ** 2
-        each = 2 if self.global_pooling else pixels  # what a channel passes on
-        return convolutions + _dense(each * filters[-1], self.dense_units)
+        return convolutions + _dense(pixels * filters[-1], self.dense_units)
 
     def _kernel_sizes(self) -> tuple[int, ...]:
         """Returns the side of the kernels of each block."""

@@ -164,7 +164,6 @@ class Muon(Component):
     learning_rate: Positive
     momentum: BelowOne
     weight_decay: NonNegative
-    output_layer: bool
 
 
 class Constant(Component):

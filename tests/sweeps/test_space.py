@@ -56,7 +56,7 @@ def test_values_become_the_distribution_they_mean(values, distribution):
 
 def test_options_of_a_group_are_found_by_glob():
     assert space("model=glob(*cnn,fast*)").dimensions == {
-        "model": CategoricalDistribution(["cnn", "deep_cnn", "pooled_cnn", "wide_cnn"])
+        "model": CategoricalDistribution(["cnn", "deep_cnn", "wide_cnn"])
     }
 
 
