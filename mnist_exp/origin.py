@@ -65,9 +65,11 @@ def changes(job_dir: Path) -> list[str]:
     """Returns what was not the same in all parts of a run, in words."""
     found: dict[str, set[str]] = {name: set() for name in _CHANGEABLE}
     for entry in journal.read(job_dir):
-        event = entry.event
-        told = event.tags if isinstance(event, events.Start) else {}
-        told = event.values if isinstance(event, events.Tags) else told
+        event, told = entry.event, {}
+        if isinstance(event, events.Start):
+            told = event.tags
+        elif isinstance(event, events.Tags):
+            told = event.values
         for name in found.keys() & told.keys():
             found[name].add(told[name])
     return [words for name, words in _CHANGEABLE.items() if len(found[name]) > 1]

@@ -9,20 +9,18 @@ from mnist_exp.comparison.choosing import Choice
 from mnist_exp.comparison.groups import Group, group, shown
 from mnist_exp.comparison.significance import Finding, findings
 from mnist_exp.evidence import Predictions
-from mnist_exp.statistics import Summary, summarize, wilson_interval
+from mnist_exp.statistics import Summary, summarize
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.records import CODE_TAG
-from mnist_exp.tracking.selection import VALIDATION_METRICS
+from mnist_exp.tracking.selection import VALIDATION_IMAGES, VALIDATION_METRICS, least
 
 NOTE = (
     "Ranked by validation accuracy, less what few images leave open; test accuracy is shown and "
-    "chooses nothing. Intervals: 95 %, "
-    "over seeds (Student's t) or, of a single run or seeds that agree, over the images (Wilson). "
-    "Each config is tested against the first: two runs by the images that one of them alone "
-    "recognises (exact McNemar test), groups by the seeds that they share (paired t test); p is "
-    "corrected for the number of tests (Holm)."
+    "chooses nothing. Intervals: 95 %, over seeds (Student's t) or, of a single run or seeds that "
+    "agree, over the images (Wilson). Each config is tested against the first: two runs by the "
+    "images that one of them alone recognises (exact McNemar test), groups by the seeds that they "
+    "share (paired t test); p is corrected for the number of tests (Holm)."
 )
-VALIDATION_IMAGES = "data.validation_images"
 UNRANKED = "No run has validation images, so none is the best: each is tested against the first. "
 
 
@@ -62,8 +60,7 @@ def compare(choice: Choice) -> Comparison:
         if validation is None:
             return math.inf, math.inf
         images = int(one.settings[VALIDATION_IMAGES])
-        right = round(validation.mean * images)
-        return -wilson_interval(right, images).low, -validation.mean  # as `best` is chosen
+        return -least(validation.mean, images), -validation.mean
 
     groups = sorted(unordered, key=rank)
     images = len(next(iter(choice.predictions.values())).labels)

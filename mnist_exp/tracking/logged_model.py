@@ -130,25 +130,19 @@ def require_as_saved(folder: Path) -> None:
     text = (folder / _DESCRIPTION_FILE).read_text(encoding="utf-8")
     flavors = yaml.safe_load(text)["flavors"]
     function, own = flavors["python_function"], flavors["keras"]
-    told = {
-        "flavors": sorted(flavors),
-        "loader_module": function["loader_module"],
-        "more": sorted({*function, *own} & {"code", "config"} | ({"data"} & {*function})),
-        "data": own["data"],
-        "files": sorted(file.name for file in (folder / _DATA).iterdir()),
-        "module": (folder / _DATA / _MODULE_FILE).read_text(encoding="utf-8").strip(),
-    }
-    expected = {
-        "flavors": ["keras", "python_function"],
-        "loader_module": _LOADER,
-        "more": [],
-        "data": _DATA,
-        "files": [_MODULE_FILE, _KERAS_FILE],
-        "module": _MODULE,
-    }
-    for name, value in told.items():
-        if value != expected[name]:
-            raise ValueError(f"{name} {value} in place of {expected[name]}")
+    more = {"code", "config", "data"} & {*function} | {"code", "config"} & {*own}
+    module = (folder / _DATA / _MODULE_FILE).read_text(encoding="utf-8").strip()
+    files = sorted(file.name for file in (folder / _DATA).iterdir())
+    for name, told, expected in (
+        ("flavors", sorted(flavors), ["keras", "python_function"]),
+        ("loader_module", function["loader_module"], _LOADER),
+        ("more", sorted(more), []),
+        ("data", own["data"], _DATA),
+        ("files", files, [_MODULE_FILE, _KERAS_FILE]),
+        ("module", module, _MODULE),
+    ):
+        if told != expected:
+            raise ValueError(f"{name} {told} in place of {expected}")
 
 
 def _get(client: Any, model_id: str) -> Any:

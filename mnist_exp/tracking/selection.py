@@ -16,6 +16,7 @@ from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.store import CHAMPION, REGISTERED_MODEL
 from mnist_exp.wording import counted, without_password
 
+VALIDATION_IMAGES = "data.validation_images"
 # Of the weights that were kept; pruned runs, and those made elsewhere, have the last epoch's only.
 VALIDATION_METRICS = ("chosen/val_accuracy", "val/accuracy")
 _SHOWN = 10
@@ -48,6 +49,16 @@ def select(selector: str, runs: Sequence[RunRecord], index: Index) -> RunRecord:
     return _named(selector, runs)
 
 
+def least(accuracy: float, images: int) -> float:
+    """Returns what `best` goes by: the lower end of the 95 % Wilson interval.
+
+    Args:
+        accuracy: On validation, 0-1.
+        images: That it was measured on.
+    """
+    return wilson_interval(round(min(max(accuracy, 0), 1) * images), images).low
+
+
 def _best(runs: Sequence[RunRecord]) -> RunRecord:
     measured = [
         run
@@ -69,10 +80,9 @@ def _validation(run: RunRecord) -> float:
 
 
 def _least(run: RunRecord) -> float:
-    """Returns the lower end of the 95 % Wilson interval of the validation accuracy."""
-    known = run.params.get("data.validation_images", "")
+    known = run.params.get(VALIDATION_IMAGES, "")
     images = max(1, int(known)) if known.isdecimal() else 1  # runs made elsewhere do not tell
-    return wilson_interval(round(min(max(_validation(run), 0), 1) * images), images).low
+    return least(_validation(run), images)
 
 
 def _champion(runs: Sequence[RunRecord], index: Index) -> RunRecord:

@@ -1,5 +1,7 @@
 """What is known of a sweep before it begins."""
 
+from pathlib import Path
+
 from mnist_exp.sweeps.ledger import Ledger
 from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking import Recorder, resolve
@@ -8,22 +10,27 @@ from mnist_exp.tracking.records import JOB_ID_TAG
 OUTAGE = "http://127.0.0.1:9"
 
 
-def test_jobs_at_work_are_known_before_mlflow_knows_them(sealed_environment):
-    recorders = []
-    for number, sweep in enumerate(["grid", "grid", "another"]):
-        job_dir = sealed_environment / "outputs" / f"job-{number}"
-        job_dir.mkdir(parents=True)
-        recorder = Recorder.start(
-            job_dir,
-            job_id=job_dir.name,
-            run_name=job_dir.name,
-            uri=OUTAGE,
-            experiment="mnist",
-            config={},
-            params={},
-            tags={SWEEP_TAG: sweep, KEY_TAG: f"key-{number}"},
-        )
-        recorders.append(recorder)
+def begun(number, *, sweep="grid", key, uri=None):
+    """Begins the record of a job, in a job folder of its own."""
+    job_dir = Path("outputs", f"job-{number}").absolute()
+    job_dir.mkdir(parents=True)
+    return Recorder.start(
+        job_dir,
+        job_id=job_dir.name,
+        run_name=job_dir.name,
+        uri=uri,
+        experiment="mnist",
+        config={},
+        params={"sweep.job": "0"},
+        tags={SWEEP_TAG: sweep, KEY_TAG: key, JOB_ID_TAG: job_dir.name},
+    )
+
+
+def test_jobs_at_work_are_known_before_mlflow_knows_them():
+    recorders = [
+        begun(number, sweep=sweep, key=f"key-{number}", uri=OUTAGE)
+        for number, sweep in enumerate(["grid", "grid", "another"])
+    ]
     recorders[1].end("finished")
     ledger = Ledger("grid", resolve(None), "mnist")
     ledger.read(alone=False)
@@ -34,20 +41,9 @@ def test_jobs_at_work_are_known_before_mlflow_knows_them(sealed_environment):
     recorders[2].end("killed")
 
 
-def test_a_job_that_is_done_may_have_a_newer_run_that_was_cut_off(sealed_environment):
+def test_a_job_that_is_done_may_have_a_newer_run_that_was_cut_off():
     for number, outcome in enumerate(["finished", "killed"]):
-        job_dir = sealed_environment / "outputs" / f"job-{number}"
-        job_dir.mkdir(parents=True)
-        Recorder.start(
-            job_dir,
-            job_id=job_dir.name,
-            run_name=job_dir.name,
-            uri=None,
-            experiment="mnist",
-            config={},
-            params={"sweep.job": "0"},
-            tags={SWEEP_TAG: "grid", KEY_TAG: "key", JOB_ID_TAG: job_dir.name},
-        ).end(outcome)
+        begun(number, key="key").end(outcome)
     ledger = Ledger("grid", resolve(None), "mnist")
     ledger.read()
     assert ledger.run("key").job_id == "job-0"
