@@ -36,3 +36,8 @@ def chromium(width: int, height: int) -> Iterator[Chrome]:
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     with Chrome(options=options, service=ChromeService(driver)) as browser:
         yield browser
+
+
+def text(browser: Chrome) -> str:
+    """Returns the text of the page that it shows."""
+    return browser.execute_script("return document.body.innerText")

@@ -1,10 +1,16 @@
 """The sealed test environment: each test in a folder of its own, with no settings from outside."""
 
 import os
+import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import forks
 import pytest
+from commands import mnist_exp
+from gallery import Gallery
+from tiers import Tiers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Made absolute before any test changes folder; CI names it relative to the checkout.
@@ -12,10 +18,37 @@ DATASETS = Path(os.environ.get("MNIST_EXP_DATA", REPOSITORY.parent / "shared" / 
 DATASETS = DATASETS if DATASETS.is_absolute() else (REPOSITORY / DATASETS).resolve()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the choice of tiers."""
+    parser.addoption("--all", action="store_true", help="run what takes long, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes Ctrl-C what it is in a shell, and a place for the warm interpreter."""
+    config.pluginmanager.register(Tiers(everything=config.getoption("all")))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # `scripts/test &` has it ignored
+    if not hasattr(config, "workerinput"):
+        stack = ExitStack()
+        stack.enter_context(forks.place())
+        config.add_cleanup(stack.close)
+
+
 @pytest.fixture(scope="session")
 def datasets() -> Path:
     """The folder that holds `mnist/`."""
     return DATASETS
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """Trained runs that tests share."""
+    return Gallery(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def fast(gallery: Gallery) -> Path:
+    """A folder with a run of `experiment=fast`, on MNIST."""
+    return gallery.once("fast", lambda f: mnist_exp(f, "train", "experiment=fast", check=True))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,11 +4,12 @@ import importlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+import waiting
+from commands import start_python
 
 from mnist_exp.aside import Aside
 
@@ -60,17 +61,8 @@ def test_another_environment_has_another_process(monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_its_parent(number):
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as parent:
+    with start_python(PARENT, stderr=subprocess.DEVNULL, fresh=True) as parent:
         process = int(parent.stdout.readline())
         parent.send_signal(number)
         parent.wait()
-    for _ in range(100):
-        if not Path("/proc", str(process)).exists():
-            return
-        time.sleep(0.1)
-    pytest.fail(f"{process} lives on")
+    waiting.until(lambda: not Path("/proc", str(process)).exists(), what=f"{process} lives on")

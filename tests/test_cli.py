@@ -5,28 +5,21 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+import servers
+import waiting
+from commands import here, python, start
+from examples import understand
+from projects import SMALL
 
 from mnist_exp import cli
-
-COMMAND = [sys.executable, "-m", "mnist_exp"]
-SMALL = ["data=digits", "training=smoke", "model=seed_mlp"]
 
 
 def command(*arguments, **environment):
     """Runs the real command in the test's folder."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    return here(*arguments, env={**os.environ, **environment})
 
 
 @pytest.mark.parametrize(
@@ -54,15 +47,8 @@ def test_train_help_has_five_examples_that_compose():
     lines = [line.strip() for line in command("train", "--help").stdout.splitlines()]
     examples = [line for line in lines if line.startswith("mnist-exp train ")]
     assert len(examples) == 5
-    from mnist_exp.config import Composer, SweepComposer
-    from mnist_exp.sweeps.plan import Plan
-
     for example in examples:
-        words = example.partition("   ")[0].split()[2:]
-        if "-m" in words:
-            Plan(SweepComposer(Composer(), [word for word in words if word != "-m"]))
-        else:
-            Composer().compose([word for word in words if "=" in word])
+        understand(example.partition("   ")[0])
 
 
 @pytest.mark.parametrize("verb", ["resume", "evaluate", "runs", "ui", "sync"])
@@ -92,7 +78,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         "heavy = {'tensorflow', 'keras', 'mlflow', 'matplotlib', 'pandas'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    python(code, fresh=True, check=True)
 
 
 @pytest.mark.parametrize(
@@ -155,13 +141,7 @@ def test_defect_is_told_as_one():
         "import sys; sys.argv = ['mnist-exp', 'break']; cli.main()"
     )
     for debug, traceback in (("0", False), ("1", True)):
-        result = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "MNIST_EXP_DEBUG": debug},
-        )
+        result = python(code, env={**os.environ, "MNIST_EXP_DEBUG": debug}, fresh=True)
         assert result.returncode == 1
         assert ("Traceback" in result.stderr) is traceback
         assert ("This is a defect of mnist-exp" in result.stderr) is not traceback
@@ -183,14 +163,9 @@ def test_reader_that_leaves_is_no_error():
     reader, writer = os.pipe()
     os.close(reader)
     for unbuffered in ("", "1"):
-        result = subprocess.run(
-            [*COMMAND, "--help"],
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            check=False,
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
-        )
-        assert (result.returncode, result.stderr) == (141, b"")
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        result = here("--help", stdout=writer, env=environment, fresh=True)
+        assert (result.returncode, result.stderr) == (141, "")
     os.close(writer)
 
 
@@ -256,16 +231,8 @@ def test_sweep_goes_on_after_a_job_that_fails():
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
 )
 def test_stopped_run_ends_with_its_code_and_says_so(number, code):
-    process = subprocess.Popen(
-        [*COMMAND, "train", *SMALL, "training.epochs=100000"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        for line in process.stderr:
-            if line.startswith("epoch"):
-                break
+    with start(".", "train", *SMALL, "training.epochs=100000", fresh=True) as process:
+        waiting.for_line(process, "epoch")
         process.send_signal(number)
         errors = process.stderr.read()
     assert process.returncode == code, errors
@@ -290,16 +257,10 @@ def test_ui_shows_the_store_and_refuses_a_taken_port():
         result = command("ui", "--port", str(port))
         assert result.returncode == 2
         assert f"127.0.0.1:{port}" in result.stderr
-    process = subprocess.Popen(
-        [*COMMAND, "ui", "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with process:
+    with start(".", "ui", "--port", str(port), stderr=subprocess.DEVNULL) as process:
         assert "mlflow.db" in process.stdout.readline()
         assert f"http://127.0.0.1:{port}" in process.stdout.readline()
-        assert "MLflow" in fetch(f"http://127.0.0.1:{port}/")
+        assert "MLflow" in servers.page(f"http://127.0.0.1:{port}/", process)
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
     assert Path("mlflow.db").exists()
@@ -309,14 +270,3 @@ def test_ui_of_a_server_is_where_the_server_is():
     result = command("ui", MLFLOW_TRACKING_URI="http://127.0.0.1:1")
     assert result.returncode == 0
     assert "http://127.0.0.1:1" in result.stdout
-
-
-def fetch(address):
-    """Returns a page, once its server is up."""
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(address) as answer:
-                return answer.read().decode()
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{address} does not answer")

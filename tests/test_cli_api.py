@@ -1,11 +1,10 @@
 """`mnist_exp.run`: the same as the command, also inside another Hydra application."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import pytest
+from commands import python
 
 import mnist_exp
 from mnist_exp.errors import RequestError
@@ -65,7 +64,7 @@ app()
 
 def test_import_is_light():
     code = "import sys, mnist_exp; assert not {'hydra', 'pydantic', 'numpy'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    python(code, fresh=True, check=True)
 
 
 def test_version_is_known():
@@ -127,11 +126,7 @@ def test_what_a_callback_raises_is_its_own():
 
 def test_runs_inside_another_hydra_application():
     Path("app.py").write_text(APPLICATION)
-    result = subprocess.run(
-        [sys.executable, "app.py", "hydra.run.dir=outer"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    # A file, as Hydra has it: it looks at the frame that calls it.
+    program = "import runpy; runpy.run_path('app.py', run_name='__main__')"
+    result = python(program, "hydra.run.dir=outer", check=True)
     assert "inner run:" in result.stdout

@@ -1,18 +1,17 @@
 """Tab completion, asked as the shells ask, and in a real bash."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pexpect
 import pytest
+from commands import here
 
 from mnist_exp.completion import run_items
 from mnist_exp.overrides import complete
 
 DATA = ["mnist", "digits", "idx"]
-COMMAND = [sys.executable, "-m", "mnist_exp"]
 
 
 def ask(line, shell="bash"):
@@ -23,8 +22,8 @@ def ask(line, shell="bash"):
         "fish": {"COMP_WORDS": line, "COMP_CWORD": line.rpartition(" ")[2]},
     }[shell]
     environment = {**os.environ, "_MNIST_EXP_COMPLETE": f"{shell}_complete", **question}
-    result = subprocess.run(COMMAND, capture_output=True, text=True, check=True, env=environment)
-    assert result.stderr == ""
+    result = here(env=environment)
+    assert (result.returncode, result.stderr) == (0, "")
     return result.stdout.split("\n")
 
 
@@ -94,9 +93,7 @@ def test_other_shells_get_the_same_answers(shell):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_script_is_printed(shell):
-    script = subprocess.run(
-        [*COMMAND, "completion", shell], capture_output=True, text=True, check=True
-    ).stdout
+    script = here("completion", shell).stdout
     assert f"_MNIST_EXP_COMPLETE={shell}_complete" in script
     assert "mnist-exp" in script
     assert "%(" not in script

@@ -3,13 +3,11 @@
 import hashlib
 import json
 import pickle
-import subprocess
-import sys
-from pathlib import Path
 
 import pydantic
 import pytest
 import yaml
+from commands import python
 from golden_files import GOLDEN, contents
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -291,7 +289,7 @@ def test_neither_tensorflow_nor_mlflow_is_imported():
         "heavy = {'tensorflow', 'keras', 'mlflow', 'numpy', 'matplotlib', 'pandas'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path.cwd())
+    python(code, fresh=True, check=True)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ That a person reads the digits at each strength was judged by eye.
 """
 
 import hashlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from commands import python
 
 from mnist_exp import corruptions, data
 from mnist_exp.corruptions import CORRUPTIONS, STRENGTHS, corrupt
@@ -102,8 +101,7 @@ def test_fresh_processes_make_the_same_images(images):
         "        digest.update(corrupt(splits.test.images, name, strength).tobytes())\n"
         "print(digest.hexdigest())\n"
     )
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    done = python(code, fresh=True, check=True)
     assert done.stdout.strip() == digest.hexdigest()
 
 

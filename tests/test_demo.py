@@ -13,7 +13,6 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,16 +20,22 @@ import browsers
 import httpx
 import numpy as np
 import pytest
+import servers
+import waiting
+from commands import here, mnist_exp, python
 from PIL import Image, ImageDraw
+from projects import copied
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from servers import free_port
 
 from mnist_exp.demo import cards
 from mnist_exp.inference import Digit, Reading
 from mnist_exp.inference.segmentation import Box
 
-COMMAND = [sys.executable, "-m", "mnist_exp"]
+pytestmark = pytest.mark.xdist_group("demo")  # one server, one browser
+
 PEOPLE, DRAWINGS_EACH = 20, 10
 NOBODY = "no other"
 # The ten digits as a person writes them, in parts of the side of a square.
@@ -85,54 +90,15 @@ def as_url(content):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(fast, tmp_path_factory):
     """A folder with a run that was trained on MNIST for seconds, and a weaker one."""
-    folder = tmp_path_factory.mktemp("project")
-    for arguments in (["experiment=fast"], ["data=digits", "model=mlp", "training=smoke"]):
-        subprocess.run([*COMMAND, "train", *arguments], cwd=folder, check=True, capture_output=True)
+    folder = copied(fast, tmp_path_factory.mktemp("project"))
+    mnist_exp(folder, "train", "data=digits", "model=mlp", "training=smoke", check=True)
     return folder
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
-@contextmanager
 def serving(folder, *arguments):
-    """Runs `mnist-exp demo`; gives its address and the process, once that answers."""
-    port = free_port()
-    with subprocess.Popen(
-        [*COMMAND, "demo", *arguments, "--port", str(port)],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(address, process)
-            yield address, process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-
-
-def wait_for(address, process):
-    for _ in range(900):
-        if process.poll() is not None:
-            raise AssertionError(process.stderr.read())
-        try:
-            httpx.get(address)
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"{address} does not answer")
+    return servers.serving(folder, "demo", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -161,12 +127,8 @@ def page(chromium, address):
     return chromium
 
 
-def eventually(browser, holds, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline, browser.execute_script("return document.body.innerText")
-        time.sleep(0.05)
-    return found
+def eventually(browser, holds):
+    return waiting.until(holds, what=lambda: browsers.text(browser))
 
 
 def draw(browser, strokes, left=0.2, top=0.2, side=0.6):
@@ -347,13 +309,7 @@ def test_a_drawing_is_filed_by_keyboard_and_a_run_is_measured_on_it(page, projec
     assert file.parent.name == "7"
     with Image.open(file) as image:
         assert image.size == (480, 480)
-    done = subprocess.run(
-        [*COMMAND, "evaluate", "best", "--data", "drawings"],
-        cwd=project,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    done = mnist_exp(project, "evaluate", "best", "--data", "drawings", check=True)
     assert "100.00%" in done.stdout
 
 
@@ -514,14 +470,8 @@ def test_it_ends_quietly_while_a_page_is_open(project, chromium, number, code, m
     assert out.splitlines()[1].strip() == address
 
 
-def mnist_exp(*arguments, **options):
-    return subprocess.run(
-        [*COMMAND, *arguments], check=False, capture_output=True, text=True, **options
-    )
-
-
 def test_a_run_beside_is_named_on_the_command_line(project):
-    wrong = mnist_exp("demo", "--beside", "nobody", cwd=project)
+    wrong = mnist_exp(project, "demo", "--beside", "nobody")
     assert wrong.returncode == 2
     assert "Received: 'nobody'." in wrong.stderr
     with serving(project, "best", "--beside", "latest") as (address, _):
@@ -539,7 +489,7 @@ def test_other_machines_are_let_in_only_when_asked_and_that_is_told(project):
 def test_a_taken_port_costs_one_message(project):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = mnist_exp("demo", "--port", str(port), cwd=project)
+        done = mnist_exp(project, "demo", "--port", str(port))
     assert done.returncode == 2
     assert done.stderr == (
         f"Expected an address to listen on. Received: 127.0.0.1:{port}, Address already in use. "
@@ -548,18 +498,14 @@ def test_a_taken_port_costs_one_message(project):
 
 
 def test_without_a_run_it_says_how_to_make_one():
-    done = mnist_exp("demo", "--port", str(free_port()))
+    done = here("demo", "--port", str(free_port()))
     assert done.returncode == 2
     assert done.stderr.endswith("Make one with `mnist-exp train`.\n")
     assert Path.cwd().exists()
 
 
-def in_python(code):
-    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-
-
 def test_without_the_extra_it_says_how_to_get_it():
-    done = in_python(
+    done = python(
         "import sys; sys.modules['gradio'] = None\n"
         "from mnist_exp.cli import execute\nsys.exit(execute(['demo']))"
     )
@@ -569,17 +515,17 @@ def test_without_the_extra_it_says_how_to_get_it():
 
 @pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["runs"]])
 def test_other_commands_do_not_import_gradio(arguments):
-    done = in_python(
+    done = python(
         f"import sys\nfrom mnist_exp.cli import execute\nexecute({arguments})\n"
-        "sys.exit('gradio' in sys.modules or 'fastapi' in sys.modules)"
+        "sys.exit('gradio' in sys.modules or 'fastapi' in sys.modules)",
+        fresh=True,
     )
     assert done.returncode == 0, done.stderr
 
 
 def test_an_exported_space_draws_in_an_empty_environment(project, chromium, tmp_path):
     space, venv = tmp_path / "space", tmp_path / "venv"
-    exported = [*COMMAND, "export", "best", "--format", "space", "--out", str(space)]
-    subprocess.run(exported, cwd=project, check=True, capture_output=True)
+    mnist_exp(project, "export", "best", "--format", "space", "--out", str(space), check=True)
     header = (space / "README.md").read_text().split("---")[1]
     assert "sdk: gradio\n" in header
     assert 'python_version: "{}.{}"\n'.format(*sys.version_info) in header
@@ -603,7 +549,7 @@ def test_an_exported_space_draws_in_an_empty_environment(project, chromium, tmp_
         text=True,
     ) as process:
         try:
-            wait_for(f"http://127.0.0.1:{port}", process)
+            servers.page(f"http://127.0.0.1:{port}", process)
             chromium.get(f"http://127.0.0.1:{port}")
             paper = "#pad canvas[width]"
             eventually(chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, paper))

@@ -3,15 +3,14 @@
 import contextlib
 import multiprocessing
 import os
-import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import here, mnist_exp
 from PIL import Image, ImageDraw
+from projects import copied
 
 from mnist_exp import drawings
 from mnist_exp.drawings import file_drawing, labelled
@@ -19,7 +18,6 @@ from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.inference import decode
 from mnist_exp.tracking import Store, resolve
 
-COMMAND = [sys.executable, "-m", "mnist_exp"]
 TRAIN = ["train", "data=digits", "model=mlp", "training=smoke"]
 
 
@@ -98,31 +96,19 @@ def test_many_processes_file_the_same_drawings_once():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder with one run; tests take a copy of what they change."""
-    folder = tmp_path_factory.mktemp("trained")
-    home = str(tmp_path_factory.mktemp("home"))
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "XDG_"))}
-    subprocess.run(
-        [*COMMAND, *TRAIN], cwd=folder, env=kept | {"HOME": home}, check=True, capture_output=True
-    )
-    return folder
+def trained(gallery):
+    """A folder with one run."""
+    return gallery.once("digits-mlp", lambda folder: mnist_exp(folder, *TRAIN, check=True))
 
 
 @pytest.fixture
-def project(trained, monkeypatch):
-    """The folder of the run, with no drawings."""
-    monkeypatch.chdir(trained)
-    shutil.rmtree("drawings", ignore_errors=True)
+def project(trained, sealed_environment):
+    """The test's own copy of that folder, which is the working folder."""
+    return copied(trained, sealed_environment)
 
 
 def evaluate(*overrides):
-    return subprocess.run(
-        [*COMMAND, "evaluate", "latest", "--data", "drawings", *overrides],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    return here("evaluate", "latest", "--data", "drawings", *overrides)
 
 
 def test_a_run_is_measured_on_drawings(project):

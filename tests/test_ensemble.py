@@ -3,16 +3,14 @@
 import json
 import shutil
 import signal
-import sqlite3
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import waiting
 import yaml
-from test_experiment import artifacts, history, mnist_exp, start, store
+from commands import Process, mnist_exp, python, start
+from projects import artifacts, copied, history, store
 
 from mnist_exp import data
 from mnist_exp.tracking import RunRecord
@@ -23,7 +21,6 @@ MEMBERS, EPOCHS = 3, 25
 COMMON = ["data=digits", "training=smoke", "model=mlp", f"training.epochs={EPOCHS}"]
 ENSEMBLE = [*COMMON, f"ensemble.members={MEMBERS}", "seed=1"]
 WEIGHTS = "mnist_exp.weights_sha256"
-LIMIT_SECONDS = 120
 
 
 def train(folder: Path, *arguments: str) -> None:
@@ -47,25 +44,15 @@ def probabilities(folder: Path, run: RunRecord) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
+def finished(gallery) -> Path:
     """A folder with one ensemble, which no test changes."""
-    folder = tmp_path_factory.mktemp("finished")
-    train(folder, *ENSEMBLE)
-    return folder
+    return gallery.once("ensemble", lambda folder: train(folder, *ENSEMBLE))
 
 
 @pytest.fixture
 def project(finished, sealed_environment) -> Path:
     """The test's own copy of that folder, which is the working folder."""
-    shutil.copytree(finished, sealed_environment, dirs_exist_ok=True)
-    with sqlite3.connect(sealed_environment / "mlflow.db") as database:
-        moved = (str(finished), str(sealed_environment))
-        database.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", moved)
-        database.execute(
-            "UPDATE logged_models SET artifact_location = replace(artifact_location, ?, ?)", moved
-        )
-    database.close()
-    return sealed_environment
+    return copied(finished, sealed_environment)
 
 
 def test_members_are_runs_of_their_own(finished):
@@ -133,7 +120,7 @@ def test_it_is_one_model_that_loads_without_us(finished, sealed_environment):
         "np.savez('received', by_keras.predict(images, verbose=0), by_mlflow.predict(images))\n"
         "assert 'mnist_exp' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-P", "-c", program], check=True, capture_output=True)
+    python(program, fresh=True, check=True)
     with np.load("received.npz") as stored:
         for name in stored.files:
             np.testing.assert_allclose(stored[name], expected, atol=1e-5)
@@ -185,15 +172,10 @@ def test_what_is_said_of_members(project):
     assert len(both) == 3
 
 
-def wait_for(folder: Path, member: int, text: str) -> Path:
+def wait_for(folder: Path, member: int, text: str, process: Process) -> Path:
     """Waits until the journal of a member holds a text; returns the job folder of the ensemble."""
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        for journal in folder.glob(f"outputs/*/members/{member}/journal.jsonl"):
-            if text in journal.read_text():
-                return journal.parents[2]
-        time.sleep(0.02)
-    raise AssertionError((member, text))
+    found = waiting.for_journal(folder, text, process=process, jobs=f"*/members/{member}")
+    return found.parents[1]
 
 
 def events(job_dir: Path) -> list[str]:
@@ -229,7 +211,7 @@ def check_like_uninterrupted(folder: Path, finished: Path) -> None:
 def test_it_goes_on_where_it_was_cut_off(number, member, text, finished, sealed_environment):
     folder = sealed_environment
     process = start(folder, "train", *ENSEMBLE)
-    job_dir = wait_for(folder, member, text)
+    job_dir = wait_for(folder, member, text, process)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130}[number]
@@ -254,7 +236,7 @@ def test_it_goes_on_where_it_was_cut_off(number, member, text, finished, sealed_
 def test_weights_that_were_lost_are_named_and_had_again(finished, sealed_environment):
     folder = sealed_environment
     process = start(folder, "train", *ENSEMBLE)
-    job_dir = wait_for(folder, 1, '"step": 3')
+    job_dir = wait_for(folder, 1, '"step": 3', process)
     process.kill()
     process.communicate(timeout=60)
     lost = job_dir / "members" / "0"
@@ -297,12 +279,7 @@ def test_a_member_that_fails_is_told_of(sealed_environment):
         "sys.exit(cli.execute(sys.argv[1:]))\n"
     )
     ensemble = [*COMMON, "training.epochs=1", "ensemble.members=2", "seed=2"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *ensemble],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python(program, *ensemble)
     assert done.returncode == 1
     assert "no member like this" in done.stderr
     ensemble, members = runs(sealed_environment)

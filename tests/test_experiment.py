@@ -5,57 +5,22 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import waiting
 import yaml
+from commands import mnist_exp, python, start
+from projects import artifacts, history, only_run, store
 
-from mnist_exp.tracking import RunRecord, Store, resolve
+from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.logged_model import model_path
 
 # A slice of the real training images; the test images are all there.
 SLICE = ["data.train_images=4000", "data.validation_images=1000", "training.batch_size=64"]
 # Epochs of a second or more, so that a signal falls into one.
 LONG = ["model=fast_cnn", "data.train_images=20000", "training.epochs=4", "training.batch_size=64"]
-
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "mnist_exp", *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def mnist_exp(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    process = start(folder, *arguments)
-    stdout, stderr = process.communicate(timeout=300)
-    return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
-
-
-def only_run(folder: Path) -> RunRecord:
-    (record,) = store(folder).search()
-    return record
-
-
-def store(folder: Path) -> Store:
-    return Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
-
-
-def history(folder: Path, record: RunRecord, name: str) -> list[tuple[int, float]]:
-    points = store(folder).client.get_metric_history(record.run_id, name)
-    return [(point.step, point.value) for point in points]
-
-
-def artifacts(folder: Path, record: RunRecord) -> dict[str, Path]:
-    root = store(folder).artifact_path(record.run_id, "")
-    return {str(p.relative_to(root)): p for p in root.rglob("*") if p.is_file()}
 
 
 def test_everything_that_a_run_records(sealed_environment):
@@ -188,23 +153,11 @@ def read_test_images() -> np.ndarray:
     return splits.test.images
 
 
-def wait_for(folder: Path, text: str) -> Path:
-    """Waits until a journal holds a text, and returns its job folder."""
-    for _ in range(600):
-        for journal in (folder / "outputs").glob("*/journal.jsonl"):
-            if text in journal.read_text():
-                return journal.parent
-        time.sleep(0.1)
-    raise AssertionError(f"no journal with {text!r}")
-
-
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory) -> RunRecord:
+def uninterrupted(gallery) -> RunRecord:
     """The same run as those that are cut off below, in peace."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    done = mnist_exp(folder, "train", *LONG)
-    assert done.returncode == 0, done.stderr
-    return only_run(folder)
+    long = gallery.once("long", lambda folder: mnist_exp(folder, "train", *LONG, check=True))
+    return only_run(long)
 
 
 def test_a_run_that_diverges_says_so_and_hides_no_other(sealed_environment):
@@ -228,8 +181,7 @@ def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(
     folder = sealed_environment
     (folder / "options").mkdir()
     process = start(folder, "train", "--config-dir", "options", *LONG)
-    job_dir = wait_for(folder, '"step": 2')
-    time.sleep(0.3)  # into the next epoch
+    job_dir = waiting.for_journal(folder, '"step": 2', process=process)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
@@ -313,7 +265,8 @@ def test_data_that_were_moved_are_found_where_they_are_now(sealed_environment, m
 def test_a_refused_resume_leaves_the_record_alone(sealed_environment):
     folder = sealed_environment
     process = start(folder, "train", *LONG)
-    journal = wait_for(folder, '"step": 2') / "journal.jsonl"
+    job_dir = waiting.for_journal(folder, '"step": 2', process=process)
+    journal = job_dir / "journal.jsonl"
     process.kill()
     process.communicate(timeout=60)
     assert mnist_exp(folder, "runs").returncode == 0  # it is put down as killed
@@ -334,9 +287,7 @@ def test_a_run_from_python(sealed_environment):
         "run = mnist_exp.run('data=digits', 'training.epochs=2')\n"
         "print(run.run_id, run.metrics['test/accuracy'], run.config.data.name, run.job_dir)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
-    )
+    done = python(code, fresh=True, check=True)
     run_id, accuracy, name, job_dir = done.stdout.split()
     record = only_run(sealed_environment)
     assert record.run_id == run_id

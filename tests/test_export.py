@@ -3,15 +3,13 @@
 import json
 import os
 import re
-import shutil
-import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_experiment import artifacts, mnist_exp, store
+from commands import mnist_exp, python
+from projects import artifacts, change, copied, store
 
 from mnist_exp import data
 from mnist_exp.export.formats import FORMATS
@@ -82,11 +80,6 @@ export.load = load_and_limit
 """
 
 
-def python(code: str, *arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def export(folder: Path, selector: str, form: str, out: Path) -> subprocess.CompletedProcess:
     return mnist_exp(folder, "export", selector, "--format", form, "--out", str(out))
 
@@ -98,38 +91,22 @@ def run_of(folder: Path, model: str) -> RunRecord:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
+def finished(gallery) -> Path:
     """A folder with a network that has batch norm, an ensemble, and a run that failed."""
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+
+    def make(folder: Path) -> None:
         for model in (["model=fast_cnn"], ["model=seed_mlp", "ensemble.members=2"]):
-            done = mnist_exp(folder, *TRAIN, *model)
-            assert done.returncode == 0, done.stderr
+            mnist_exp(folder, *TRAIN, *model, check=True)
         failing = "from mnist_exp import models\nmodels.build = None\n" + COMMAND_LINE
-        assert python(failing, *TRAIN, "model=mlp").returncode == 1
-    return folder
+        assert python(failing, *TRAIN, "model=mlp", cwd=folder).returncode == 1
+
+    return gallery.once("exported", make)
 
 
 @pytest.fixture
 def project(finished, sealed_environment) -> Path:
     """The test's own copy of that folder, which is the working folder."""
-    shutil.copytree(finished, sealed_environment, dirs_exist_ok=True)
-    moved = (str(finished), str(sealed_environment))
-    change(sealed_environment, "runs SET artifact_uri = replace(artifact_uri, ?, ?)", moved)
-    change(
-        sealed_environment,
-        "logged_models SET artifact_location = replace(artifact_location, ?, ?)",
-        moved,
-    )
-    return sealed_environment
-
-
-def change(folder: Path, what: str, values: tuple[str, ...]) -> None:
-    database = sqlite3.connect(folder / "mlflow.db")
-    with database:
-        assert database.execute(f"UPDATE {what}", values).rowcount > 0
-    database.close()
+    return copied(finished, sealed_environment)
 
 
 def splits() -> data.Splits:
@@ -157,6 +134,7 @@ def test_a_format_loads_without_us_and_gives_what_was_recorded(
         "assert 'mnist_exp' not in sys.modules\n"
         "np.save('received', probabilities)\n",
         out,
+        fresh=True,
     )
     assert loaded.returncode == 0, loaded.stderr
     received = np.load("received.npy")
@@ -329,6 +307,6 @@ def test_help_and_refusals_import_nothing_heavy():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "print(page.getvalue())\n"
     )
-    shown = python(code)
+    shown = python(code, fresh=True)
     assert shown.returncode == 0, shown.stderr
     assert f"[{'|'.join(FORMATS)}]" in shown.stdout

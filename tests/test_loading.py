@@ -1,9 +1,7 @@
 """TensorFlow loads beside other work, and in commands without what only wraps other libraries."""
 
-import subprocess
-import sys
-
 import pytest
+from commands import python
 
 LOAD = """
 import sys
@@ -21,9 +19,7 @@ import pandas, sklearn.base, matplotlib.pyplot
 
 @pytest.mark.parametrize(("ours", "loaded"), [(True, "False"), (False, "True")])
 def test_only_a_command_leaves_out_what_keras_wraps(ours, loaded):
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD.format(ours=ours)], capture_output=True, text=True, check=True
-    )
+    done = python(LOAD.format(ours=ours), fresh=True, check=True)
     assert done.stdout.splitlines() == ["(3, 28, 2)", loaded]
     assert done.stderr == ""
 
@@ -38,7 +34,7 @@ except RuntimeError as error:
     import sys
     print(error, "tensorflow" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code, fresh=True, check=True)
     assert done.stdout == "no data True\n"
 
 
@@ -54,5 +50,5 @@ with loading.tensorflow_beside():
 assert sys.stderr is before is not taken
 print("told", file=taken)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code, fresh=True, check=True)
     assert done.stderr == "told\n"

@@ -1,10 +1,8 @@
 """What the figures say and hold; how they look was judged by eye."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from commands import python
 from PIL import Image
 
 from mnist_exp import plots
@@ -272,4 +270,4 @@ def test_a_diverged_model_is_drawn_as_such(tmp_path):
 
 def test_pyplot_stays_out():
     code = "import sys; import mnist_exp.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    python(code, fresh=True, check=True)

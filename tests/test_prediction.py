@@ -2,41 +2,28 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from commands import here, python
 from PIL import Image
+from projects import copied
 
 sys.path.insert(0, str(Path(__file__).parent / "inference"))
 from drawn import STROKES, draw, encoded, line_of
 
-COMMAND = [sys.executable, "-m", "mnist_exp"]
-
 
 def mnist_exp(*arguments, content=None):
-    return subprocess.run([*COMMAND, *arguments], input=content, capture_output=True, check=False)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder with one run, trained for seconds."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        result = mnist_exp("train", "experiment=fast")
-    assert result.returncode == 0, result.stderr
-    return folder
+    return here(*arguments, input=content, text=False)
 
 
 @pytest.fixture
-def work(trained, monkeypatch):
-    """The folder of the run, as the working folder."""
-    monkeypatch.chdir(trained)
-    return trained
+def work(fast, sealed_environment):
+    """A folder with one run, which is the working folder."""
+    return copied(fast, sealed_environment)
 
 
 def answers(*arguments, **options):
@@ -204,10 +191,6 @@ def imported_by_predict(selector):
         "print(*{'tensorflow', 'keras', 'mlflow', 'matplotlib', 'scipy', 'sklearn'} "
         "& set(sys.modules))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script],
-        input=encoded(draw(STROKES[7])),
-        capture_output=True,
-        check=True,
-    )
+    image = encoded(draw(STROKES[7]))
+    result = python(script, input=image, text=False, fresh=True, check=True)
     return set(result.stdout.decode().splitlines()[-1].split())

@@ -2,9 +2,7 @@
 
 import json
 import os
-import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import servers
+from commands import mnist_exp, python
 from PIL import Image
-from test_experiment import artifacts, mnist_exp, store
+from projects import artifacts, copied, store
 
 from mnist_exp import data
 from mnist_exp.errors import ExperimentError, RequestError
@@ -50,11 +50,9 @@ SERVED_IMAGES = 5
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
+def trained(gallery) -> Path:
     """A folder with runs, which no test changes."""
-    folder = tmp_path_factory.mktemp("trained")
-    subprocess.run([sys.executable, "-c", PROGRAM], cwd=folder, check=True, capture_output=True)
-    return folder
+    return gallery.once("promoted", lambda folder: python(PROGRAM, cwd=folder, check=True))
 
 
 class Project:
@@ -86,14 +84,7 @@ class Project:
 
 @pytest.fixture
 def project(trained, sealed_environment) -> Project:
-    folder = sealed_environment
-    shutil.copytree(trained, folder, dirs_exist_ok=True)
-    with sqlite3.connect(folder / "mlflow.db") as database:
-        moved = (str(trained), str(folder))
-        for table, column in (("runs", "artifact_uri"), ("logged_models", "artifact_location")):
-            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", moved)
-    database.close()
-    return Project(folder)
+    return Project(copied(trained, sealed_environment))
 
 
 def test_without_a_champion_a_run_is_promoted(project, capsys):
@@ -291,8 +282,7 @@ def test_a_kill_leaves_nothing_that_the_same_command_does_not_complete(project, 
         "MlflowClient.{step} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
         "cli.execute(['promote', sys.argv[1]])\n"
     )
-    command = [sys.executable, "-c", program.format(step=step), project.good.name]
-    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    killed = python(program.format(step=step), project.good.name)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert project.champion() == project.weak.run_id
     assert len(project.versions()) == (1 if step == "create_model_version" else 2)
@@ -309,8 +299,7 @@ def test_a_kill_leaves_nothing_that_the_same_command_does_not_complete(project, 
 @contextmanager
 def serving(command: str) -> Iterator[str]:
     """Runs what `promote` says serves the champion, on a free port; gives its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = servers.free_port()
     process = subprocess.Popen(
         ["bash", "-c", command.replace("5001", str(port))],
         stdout=subprocess.PIPE,

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from commands import python
+
 from mnist_exp import provenance
 
 
@@ -64,8 +66,6 @@ def look(folder: Path) -> tuple[str, str, str]:
         "from mnist_exp import provenance as p; c = p.code(); print(c.sha256); print(c.commit);"
         "print(c.diff, end='')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder
-    )
+    done = python(program, cwd=folder, fresh=True, check=True)
     digest, commit, *diff = done.stdout.split("\n", 2)
     return digest, commit, "".join(diff)

@@ -3,14 +3,14 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+import servers
+from commands import python
+from examples import understand
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -39,6 +39,17 @@ def shell(sealed_environment, monkeypatch):
     return run
 
 
+def test_every_command_of_the_readme_is_understood(shell):
+    lines = [line for line in commands() if line.split()[0] not in SCRIPTS]
+    assert len(lines) > 10
+    for line in lines:
+        if line.startswith("mnist-exp "):
+            understand(line)
+        else:
+            assert shell(line).returncode == 0, line
+
+
+@pytest.mark.long("every command of the README, word for word, one after the other")
 @pytest.mark.timeout(1800)  # of 30 commands, each with 400 seconds
 def test_every_command_of_the_readme(shell):
     run = [line for line in commands() if line.split()[0] not in SCRIPTS]
@@ -52,24 +63,11 @@ def test_every_command_of_the_readme(shell):
 
 
 def check_ui():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    command = [sys.executable, "-m", "mnist_exp", "ui", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(120):
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
-                    assert b"MLflow" in page.read()
-                    break
-            except OSError:
-                time.sleep(0.5)
-        else:
-            pytest.fail("the UI did not answer")
-    finally:
+    with servers.serving(Path.cwd(), "ui") as (address, process):
+        assert "MLflow" in servers.page(address, process)
         process.send_signal(signal.SIGINT)
         stdout, _ = process.communicate(timeout=60)
-    assert f"http://127.0.0.1:{port}/#/experiments/1/runs" in stdout.decode()
+    assert f"{address}/#/experiments/1/runs" in stdout
 
 
 def test_the_examples_with_an_answer(shell):
@@ -82,10 +80,7 @@ def test_the_examples_with_an_answer(shell):
 
 def test_the_python_example(sealed_environment):
     (example,) = blocks("python")
-    done = subprocess.run(
-        [sys.executable, "-c", example], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = python(example, check=True)
     assert re.fullmatch(r"[0-9a-f]{32} 0\.\d+ cnn\n", done.stdout)
 
 

@@ -1,15 +1,16 @@
 """`evaluate --data mnist_c` on real runs, in fresh processes: table, metrics, picture, refusals."""
 
 import json
+import pickle
 import shutil
-import sqlite3
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from commands import mnist_exp
 from PIL import Image
-from test_experiment import artifacts, history, mnist_exp, only_run, store
+from projects import artifacts, copied, history, only_run, store
 from test_plots import assert_legible, title, written
 
 from mnist_exp import data, plots
@@ -50,17 +51,6 @@ def train(folder: Path, *overrides: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def copied(folder: Path, target: Path) -> Path:
-    """Copies a project, and tells its store where it lies now."""
-    shutil.copytree(folder, target, dirs_exist_ok=True)
-    with sqlite3.connect(target / "mlflow.db") as database:
-        for table, column in (("runs", "artifact_uri"), ("logged_models", "artifact_location")):
-            command = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
-            database.execute(command, (str(folder), str(target)))
-    database.close()
-    return target
-
-
 def templates(splits):
     """A model that really recognises most digits: the nearest mean of the training images."""
     train = splits.train
@@ -70,14 +60,17 @@ def templates(splits):
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    """A folder with one run, and what `evaluate` said of it; no test changes it."""
-    folder = tmp_path_factory.mktemp("measured")
-    train(folder, "data=digits")
-    before = only_run(folder)
-    done = mnist_exp(folder, "evaluate", "latest", "--data", "mnist_c")
-    assert done.returncode == 0, done.stderr
-    return folder, before, done
+def measured(gallery):
+    """A folder with one run, the run before, and what `evaluate` said; no test changes it."""
+
+    def make(folder):
+        train(folder, "data=digits")
+        before = only_run(folder)
+        done = mnist_exp(folder, "evaluate", "latest", "--data", "mnist_c", check=True)
+        (folder / "before_and_said.pickle").write_bytes(pickle.dumps((before, done)))
+
+    folder = gallery.once("measured", make)
+    return folder, *pickle.loads((folder / "before_and_said.pickle").read_bytes())
 
 
 def test_it_adds_an_accuracy_for_each_set_and_their_means(measured):

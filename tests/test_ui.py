@@ -2,21 +2,17 @@
 
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from browsers import chromium
+import servers
+import waiting
+from browsers import chromium, text
+from commands import here
 from selenium.webdriver.common.by import By
 
 from mnist_exp.tracking import Store, resolve, view
 
-COMMAND = [sys.executable, "-m", "mnist_exp"]
 EXPERIMENT = "1"
 HEADERS = {
     "model",
@@ -97,43 +93,14 @@ def browser():
         yield browser
 
 
-@contextmanager
-def serving():
-    """Runs `mnist-exp ui`; gives the address that it prints, once that answers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [*COMMAND, "ui", "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with process:
-        process.stdout.readline()
-        address = process.stdout.readline().strip()
-        try:
-            wait_for(address)
-            yield address
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
-def wait_for(address):
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(address):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{address} does not answer")
-
-
 def test_a_browser_shows_what_was_chosen_and_what_came_of_it_and_compares_runs(browser):
     sweep = ["-m", "data=digits", "experiment=fast", "model=seed_mlp,mlp,fast_cnn"]
-    subprocess.run([*COMMAND, "train", *sweep, "sweep.name=nets"], check=True, capture_output=True)
+    here("train", *sweep, "sweep.name=nets", check=True)
     [parent, *jobs] = sorted(Store(resolve(None), "mnist").search(), key=lambda run: run.start_time)
     assert (parent.name, len(jobs)) == ("nets", 3)
-    with serving() as address:
+    with servers.serving(Path.cwd(), "ui") as (_, process):
+        process.stdout.readline()
+        address = process.stdout.readline().strip()
         browser.get(address)
         eventually(browser, lambda: headers(browser) >= HEADERS)
         assert not headers(browser) & NOISE
@@ -151,9 +118,7 @@ def test_a_browser_shows_what_was_chosen_and_what_came_of_it_and_compares_runs(b
             assert f"{run.metrics['test/accuracy']:.3f}".rstrip("0") in text(browser).split()
 
         environment = {**os.environ, "MLFLOW_TRACKING_URI": site}
-        pointer = subprocess.run(
-            [*COMMAND, "ui"], check=True, capture_output=True, text=True, env=environment
-        )
+        pointer = here("ui", env=environment, check=True)
         assert address in pointer.stdout.split()
 
 
@@ -163,12 +128,5 @@ def headers(browser):
     return set(browser.execute_script(f"return {cells}.map(cell => cell.innerText.trim())"))
 
 
-def text(browser):
-    return browser.execute_script("return document.body.innerText")
-
-
 def eventually(browser, holds):
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline, text(browser)
-        time.sleep(0.2)
+    waiting.until(holds, what=lambda: text(browser))

@@ -1,10 +1,8 @@
 """Which runs are compared: what cannot be is named, and the rest is shown."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from commands import here, python
 
 from mnist_exp.comparison.choosing import choose
 from mnist_exp.comparison.compare import compare
@@ -178,9 +176,9 @@ def test_nothing_to_compare(project, selectors):
 def test_a_comparison_imports_neither_tensorflow_nor_mlflow(project):
     project("a")
     project("b", seed=1)
-    subprocess.run([sys.executable, "-m", "mnist_exp", "runs"], check=True, capture_output=True)
+    here("runs", check=True)
     program = (
         "import sys; from mnist_exp.cli import execute; assert execute(['compare']) == 0\n"
         "assert not {'tensorflow', 'keras', 'mlflow', 'matplotlib'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    python(program, fresh=True, check=True)

@@ -2,13 +2,13 @@
 
 import signal
 import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pexpect
 import pytest
+import waiting
+from commands import LIMIT_SECONDS, start_python
 
 from mnist_exp.data import mnist
 from mnist_exp.errors import ExperimentError
@@ -154,9 +154,8 @@ def test_a_folder_that_cannot_be_written_is_named(root, mirror):
 
 
 def test_ten_processes_at_once_download_once(root, mirror):
-    command = [sys.executable, "-c", LOAD, str(root), mirror.url("good")]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(10)]
-    outputs = [process.communicate(timeout=120)[1] for process in processes]
+    processes = [start_python(LOAD, root, mirror.url("good")) for _ in range(10)]
+    outputs = [process.communicate(timeout=LIMIT_SECONDS)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 10, outputs
     assert dict(mirror.requests) == {f"/good/{name}": 1 for name in NAMES}
     assert sum("Downloading" in output for output in outputs) == 1
@@ -165,10 +164,9 @@ def test_ten_processes_at_once_download_once(root, mirror):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_killed_download_leaves_nothing_under_the_final_name(root, mirror, number):
-    command = [sys.executable, "-c", LOAD, str(root), mirror.url("stalling")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    with start_python(LOAD, root, mirror.url("stalling"), fresh=True) as process:
         partial = root / "mnist" / f".{NAMES[0]}.part"
-        wait_until(lambda: partial.exists() and partial.stat().st_size > 0)
+        waiting.until(lambda: partial.exists() and partial.stat().st_size > 0, process=process)
         process.send_signal(number)
         assert process.wait(timeout=30) != 0
     left = files_in(root / "mnist")
@@ -186,13 +184,6 @@ def test_a_terminal_gets_a_progress_bar(root, mirror):
     for name in NAMES:
         assert name in output
     assert "9.6/9.6 MB" in output
-
-
-def wait_until(condition, timeout_seconds=30.0):
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_paths_are_absolute_in_the_record(root, mirror):

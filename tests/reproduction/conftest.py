@@ -1,34 +1,28 @@
 """A project with a finished run, and a checkout of the code, for each test its own."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from projects import SMALL, Checkout, Project, mnist_exp
+from checkouts import Checkout, Project
+from commands import mnist_exp
+from gallery import Gallery
+from projects import SMALL, copied
 
 from mnist_exp import provenance
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(gallery: Gallery) -> Path:
     """A folder with one run, which no test changes."""
-    folder = tmp_path_factory.mktemp("finished")
-    done = mnist_exp(folder, "train", *SMALL)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return gallery.once("small", lambda folder: mnist_exp(folder, "train", *SMALL, check=True))
 
 
 @pytest.fixture
 def project(finished: Path, sealed_environment: Path) -> Project:
     """The test's own copy of that folder, which is the working folder."""
-    shutil.copytree(finished, sealed_environment, dirs_exist_ok=True)
-    with sqlite3.connect(sealed_environment / "mlflow.db") as database:
-        moved = (str(finished), str(sealed_environment))
-        database.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", moved)
-    database.close()
-    return Project(sealed_environment)
+    return Project(copied(finished, sealed_environment))
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """A run again, in fresh processes: the verdict, what explains it, and the code of then."""
 
 import subprocess
-import sys
 
-from projects import SMALL, mnist_exp
+from checkouts import mnist_exp
+from commands import python
+from projects import SMALL
 
 from mnist_exp.reproduction.reproduce import REPRODUCES_TAG, VERDICT_TAG
 
@@ -48,7 +49,7 @@ def test_a_check_imports_no_tensorflow(project):
     )
     # Once before, because the index has not seen the store.
     mnist_exp(project.folder, "runs")
-    subprocess.run([sys.executable, "-c", program], cwd=project.folder, check=True)
+    python(program, cwd=project.folder, fresh=True, check=True)
     assert len(project.runs()) == 1
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import keras
 import pytest
-from projects import SMALL, Project, mnist_exp
+from checkouts import Project, mnist_exp
+from projects import SMALL
 
 from mnist_exp import api, experiment, provenance
 

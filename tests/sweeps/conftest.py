@@ -6,13 +6,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import commands
 import pytest
+import waiting
+from commands import Done, Process
 
 from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
 from mnist_exp.sweeps.records import JOB_PARAM
@@ -21,7 +22,6 @@ from mnist_exp.tracking import RunRecord, Store, resolve
 WEIGHTS = "mnist_exp.weights_sha256"
 _TIMED = re.compile(r"^time/|images_per_second")  # metrics that differ from run to run
 _LIMIT_SECONDS = 240
-_GRACE_SECONDS = 60
 
 
 class SweepFolder:
@@ -31,26 +31,19 @@ class SweepFolder:
         self.path = folder
         home = folder / "home"
         home.mkdir(exist_ok=True)
-        self._mark = f"HOME={home}".encode()
-        self._started: list[subprocess.Popen[str]] = []
+        self._started: list[Process] = []
         self._environment = environment | {"HOME": str(home), "XDG_CACHE_HOME": f"{home}/.cache"}
         self._store = Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Process:
         """Starts a command in a process group of its own, as a shell does."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mnist_exp", *arguments],
-            cwd=self.path,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+        process = commands.start(
+            self.path, *arguments, env=self._environment, start_new_session=True
         )
         self._started.append(process)
         return process
 
-    def end(self, process: subprocess.Popen[str], code: int) -> subprocess.CompletedProcess[str]:
+    def end(self, process: Process, code: int) -> Done:
         """Waits for a command, whose exit code is known beforehand."""
         try:
             stdout, stderr = process.communicate(timeout=_LIMIT_SECONDS)
@@ -59,9 +52,9 @@ class SweepFolder:
             raise AssertionError(process.communicate()) from None
         assert process.returncode == code, stderr
         assert "Traceback" not in stderr, stderr
-        return subprocess.CompletedProcess(process.args, code, stdout, stderr)
+        return Done(process.args, code, stdout, stderr)
 
-    def train(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    def train(self, *arguments: str, code: int = 0) -> Done:
         """Trains to the end."""
         return self.end(self.start("train", *arguments), code)
 
@@ -120,16 +113,9 @@ class SweepFolder:
         """Returns the names of all job folders."""
         return {p.name for p in (self.path / "outputs").glob("[!.]*")}
 
-    def wait_for(self, *texts: str, process: subprocess.Popen[str]) -> Path:
+    def wait_for(self, *texts: str, process: Process) -> Path:
         """Waits until one journal holds all texts, and returns its job folder."""
-        deadline = time.monotonic() + _LIMIT_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
-            for journal in self.path.glob("outputs/*/journal.jsonl"):
-                content = journal.read_text()
-                if all(text in content for text in texts):
-                    return journal.parent
-            time.sleep(0.05)
-        raise AssertionError((texts, self.end(process, 0)))
+        return waiting.for_journal(self.path, *texts, process=process)
 
     def worker_of(self, job_dir: Path) -> int:
         """Returns the id of the process that is at a job: it holds the lock of the journal."""
@@ -144,7 +130,7 @@ class SweepFolder:
         found = {}
         for entry in Path("/proc").glob("[0-9]*"):
             try:
-                if self._mark in (entry / "environ").read_bytes().split(b"\0"):
+                if (entry / "cwd").readlink().is_relative_to(self.path):
                     found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
             except OSError:
                 continue  # it has ended, or is somebody else's
@@ -163,10 +149,7 @@ class SweepFolder:
 
     def is_left_alone(self) -> bool:
         """Tells whether all processes have ended, as those of a killed sweep do."""
-        deadline = time.monotonic() + _GRACE_SECONDS
-        while self.processes() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return not self.processes()
+        return waiting.until(lambda: not self.processes(), what=self.processes)
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +161,6 @@ def new_folder(
     environment = {k: v for k, v in os.environ.items() if not k.startswith(cleared)}
     environment |= {
         "MNIST_EXP_DATA": str(datasets),
-        "MPLCONFIGDIR": str(tmp_path_factory.getbasetemp() / "matplotlib"),
         "COLUMNS": "200",
     }
     return lambda name: SweepFolder(tmp_path_factory.mktemp(name), environment)

@@ -88,6 +88,7 @@ def test_a_dry_run_of_a_search_knows_no_jobs(folder):
     assert dry.stdout == ""
 
 
+@pytest.mark.xdist_group("grid")
 def test_a_grid_of_that_name_is_no_search(grid):
     before = grid.folder.job_folders()
     rates = "optimizer.learning_rate=interval(0.001,0.1)"

@@ -2,7 +2,8 @@
 
 import os
 import signal
-import time
+
+import waiting
 
 from mnist_exp.sweeps import progress
 from mnist_exp.tracking import journal
@@ -11,19 +12,10 @@ ENSEMBLES = ["data=digits", "training=smoke", "model=mlp", "training.epochs=25",
              "ensemble.members=2"]  # fmt: skip
 
 
-def at_member(folder, number):
-    """Waits until a job is at a member; returns its folder."""
-    for _ in range(6000):
-        for file in folder.path.glob(f"outputs/*/members/{number}/journal.jsonl"):
-            if '"step": 5' in file.read_text():
-                return file.parents[2]
-        time.sleep(0.02)
-    raise AssertionError(number)
-
-
 def test_ensembles_as_jobs(folder, new_folder):
     process = folder.start("train", "-m", *ENSEMBLES, "seed=0,1", "sweep.retries=1")
-    job_dir = at_member(folder, 1)
+    member = waiting.for_journal(folder.path, '"step": 5', process=process, jobs="*/members/1")
+    job_dir = member.parents[1]
     entries = [entry.event for entry in journal.read(job_dir)]
     assert progress._state(job_dir, entries).startswith("member 2, epoch ")
     os.kill(folder.worker_of(job_dir), signal.SIGKILL)

@@ -6,18 +6,20 @@ import signal
 import time
 
 import pytest
+from waiting import for_line
 
 # A job that takes some seconds and leaves checkpoints, then short ones.
 LONG = ["data=digits", "training=smoke", "model=mlp", "training.epochs=25,1,2"]
 
 
+@pytest.mark.xdist_group("grid")
 @pytest.mark.parametrize("seed", [0])
 def test_three_kills_at_random_moments_change_nothing(seed, folder, grid):
     moments = random.Random(seed)
     numbers: dict[str, int] = {}
     for _ in range(3):
         process = folder.start("train", "-m", *grid.overrides)
-        wait_for_line(process, "Sweep ")
+        for_line(process, "Sweep ")
         if not numbers:  # one job at least is to finish
             folder.wait_for('"event": "end"', process=process)
         time.sleep(moments.uniform(0, 9))
@@ -54,7 +56,7 @@ def stop_twice(folder):
     process = folder.start("train", "-m", *LONG)
     job_dir = folder.wait_for('"step": 3', process=process)
     os.killpg(process.pid, signal.SIGINT)
-    wait_for_line(process, "Ctrl-C again stops them now")
+    for_line(process, "Ctrl-C again stops them now")
     os.killpg(process.pid, signal.SIGINT)
     folder.end(process, 130)
     check_killed(folder, job_dir)
@@ -98,10 +100,3 @@ def first_epochs(job_dir):
     """Returns how often the first epoch of a job was trained."""
     lines = (job_dir / "journal.jsonl").read_text().splitlines()
     return sum('"val/accuracy"' in line and '"step": 1}' in line for line in lines)
-
-
-def wait_for_line(process, text):
-    for line in process.stderr:
-        if text in line:
-            return
-    raise AssertionError(f"no line with {text!r}")

@@ -2,9 +2,8 @@
 
 import csv
 import io
-import subprocess
-import sys
 
+from commands import python
 from golden_files import GOLDEN
 from sweep_results import FIXED, job, markdown, mixed, over_seeds, shown
 
@@ -110,4 +109,4 @@ def test_show_prints_to_stdout(capsys):
 
 
 def test_importing_the_report_is_quick():
-    subprocess.run([sys.executable, "-c", QUIET_IMPORT], check=True)
+    python(QUIET_IMPORT, fresh=True, check=True)

@@ -1,9 +1,8 @@
 import json
 import math
-import subprocess
-import sys
 
 import pytest
+from commands import python
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -231,4 +230,4 @@ def test_importing_it_needs_no_heavy_library():
         "import sys, mnist_exp.sweeps.space as _; "
         "sys.exit(any(n in sys.modules for n in ('optuna', 'tensorflow', 'mlflow', 'scipy')))"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    python(code, fresh=True, check=True)

@@ -5,7 +5,11 @@ The tests go on with one sweep, from top to bottom.
 
 import csv
 
+import pytest
+
 from mnist_exp.sweeps.membership import KEY_TAG
+
+pytestmark = pytest.mark.xdist_group("grid")
 
 # Four jobs, of which the grid has two already: its last and its fourth.
 GROWN = ["data=digits", "training=smoke", "training.epochs=3", "training.batch_size=32",

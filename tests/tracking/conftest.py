@@ -1,17 +1,12 @@
 """Real stores, a real MLflow server, and runs to put into them."""
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from commands import Process, start_python
+from servers import MlflowServer
 
 from mnist_exp.tracking import Index, Recorder, Store, resolve
 from mnist_exp.tracking.connection import connect
@@ -62,17 +57,12 @@ def start_run(sealed_environment) -> Callable[..., Recorder]:
 
 
 @pytest.fixture
-def python(sealed_environment) -> Iterator[Callable[..., subprocess.Popen]]:
+def python(sealed_environment) -> Iterator[Callable[..., Process]]:
     """Starts Python processes in the working folder; those that are left are killed."""
     started = []
 
-    def start(code: str, *arguments: str) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(code: str, *arguments: str) -> Process:
+        process = start_python(code, *arguments)
         started.append(process)
         return process
 
@@ -82,57 +72,13 @@ def python(sealed_environment) -> Iterator[Callable[..., subprocess.Popen]]:
         process.communicate()
 
 
-class Server:
-    """An `mlflow server` on a loopback port, which can go down and come back."""
-
-    def __init__(self, store_uri: str, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self._store_uri = store_uri
-        self._folder = folder
-        self._process = None
-
-    def up(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--host",
-            "127.0.0.1",
-            "--workers",
-            "1",
-        ]
-        command += ["--port", str(self.port), "--backend-store-uri", self._store_uri]
-        command += ["--artifacts-destination", str(self._folder / "artifacts")]
-        with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
-            )
-        for _ in range(600):
-            try:
-                with urllib.request.urlopen(f"{self.uri}/health", timeout=1):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError((self._folder / "server.log").read_text())
-
-    def down(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-
 @pytest.fixture
-def server(empty_store, tmp_path) -> Iterator[Server]:
+def server(empty_store, tmp_path) -> Iterator[MlflowServer]:
     """A server that is not up yet, on an empty store of its own."""
     folder = tmp_path / "server"
     folder.mkdir()
     shutil.copy(empty_store, folder / "server.db")
-    server = Server(f"sqlite:///{folder / 'server.db'}", folder)
+    server = MlflowServer(f"sqlite:///{folder / 'server.db'}", folder)
     yield server
     server.down()
 

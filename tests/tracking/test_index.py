@@ -3,12 +3,11 @@
 import math
 import os
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from commands import python
 
 from mnist_exp.tracking import Index, Store, registry, resolve
 from mnist_exp.tracking.events import Start, now
@@ -124,7 +123,7 @@ index = Index.open(store.uri, "mnist")
 index.refresh()
 print([run.job_id for run in index])
 """
-    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "['early']\n"
+    assert python(code, check=True).stdout == "['early']\n"
 
 
 def test_a_slow_refresh_overwrites_nothing_newer(store, index, monkeypatch):
@@ -166,7 +165,7 @@ index = Index.open(resolve(None), "mnist")
 index.refresh()
 print([run.job_id for run in index], "mlflow" in sys.modules)
 """
-    answers = [subprocess.check_output([sys.executable, "-c", code], text=True) for _ in range(3)]
+    answers = [python(code, fresh=True, check=True).stdout for _ in range(3)]
     assert answers == ["['one'] True\n", "['one'] False\n", "['one'] False\n"]
 
 
@@ -183,7 +182,7 @@ preflight(index.uri)
 index.refresh()
 print([run.run_id == index.champion().run_id for run in index], "mlflow" in sys.modules)
 """
-    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[True] False\n"
+    assert python(code, fresh=True, check=True).stdout == "[True] False\n"
 
 
 def test_a_new_champion_is_noticed(store, index):

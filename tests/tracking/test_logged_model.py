@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from commands import python
 
 from mnist_exp.errors import RequestError
 from mnist_exp.tracking import Recorder, journal
@@ -191,9 +190,7 @@ markers.add(Path.cwd(), "job-1", Path.cwd() / "outputs/job-1", "any")
 print([run.result for run in recover(Path.cwd())])
 print({"tensorflow", "keras"} & set(sys.modules))
 """
-    answer = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    )
+    answer = python(code, fresh=True, check=True)
     assert (answer.stdout, answer.stderr) == ("['sent']\nset()\n", "")
     ((_, status),) = models(store, killed.run_id)
     assert status == "READY"

@@ -3,11 +3,10 @@
 import json
 import math
 import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import python
 
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.tracking import Recorder, Store, events, journal
@@ -257,5 +256,5 @@ for name in tracking.__all__:
     getattr(tracking, name)
 print(json.dumps(sorted(sys.modules)))
 """
-    loaded = json.loads(subprocess.check_output([sys.executable, "-c", code], text=True))
+    loaded = json.loads(python(code, fresh=True, check=True).stdout)
     assert not {"mlflow", "numpy", "keras", "tensorflow", "sqlalchemy"} & set(loaded)

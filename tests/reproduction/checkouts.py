@@ -1,30 +1,20 @@
-"""Folders with runs, and checkouts of the code in which a test may edit."""
+"""A folder with runs, and a checkout of the code in which a test may edit."""
 
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_exp.tracking import RunRecord, Store, resolve
+import commands
+import projects
 
-SMALL = ("data=digits", "training=smoke", "model=seed_mlp")
+from mnist_exp.tracking import RunRecord, Store
 
 
-def mnist_exp(
-    folder: Path, *arguments: str, code: Path | None = None
-) -> subprocess.CompletedProcess[str]:
+def mnist_exp(folder: Path, *arguments: str, code: Path | None = None) -> commands.Done:
     """Runs the real command in a folder, by the code of a checkout where one is given."""
-    path = {"PYTHONPATH": str(code)} if code else {}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "mnist_exp", *arguments],
-        cwd=folder,
-        env=os.environ | path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    path = {"PYTHONPATH": str(code), "PYTHONSAFEPATH": "1"} if code else {}
+    return commands.mnist_exp(folder, *arguments, env=os.environ | path)
 
 
 @dataclass(frozen=True)
@@ -35,7 +25,7 @@ class Project:
 
     @property
     def store(self) -> Store:
-        return Store(resolve(f"sqlite:///{self.folder}/mlflow.db"), "mnist")
+        return projects.store(self.folder)
 
     def runs(self) -> list[RunRecord]:
         """The runs, newest first."""

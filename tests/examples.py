@@ -1,0 +1,37 @@
+"""Command lines that documents show: understood, without being run."""
+
+import contextlib
+import shlex
+
+import click
+from hydra._internal.utils import get_args_parser
+
+from mnist_exp import cli
+from mnist_exp.config import Composer, SweepComposer
+from mnist_exp.sweeps.plan import Plan
+
+
+def understand(line: str) -> None:
+    """Parses a command line, and composes and checks what it would train.
+
+    Args:
+        line: a call of `mnist-exp`, as a shell has it.
+
+    Raises:
+        Exception: it is refused.
+    """
+    program, verb, *words = shlex.split(line.partition(" > ")[0], comments=True)
+    assert program == "mnist-exp", line
+    if verb != "train":
+        with contextlib.suppress(click.exceptions.Exit):  # --help
+            cli.cli.commands[verb].make_context(verb, list(words))
+        return
+    flags, unknown = get_args_parser().parse_known_intermixed_args(
+        [word for word in words if word not in ("--dry-run", "--help")]
+    )
+    assert not unknown, line
+    composer = Composer(flags.config_dir)
+    if flags.multirun:
+        Plan(SweepComposer(composer, flags.overrides))
+    else:
+        composer.checked(flags.overrides)

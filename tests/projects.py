@@ -1,0 +1,65 @@
+"""Folders with runs: copied together with their store, and read."""
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from mnist_exp.tracking import RunRecord, Store, resolve
+
+# What trains within a second.
+SMALL = ("data=digits", "training=smoke", "model=seed_mlp")
+
+# Where a store keeps absolute paths: table, column.
+_PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+)
+
+
+def store(folder: Path) -> Store:
+    """Returns the store of a folder."""
+    return Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
+
+
+def only_run(folder: Path) -> RunRecord:
+    """Returns the one run of a folder."""
+    (record,) = store(folder).search()
+    return record
+
+
+def history(folder: Path, record: RunRecord, metric: str) -> list[tuple[int, float]]:
+    """Returns each step of a metric with its value."""
+    points = store(folder).client.get_metric_history(record.run_id, metric)
+    return [(point.step, point.value) for point in points]
+
+
+def artifacts(folder: Path, record: RunRecord) -> dict[str, Path]:
+    """Returns the artifacts of a run: name -> file."""
+    root = store(folder).artifact_path(record.run_id, "")
+    return {str(p.relative_to(root)): p for p in root.rglob("*") if p.is_file()}
+
+
+def change(folder: Path, what: str, values: Sequence[str]) -> None:
+    """Changes rows of a folder's store behind MLflow's back: `UPDATE <what>`."""
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+        assert database.execute(f"UPDATE {what}", values).rowcount > 0
+
+
+def copied(folder: Path, target: Path) -> Path:
+    """Copies a folder with its runs, and tells the copied store where they lie now.
+
+    Args:
+        folder: with runs.
+        target: may exist.
+
+    Returns:
+        The copy.
+    """
+    shutil.copytree(folder, target, dirs_exist_ok=True)
+    for table, column in _PLACES:
+        moved = f"{table} SET {column} = replace({column}, ?, ?)"
+        change(target, moved, (str(folder), str(target)))
+    return target

@@ -1,0 +1,118 @@
+"""Servers on loopback ports: waited for, and ended with the test."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import waiting
+from commands import Process, start
+
+_END_SECONDS = 60.0  # for a server that was asked to end; it takes one
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def page(address: str, process: Process) -> str:
+    """Returns a page, once its server answers."""
+
+    def ask() -> str:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=30) as answer:
+            return answer.read().decode()
+        return ""
+
+    return waiting.until(ask, process=process, what=f"{address} does not answer")
+
+
+@contextlib.contextmanager
+def serving(folder: Path, verb: str, *arguments: str) -> Iterator[tuple[str, Process]]:
+    """Runs `mnist-exp ui` or `demo` on a free port while the block lasts.
+
+    Args:
+        folder: with runs.
+        verb: which.
+        *arguments: of the verb.
+
+    Yields:
+        The address, which answers, and the process.
+    """
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with start(folder, verb, *arguments, "--port", str(port)) as process:
+        try:
+            waiting.until(
+                lambda: _answers(address),
+                process=process,
+                what=lambda: process.stderr.read() if process.poll() is not None else address,
+            )
+            yield address, process
+        finally:
+            end(process)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=30):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def end(process: Process) -> None:
+    """Asks a server to end; kills one that does not."""
+    process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
+class MlflowServer:
+    """An `mlflow server`, which can go down and come back."""
+
+    def __init__(self, store_uri: str, folder: Path) -> None:
+        """Starts nothing yet.
+
+        Args:
+            store_uri: of the store behind it.
+            folder: for its log and its artifacts.
+        """
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._store_uri = store_uri
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def up(self) -> None:
+        """Starts it, and waits until it answers."""
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+        command += ["--workers", "1", "--port", str(self.port)]
+        command += ["--backend-store-uri", self._store_uri]
+        command += ["--artifacts-destination", str(self._folder / "artifacts")]
+        log = self._folder / "server.log"
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
+                command, stdout=file, stderr=file, cwd=self._folder, start_new_session=True
+            )
+        health = f"{self.uri}/health"
+        waiting.until(lambda: _answers(health), process=self._process, what=log.read_text)
+
+    def down(self) -> None:
+        """Kills it, at once."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None

@@ -1,0 +1,260 @@
+"""An interpreter that has imported everything, and forks for each command line that it is sent.
+
+Importing TensorFlow, MLflow and the rest takes longer than most of what the tests then ask of them.
+A fork has its own working folder, environment, standard streams and signals, and a TensorFlow that
+has computed nothing yet. `processes` starts this file and speaks with it.
+"""
+
+import atexit
+import contextlib
+import fcntl
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import selectors
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import types
+from multiprocessing import util
+from typing import Any
+
+import numpy as np
+from forks import Fork
+
+from mnist_exp import aside, config, drawing, evaluation
+from mnist_exp.tracking import Store, events, resolve
+
+LIBRARIES = (
+    "cv2", "hydra", "keras", "matplotlib.pyplot", "mlflow.keras", "mlflow.pyfunc",
+    "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store",
+    "onnx", "onnxruntime", "optuna", "pandas", "scipy.stats", "sklearn.datasets", "tf2onnx",
+)  # fmt: skip
+METRICS = ("loss", "accuracy")
+# A request is one message with the three standard streams.
+STREAMS, MESSAGE_BYTES = 3, 128_000
+
+
+def import_everything() -> None:
+    """Imports what commands import."""
+    import mnist_exp
+    from mnist_exp import loading
+    from mnist_exp.tracking import connection
+
+    loading.ours = True
+    loading.tensorflow()
+    connection.load()
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    for module in pkgutil.walk_packages(mnist_exp.__path__, "mnist_exp."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def warm_up() -> None:
+    """Does what is slow the first time in a process: composes, draws, and asks a store.
+
+    Nothing of TensorFlow: what it has begun to compute with does not survive a fork.
+    """
+    images = np.zeros((100, 28, 28), np.uint8)
+    result = evaluation.evaluate(np.eye(10, dtype=np.float32)[np.arange(100) % 10], images[:, 0, 0])
+    history = {f"{part}/{name}": [0.5, 0.6] for part in ("train", "val") for name in METRICS}
+    history["learning_rate"] = [0.1, 0.1]
+    originals = np.zeros((2, 28, 28), np.uint8)
+    augmented = np.zeros((2, 3, 28, 28), np.float32)
+    drawing.draw(drawing.Subject(history, result, images, originals, augmented))
+    config.SweepComposer(config.Composer(), ["model=mlp,cnn", "seed=0,1"])
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
+        start = events.Start(1, "job", "run", "mnist", store.uri, {}, {}, "", None, None, {})
+        store.end_run(store.create_run(start), "FINISHED", 2)
+        list(store.search())
+
+
+def remember_empty_store() -> None:
+    """Keeps what MLflow's migrations make of an empty database, in two seconds, and copies it."""
+    from mlflow.store.db import utils
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/mlflow.db"
+        engine = utils.create_sqlalchemy_engine(f"sqlite:///{file}")
+        utils._initialize_tables(engine)
+        engine.dispose()
+        with contextlib.closing(sqlite3.connect(file)) as made:
+            content = made.serialize()
+
+    def copy(engine: Any) -> None:
+        with (
+            contextlib.closing(sqlite3.connect(":memory:")) as kept,
+            contextlib.closing(engine.raw_connection()) as connection,
+        ):
+            kept.deserialize(content)
+            kept.backup(connection.driver_connection)
+
+    utils._initialize_tables = copy
+
+
+def serve(address: str) -> dict[str, Any]:
+    """Forks for each request until stdin ends.
+
+    Args:
+        address: of the socket to listen on.
+
+    Returns:
+        In a fork: the request that it is for.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(address)
+    listener.listen(64)
+    selector = selectors.DefaultSelector()
+    selector.register(0, selectors.EVENT_READ)
+    selector.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            if key.fd == 0:
+                sys.exit()
+            elif key.fileobj is not listener:
+                tell_end(selector, key)
+                continue
+            connection = listener.accept()[0]
+            message, streams, *_ = socket.recv_fds(connection, MESSAGE_BYTES, STREAMS)
+            process = os.fork()
+            if not process:
+                for other in selector.get_map().values():
+                    if other.data is not None:
+                        os.close(other.fd)
+                        other.data.close()
+                for opened in (listener, connection, selector):
+                    opened.close()
+                return become(json.loads(message), streams)
+            for stream in streams:
+                os.close(stream)
+            connection.send(str(process).encode())
+            selector.register(os.pidfd_open(process), selectors.EVENT_READ, connection)
+
+
+def tell_end(selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+    """Tells whoever asked for a fork how it ended."""
+    selector.unregister(key.fileobj)
+    ended = os.waitid(os.P_PIDFD, key.fd, os.WEXITED)
+    os.close(key.fd)
+    assert ended is not None
+    code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+    with contextlib.suppress(OSError), key.data:  # nobody may wait for it
+        key.data.send(str(code).encode())
+
+
+def become(request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
+    """Makes the fork what a new process would be."""
+    for place, stream in enumerate(streams):
+        os.dup2(stream, place)
+        os.close(stream)
+    if request["new_session"]:
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = ["-c", *request["arguments"]]
+    sys.path[0] = request["folder"]
+    np.random.seed(None)  # noqa: NPY002 - forks must not draw the same numbers
+    return request
+
+
+def fork_what_it_starts(request: dict[str, Any]) -> None:
+    """Has a command's own processes forked as well: they would import everything again."""
+    aside.subprocess = types.SimpleNamespace(  # type: ignore[assignment]
+        Popen=lambda command, **options: Fork(command[3], command[4:], **options),
+        PIPE=subprocess.PIPE,
+        TimeoutExpired=subprocess.TimeoutExpired,
+    )
+    if "-m" in request["arguments"]:
+        keep_worker()
+
+
+def keep_worker() -> None:
+    """Forks what becomes the first process that `multiprocessing` spawns, before there are threads.
+
+    It is a child of the command, as that process would be. When the command ends, so does it.
+    """
+    ours, theirs = socket.socketpair()
+    process = os.fork()
+    if not process:
+        ours.close()
+        os._exit(run_worker(theirs))
+    theirs.close()
+    spawn = util.spawnv_passfds
+
+    def hand_over(path: str, arguments: list[str], descriptors: tuple[int, ...]) -> int:
+        if "--multiprocessing-fork" not in arguments or ours.fileno() < 0:
+            return spawn(path, arguments, descriptors)
+        ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        program = arguments[arguments.index("-c") + 1]
+        message = json.dumps([program, descriptors, ignored]).encode()
+        socket.send_fds(ours, [message], descriptors)
+        ours.close()
+        return process
+
+    util.spawnv_passfds = hand_over  # type: ignore[assignment]
+
+
+def run_worker(theirs: socket.socket) -> int:
+    """Waits for a program, runs it and returns its exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    message, received, *_ = socket.recv_fds(theirs, MESSAGE_BYTES, 16)
+    theirs.close()
+    if not message:
+        return 0
+    program, descriptors, ignored = json.loads(message)
+    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 1000) for descriptor in received]
+    for descriptor in received:
+        os.close(descriptor)
+    for wanted, descriptor in zip(descriptors, moved, strict=True):
+        os.dup2(descriptor, wanted)  # the program names them by their numbers
+        os.close(descriptor)
+    if not ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = ["-c", "--multiprocessing-fork"]
+    return run(program)
+
+
+def run(program: str | None) -> int:
+    """Runs a program, or the command line, as an interpreter does; returns the exit code."""
+    code = 0
+    try:
+        if program is None:
+            runpy.run_module("mnist_exp", run_name="__main__", alter_sys=True)
+        else:
+            exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+    except BaseException:  # noqa: BLE001 - as the interpreter has it
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):
+            stream.flush()
+    return code
+
+
+if __name__ == "__main__":
+    import_everything()
+    remember_empty_store()
+    warm_up()
+    gc.collect()
+    gc.freeze()
+    asked = serve(sys.argv[1])
+    fork_what_it_starts(asked)
+    # Libraries would wait for threads that are not in the fork, if it ended as a process does.
+    os._exit(run(asked["code"]))
