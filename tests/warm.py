@@ -59,10 +59,12 @@ def import_everything() -> None:
 
 
 def warm_up() -> None:
-    """Does what is slow the first time in a process: composes, draws, and asks a store.
+    """Does what is slow the first time: draws, composes, looks for packages, asks a store.
 
     Nothing of TensorFlow: what it has begun to compute with does not survive a fork.
     """
+    from mlflow.utils import requirements_utils
+
     images = np.zeros((100, 28, 28), np.uint8)
     result = evaluation.evaluate(np.eye(10, dtype=np.float32)[np.arange(100) % 10], images[:, 0, 0])
     history = {f"{part}/{name}": [0.5, 0.6] for part in ("train", "val") for name in METRICS}
@@ -70,6 +72,7 @@ def warm_up() -> None:
     originals = np.zeros((2, 28, 28), np.uint8)
     augmented = np.zeros((2, 3, 28, 28), np.float32)
     drawing.draw(drawing.Subject(history, result, images, originals, augmented))
+    requirements_utils._init_packages_to_modules_map()
     config.SweepComposer(config.Composer(), ["model=mlp,cnn", "seed=0,1"])
     with tempfile.TemporaryDirectory() as folder:
         store = Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
