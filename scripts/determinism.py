@@ -123,6 +123,16 @@ def covering() -> Iterator[Combination]:
             yield varied({THREADS_KEY: threads, PRECISION_KEY: precision, **chosen})
 
 
+def sample() -> Iterator[Combination]:
+    """Yields fewer: every option once, at one precision and number of threads after the other."""
+    options = choices()
+    settings = list(itertools.product(THREADS, PRECISIONS))
+    for row in range(max(map(len, options.values()))):
+        threads, precision = settings[row % len(settings)]
+        chosen = {group: names[row % len(names)] for group, names in options.items()}
+        yield varied({THREADS_KEY: threads, PRECISION_KEY: precision, **chosen})
+
+
 def varied(combination: Combination) -> Combination:
     """Adds to about half of all combinations what no group chooses: averaged weights and so on."""
     rest = {key: value for key, value in combination.items() if key != THREADS_KEY}

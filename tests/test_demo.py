@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import browsers
+import environments
 import httpx
 import numpy as np
 import pytest
@@ -523,17 +524,26 @@ def test_other_commands_do_not_import_gradio(arguments):
     assert done.returncode == 0, done.stderr
 
 
-def test_an_exported_space_draws_in_an_empty_environment(project, chromium, tmp_path):
+@pytest.mark.parametrize(
+    "installed",
+    [
+        False,
+        pytest.param(True, marks=pytest.mark.long("an exported Space where pip installed it")),
+    ],
+)
+def test_an_exported_space_draws_in_an_empty_environment(installed, project, chromium, tmp_path):
     space, venv = tmp_path / "space", tmp_path / "venv"
     mnist_exp(project, "export", "best", "--format", "space", "--out", str(space), check=True)
     header = (space / "README.md").read_text().split("---")[1]
     assert "sdk: gradio\n" in header
     assert 'python_version: "{}.{}"\n'.format(*sys.version_info) in header
     assert "app_file: app.py\n" in header
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    python = venv / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "-r", space / "requirements.txt"]
-    subprocess.run([*install, "--disable-pip-version-check"], check=True, capture_output=True)
+    python = environments.empty(venv, with_dependencies=not installed)
+    if installed:
+        install = [python, "-m", "pip", "install", "--quiet", "-r", space / "requirements.txt"]
+        subprocess.run([*install, "--disable-pip-version-check"], check=True, capture_output=True)
+    absent = [python, "-c", "import mnist_exp"]
+    assert subprocess.run(absent, cwd=space, capture_output=True, check=False).returncode
     port = free_port()
     settings = {
         "GRADIO_SERVER_PORT": str(port),

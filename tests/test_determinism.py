@@ -24,8 +24,19 @@ def pair(first="a", second="a", **combination):
     return determinism.Pair({**SMALLEST, **combination}, *texts)
 
 
-def test_every_option_trains_to_the_same_bits_again():
-    pairs = determinism.twice(list(determinism.covering()), jobs=machine.cores())
+@pytest.mark.parametrize(
+    "combinations",
+    [
+        determinism.sample,
+        pytest.param(
+            determinism.covering,
+            marks=pytest.mark.long("every option to the same bits, at each precision and threads"),
+        ),
+    ],
+    ids=["sample", "covering"],
+)
+def test_every_option_trains_to_the_same_bits_again(combinations):
+    pairs = determinism.twice(list(combinations()), jobs=machine.cores())
     assert [line for line in determinism.remarks(pairs) if line.startswith("not exact")] == []
     assert all(one.exact for one in pairs)
     # Each option made a difference, and none fled to NaN, where all would be the same.
@@ -40,6 +51,15 @@ def test_another_seed_gives_other_weights():
     other_seed = determinism.Pair(SMALLEST, *determinism.in_a_fresh_process(trainings))
     assert not other_seed.exact
     assert determinism.difference(other_seed).startswith("weights, train/accuracy from epoch 1")
+
+
+def test_fewer_combinations_hold_every_option_once():
+    few = list(determinism.sample())
+    for group, options in determinism.choices().items():
+        assert {one[group] for one in few} == set(options)
+    assert {(one[determinism.THREADS_KEY], one[determinism.PRECISION_KEY]) for one in few} == set(
+        itertools.product(determinism.THREADS, determinism.PRECISIONS)
+    )
 
 
 def test_a_few_combinations_hold_every_option():

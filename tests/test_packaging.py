@@ -5,12 +5,11 @@ import re
 import sqlite3
 import subprocess
 import sys
-import sysconfig
-import venv
 import zipfile
 from contextlib import closing
 from pathlib import Path
 
+import environments
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -52,7 +51,7 @@ def test_the_installed_wheel_trains_in_another_folder(wheel, tmp_path):
     home, work = tmp_path / "empty_home", tmp_path / "another folder"
     home.mkdir()
     work.mkdir()
-    python = empty_environment(tmp_path / "venv")
+    python = environments.empty(tmp_path / "venv", with_dependencies=True)
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)],
         check=True,
@@ -86,17 +85,3 @@ def test_the_smaller_lock_is_part_of_the_larger():
         for lock in ("requirements.lock", "requirements-dev.lock")
     )
     assert pins < every_pin
-
-
-def empty_environment(folder):
-    """Makes an environment that holds pip alone, and returns its Python.
-
-    It sees the dependencies that are installed already, by a .pth file: installing them again would
-    take minutes and a network. Files named in a .pth file are not read as such, so the editable
-    install of this checkout, which is one, stays out of sight.
-    """
-    venv.create(folder, with_pip=True)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = folder / "lib" / version / "site-packages"
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return folder / "bin" / "python"

@@ -10,7 +10,7 @@ HUGE = "[3000000000]"
 
 def test_one_job_fails_and_the_worker_of_another_is_killed(folder):
     sweep = [*SMALL, f"model.hidden_units=[8],{HUGE},[16],[24]", "sweep.retries=1"]
-    process = folder.start("train", "-m", *sweep, "training.epochs=100")
+    process = folder.start("train", "-m", *sweep, "training.epochs=30")
     job_dir = folder.wait_for('"model.hidden_units": "[16]"', '"step": 2', process=process)
     os.kill(folder.worker_of(job_dir), signal.SIGKILL)
     ended = folder.end(process, 1)

@@ -12,17 +12,40 @@ from waiting import for_line
 LONG = ["data=digits", "training=smoke", "model=mlp", "training.epochs=25,1,2"]
 
 
+# When a sweep is killed: at once, at a job's end, amid another, and amid the drawing of the last.
+EVENTS = [(), ('"event": "end"',), ('"sweep.job": "2"', '"step": 2'), ('"sweep.job": "5"', "test/")]
+
+
 @pytest.mark.xdist_group("grid")
-@pytest.mark.parametrize("seed", [0])
+def test_kills_at_chosen_moments_change_nothing(folder, grid):
+    def until(process, number):
+        if EVENTS[number]:
+            folder.wait_for(*EVENTS[number], process=process)
+
+    check_kills(folder, grid, len(EVENTS), until)
+
+
+@pytest.mark.long("a sweep killed thrice at random moments, four times over")
+@pytest.mark.xdist_group("grid")
+@pytest.mark.parametrize("seed", range(4))
 def test_three_kills_at_random_moments_change_nothing(seed, folder, grid):
     moments = random.Random(seed)
-    numbers: dict[str, int] = {}
-    for _ in range(3):
-        process = folder.start("train", "-m", *grid.overrides)
-        for_line(process, "Sweep ")
-        if not numbers:  # one job at least is to finish
+
+    def until(process, number):
+        if number == 0:  # one job at least is to finish
             folder.wait_for('"event": "end"', process=process)
         time.sleep(moments.uniform(0, 9))
+
+    check_kills(folder, grid, 3, until)
+
+
+def check_kills(folder, grid, kills, until):
+    """Kills a sweep at some moments, and compares what it comes to with one in peace."""
+    numbers: dict[str, int] = {}
+    for number in range(kills):
+        process = folder.start("train", "-m", *grid.overrides)
+        for_line(process, "Sweep ")
+        until(process, number)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         numbers |= folder.numbers()

@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+
 SETTLED, JOBS = 4, 16
 _MAY_GROW = 1.03  # a traced training that is kept takes half a percent of the worker
 
 
+@pytest.mark.long("sixteen jobs of one worker in the memory of five")
 def test_memory_is_flat(folder):
     small = ["data=digits", "training=smoke", "model=mlp", "model.hidden_units=[8]"]
     process = folder.start("train", "-m", *small, f"seed=range(0,{JOBS})")
