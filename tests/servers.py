@@ -50,14 +50,24 @@ def serving(folder: Path, verb: str, *arguments: str) -> Iterator[tuple[str, Pro
     address = f"http://127.0.0.1:{port}"
     with start(folder, verb, *arguments, "--port", str(port)) as process:
         try:
-            waiting.until(
-                lambda: _answers(address),
-                process=process,
-                what=lambda: process.stderr.read() if process.poll() is not None else address,
-            )
+            wait_for(address, process)
             yield address, process
         finally:
             end(process)
+
+
+def wait_for(address: str, process: Process) -> None:
+    """Waits until a server answers.
+
+    Raises:
+        AssertionError: it ended, or does not answer; with what it said.
+    """
+
+    def said() -> str:
+        process.kill()
+        return str(process.communicate())
+
+    waiting.until(lambda: _answers(address), process=process, what=said)
 
 
 def _answers(address: str) -> bool:

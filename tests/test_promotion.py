@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -309,7 +308,8 @@ def serving(command: str) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        yield address if answers(address, process) else pytest.fail(process.communicate()[0])
+        servers.wait_for(f"{address}/ping", process)
+        yield address
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -317,19 +317,6 @@ def serving(command: str) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-
-
-def answers(address: str, process: subprocess.Popen) -> bool:
-    """Waits until a server answers; False where it ends, or does not answer in two minutes."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/ping", timeout=5):
-                return True
-        except OSError:
-            time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGKILL)
-    return False
 
 
 def ask(address: str, body: bytes) -> tuple[int, bytes]:

@@ -61,8 +61,8 @@ def python(sealed_environment) -> Iterator[Callable[..., Process]]:
     """Starts Python processes in the working folder; those that are left are killed."""
     started = []
 
-    def start(code: str, *arguments: str) -> Process:
-        process = start_python(code, *arguments)
+    def start(code: str, *arguments: str, **options: bool) -> Process:
+        process = start_python(code, *arguments, **options)
         started.append(process)
         return process
 

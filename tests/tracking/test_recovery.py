@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from mnist_exp.tracking import Index, Recorder, Store, journal, recover
 from mnist_exp.tracking.events import Metrics, Start, now
@@ -51,17 +52,44 @@ def test_nothing_pending_is_cheap(sealed_environment):
     assert list(sealed_environment.iterdir()) == []
 
 
+def sent_bytes(job_dir: Path) -> str:
+    """Returns what a run has noted of what it sent."""
+    note = job_dir / "journal.sent"
+    return note.read_text() if note.exists() else ""
+
+
+def when_it_sends(process, job_dir: Path, number: int) -> None:
+    """Waits: not at all, for the first word that something was sent, for more such words."""
+    for _ in range(number):
+        before = sent_bytes(job_dir)
+        until(lambda before=before: sent_bytes(job_dir) != before, process=process)
+
+
+def at_random(process, job_dir: Path, number: int) -> None:
+    """Waits for seconds: from "mlflow is being imported" to "in the middle of sending"."""
+    del process, job_dir
+    time.sleep(random.Random(number).uniform(0, 3))
+
+
+@pytest.mark.parametrize(
+    ("wait", "kills"),
+    [
+        (when_it_sends, 3),
+        pytest.param(
+            at_random, 10, marks=pytest.mark.long("a recording run killed at ten random moments")
+        ),
+    ],
+)
 def test_a_run_killed_at_any_moment_is_completed_by_the_next_command(
-    store, python, sealed_environment
+    wait, kills, store, python, sealed_environment
 ):
     job_dir = sealed_environment / "outputs" / "job-1"
-    for round_number in range(3):
+    for number in range(kills):
         process = python(RUN, "job-1")
         assert process.stdout.readline() == "running\n", process.stderr.read()
         (alive,) = recover(sealed_environment)
         assert (alive.result, alive.killed) == ("alive", False)
-        # From "mlflow is being imported" to "in the middle of sending".
-        time.sleep(random.Random(round_number).uniform(0, 3))
+        wait(process, job_dir, number)
         process.send_signal(signal.SIGKILL)
         process.wait()
     (recovered,) = recover(sealed_environment)
@@ -168,10 +196,7 @@ def test_a_server_goes_down_and_comes_back(server, start_run, sealed_environment
     server.up()
     recorder = start_run(uri=server.uri)
     recorder.metrics({"train/loss": 1.0}, step=1)
-    deadline = time.monotonic() + 60
-    while recorder.run_id is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: recorder.run_id)
     server.down()
     began = time.monotonic()
     for step in range(2, 50):

@@ -3,10 +3,10 @@
 import json
 import sqlite3
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from mnist_exp.errors import ExperimentError
 from mnist_exp.tracking import Point, Store, resolve
@@ -83,10 +83,8 @@ def test_ten_processes_make_one_store(python):
 
 
 def test_a_job_killed_while_it_makes_the_store_leaves_none(python):
-    process = python(KILLED)
-    while not list(Path.cwd().glob(".mlflow.db.*/mlflow.db")):
-        assert process.poll() is None
-        time.sleep(0.005)
+    process = python(KILLED, fresh=True)  # a fork copies a store that is made already
+    until(lambda: list(Path.cwd().glob(".mlflow.db.*/mlflow.db")), process=process)
     process.kill()
     process.wait()
     assert not Path("mlflow.db").exists()
