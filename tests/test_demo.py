@@ -542,8 +542,8 @@ def test_an_exported_space_draws_in_an_empty_environment(installed, project, chr
     if installed:
         install = [python, "-m", "pip", "install", "--quiet", "-r", space / "requirements.txt"]
         subprocess.run([*install, "--disable-pip-version-check"], check=True, capture_output=True)
-    absent = [python, "-c", "import mnist_exp"]
-    assert subprocess.run(absent, cwd=space, capture_output=True, check=False).returncode
+    absent = [python, "-c", "import mnist_exp.cli"]
+    assert subprocess.run(absent, cwd=tmp_path, capture_output=True, check=False).returncode
     port = free_port()
     settings = {
         "GRADIO_SERVER_PORT": str(port),

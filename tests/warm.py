@@ -40,6 +40,7 @@ LIBRARIES = (
 METRICS = ("loss", "accuracy")
 # A request is one message with the three standard streams.
 STREAMS, MESSAGE_BYTES = 3, 128_000
+WORKERS = 3  # that a sweep has without importing anything; a test may kill some
 
 
 def import_everything() -> None:
@@ -179,30 +180,36 @@ def fork_what_it_starts(request: dict[str, Any]) -> None:
         TimeoutExpired=subprocess.TimeoutExpired,
     )
     if "-m" in request["arguments"]:
-        keep_worker()
+        keep_workers()
 
 
-def keep_worker() -> None:
-    """Forks what becomes the first process that `multiprocessing` spawns, before there are threads.
+def keep_workers() -> None:
+    """Forks what become the first processes that `multiprocessing` spawns, before any thread.
 
-    It is a child of the command, as that process would be. When the command ends, so does it.
+    They are children of the command, as those would be. When the command ends, so do they.
     """
-    ours, theirs = socket.socketpair()
-    process = os.fork()
-    if not process:
-        ours.close()
-        os._exit(run_worker(theirs))
-    theirs.close()
+    kept: list[tuple[int, socket.socket]] = []
+    for _ in range(WORKERS):
+        ours, theirs = socket.socketpair()
+        process = os.fork()
+        if not process:
+            for _, other in kept:
+                other.close()
+            ours.close()
+            os._exit(run_worker(theirs))
+        theirs.close()
+        kept.append((process, ours))
     spawn = util.spawnv_passfds
 
     def hand_over(path: str, arguments: list[str], descriptors: tuple[int, ...]) -> int:
-        if "--multiprocessing-fork" not in arguments or ours.fileno() < 0:
+        if "--multiprocessing-fork" not in arguments or not kept:
             return spawn(path, arguments, descriptors)
+        process, ours = kept.pop()
         ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
         program = arguments[arguments.index("-c") + 1]
-        message = json.dumps([program, descriptors, ignored]).encode()
-        socket.send_fds(ours, [message], descriptors)
-        ours.close()
+        with ours:
+            message = json.dumps([program, descriptors, ignored]).encode()
+            socket.send_fds(ours, [message], descriptors)
         return process
 
     util.spawnv_passfds = hand_over  # type: ignore[assignment]

@@ -12,8 +12,8 @@ from waiting import for_line
 LONG = ["data=digits", "training=smoke", "model=mlp", "training.epochs=25,1,2"]
 
 
-# When a sweep is killed: at once, at a job's end, amid another, and amid the drawing of the last.
-EVENTS = [(), ('"event": "end"',), ('"sweep.job": "2"', '"step": 2'), ('"sweep.job": "5"', "test/")]
+# When a sweep is killed: at a job's end, at once, amid another job, and amid the end of the last.
+EVENTS = [('"event": "end"',), (), ('"sweep.job": "2"', '"step": 2'), ('"sweep.job": "5"', "test/")]
 
 
 @pytest.mark.xdist_group("grid")
