@@ -24,6 +24,7 @@ import tempfile
 import threading
 import types
 from multiprocessing import util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,9 @@ def serve(address: str) -> dict[str, Any]:
         In a fork: the request that it is for.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(address)
+    listener.bind(f"{address}.new")
     listener.listen(64)
+    Path(f"{address}.new").rename(address)  # whoever sees it can connect
     selector = selectors.DefaultSelector()
     selector.register(0, selectors.EVENT_READ)
     selector.register(listener, selectors.EVENT_READ)

@@ -15,7 +15,7 @@ from mnist_exp.sweeps.search import explorer
 SMALL = ["data=digits", "training=smoke", "model=mlp", "model.hidden_units=[16]"]
 # Rates so small that nothing is learnt are half of the space.
 RATES = "optimizer.learning_rate=tag(log,interval(1e-7,1e-1))"
-PRUNED = [*SMALL, "search=random", "search.pruner=median", "search.trials=10", "training.epochs=4",
+PRUNED = [*SMALL, "search=random", "search.pruner=median", "search.trials=8", "training.epochs=4",
           "training.batch_size=64", "sweep.name=rates"]  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def test_a_search_that_was_killed_goes_on_and_prunes(folder):
     folder.train("-m", *PRUNED, RATES)
     jobs = folder.jobs()
     plan = Plan(SweepComposer(Composer(), [*PRUNED, RATES]))
-    proposals = explorer(plan.config.search, plan.space, epochs=4).next([], 10)
+    proposals = explorer(plan.config.search, plan.space, epochs=4).next([], 8)
     wanted = {proposal.number: proposal.params for proposal in proposals}
     trials = {number: json.loads(run.tags[TRIAL_TAG]) for number, run in jobs.items()}
     assert {number: trial["params"] for number, trial in trials.items()} == wanted
