@@ -16,7 +16,7 @@ TELL = """
 import json, os, signal, sys
 print(json.dumps([
     os.getcwd(), sys.argv[1:], os.environ.get("TOLD"), sys.stdin.read(), sys.stdout.isatty(),
-    signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, os.getpgid(0) == os.getpid(),
+    signal.getsignal(signal.SIGINT) is signal.default_int_handler, os.getpgid(0) == os.getpid(),
 ]))
 print("and words", file=sys.stderr)
 sys.exit(3)
