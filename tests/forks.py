@@ -16,13 +16,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
+import waiting
 from filelock import FileLock
 
 PLACE = "TESTS_WARM_INTERPRETER"  # names the folder where that of a test run listens
-_WARMING_SECONDS = 300.0  # twenty times what it takes
 
 # The folder again, for forks, whose environment is a test's.
 _folder = os.environ.get(PLACE, "")
@@ -81,7 +80,6 @@ class Fork:
         environment.pop(PLACE, None)
         self.args = ["mnist-exp" if code is None else code, *arguments]
         self.returncode: int | None = None
-        self._text = text
         self._readers: list[_Reader] | None = None
         with contextlib.ExitStack() as theirs:
             inner, self.stdin = _stream(theirs, stdin, 0, text=text)
@@ -135,7 +133,8 @@ class Fork:
             self._readers = [_Reader(self.stdout), _Reader(self.stderr)]
             if self.stdin is not None:
                 with contextlib.suppress(BrokenPipeError), self.stdin:
-                    self.stdin.write(input or ("" if self._text else b""))
+                    if input:
+                        self.stdin.write(input)
         for reader in self._readers:
             reader.join(_left(deadline))
             if reader.is_alive():
@@ -161,12 +160,7 @@ class Fork:
         """Waits for its end when the block ends."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Closes its streams, and waits."""
         for stream in (self.stdout, self.stderr, self.stdin):
             if stream is not None:
@@ -227,9 +221,6 @@ def _warm_up(address: str) -> None:
     command = [sys.executable, str(Path(__file__).with_name("warm.py")), address]
     with Path(_folder, "alive").open() as alive:
         process = subprocess.Popen(command, stdin=alive)
-    deadline = time.monotonic() + _WARMING_SECONDS
-    while not Path(address).exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise AssertionError("the warm interpreter does not start")
-        time.sleep(0.05)
+    what = "the warm interpreter does not start"
+    waiting.until(Path(address).exists, process=process, what=what)
     process.returncode = 0  # it outlives this worker; nobody waits for it

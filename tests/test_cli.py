@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import servers
-import waiting
 from commands import here, python, start
 from examples import understand
 from projects import SMALL
@@ -232,7 +231,7 @@ def test_sweep_goes_on_after_a_job_that_fails():
 )
 def test_stopped_run_ends_with_its_code_and_says_so(number, code):
     with start(".", "train", *SMALL, "training.epochs=100000", fresh=True) as process:
-        waiting.for_line(process, "epoch")
+        next(line for line in process.stderr if line.startswith("epoch"))
         process.send_signal(number)
         errors = process.stderr.read()
     assert process.returncode == code, errors
