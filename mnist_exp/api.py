@@ -3,14 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hydra._internal.callbacks import Callbacks
-from hydra.core.utils import run_job
-from hydra.types import HydraContext
-
+from mnist_exp import job
 from mnist_exp.config import Composer
 from mnist_exp.errors import RequestError
-from mnist_exp.hydra_loader import version_base
-from mnist_exp.job import Job, preflight
 from mnist_exp.story import Run
 
 if TYPE_CHECKING:
@@ -55,22 +50,7 @@ def run(
     _check_overrides(overrides)
     _check_callbacks(callbacks)
     composer = Composer(config_dir)
-    cfg, config = composer.checked(overrides)
-    preflight(config)
-    job = Job(callbacks=callbacks)
-    with version_base():
-        run_job(
-            hydra_context=HydraContext(config_loader=composer.loader, callbacks=Callbacks(cfg)),
-            task_function=job,
-            config=cfg,
-            job_dir_key="hydra.run.dir",
-            job_subdir_key=None,
-            configure_logging=False,
-        )
-    if job.failure is not None:
-        raise job.failure
-    assert job.run is not None
-    return job.run
+    return job.run(composer, overrides, job.Job(callbacks=callbacks), configure_logging=False)
 
 
 def _check_overrides(overrides: Sequence[object]) -> None:

@@ -12,7 +12,7 @@ import pytest
 import waiting
 import yaml
 from commands import mnist_exp, python, start
-from projects import artifacts, history, only_run, store
+from projects import SMALL, artifacts, history, only_run, store
 
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.logged_model import model_path
@@ -294,3 +294,13 @@ def test_a_run_from_python(sealed_environment):
     assert record.metrics["test/accuracy"] == float(accuracy)
     assert name == "digits"
     assert (Path(job_dir) / ".hydra" / "config.yaml").exists()
+
+
+def test_paths_are_the_commands_even_where_hydra_changes_the_folder(sealed_environment):
+    folder = sealed_environment
+    for sweep in ([], ["-m"]):
+        done = mnist_exp(folder, "train", *sweep, *SMALL, "hydra.job.chdir=true")
+        assert done.returncode == 0, done.stderr
+    listed = mnist_exp(folder, "runs")
+    assert len(listed.stdout.splitlines()) == 3
+    assert not [path.name for path in folder.glob("outputs/*/mlflow.db")]
