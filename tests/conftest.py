@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import empty_store
 import forks
 import pytest
 from commands import mnist_exp
 from gallery import Gallery
+from projects import ENSEMBLE
 from tiers import Tiers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -27,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Makes Ctrl-C what it is in a shell, and a place for the warm interpreter."""
     config.pluginmanager.register(Tiers(everything=config.getoption("all")))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # `scripts/test &` has it ignored
-    if not hasattr(config, "workerinput"):
+    if not (hasattr(config, "workerinput") or forks.has_place()):
         stack = ExitStack()
         stack.enter_context(forks.place())
         config.add_cleanup(stack.close)
@@ -56,6 +58,12 @@ def fast(gallery: Gallery) -> Path:
     return gallery.once("fast", lambda f: mnist_exp(f, "train", "experiment=fast", check=True))
 
 
+@pytest.fixture(scope="session")
+def ensemble(gallery: Gallery) -> Path:
+    """A folder with an ensemble and its members."""
+    return gallery.once("ensemble", lambda f: mnist_exp(f, "train", *ENSEMBLE, check=True))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Clears every variable that could steer a run, for what a module's tests share."""
@@ -68,6 +76,7 @@ def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("MNIST_EXP_DATA", str(DATASETS))
         # The list of fonts takes seconds to make and steers nothing.
         patch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
+        empty_store.remember()
         yield
 
 

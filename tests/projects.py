@@ -10,6 +10,10 @@ from mnist_exp.tracking import RunRecord, Store, resolve
 
 # What trains within a second.
 SMALL = ("data=digits", "training=smoke", "model=seed_mlp")
+# Epochs of some 50 ms, each with a checkpoint, so that a kill falls among them.
+EPOCHS = 25
+MEMBER = ("data=digits", "training=smoke", "model=mlp", f"training.epochs={EPOCHS}")
+ENSEMBLE = (*MEMBER, "ensemble.members=2", "seed=1")
 
 # Where a store keeps absolute paths: table, column.
 _PLACES = (
@@ -58,7 +62,13 @@ def copied(folder: Path, target: Path) -> Path:
     Returns:
         The copy.
     """
-    shutil.copytree(folder, target, dirs_exist_ok=True)
+    # Another worker may be reading the store, whose other files come and go with that.
+    shutil.copytree(folder, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("mlflow.db*"))
+    with (
+        contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as source,
+        contextlib.closing(sqlite3.connect(target / "mlflow.db")) as copy,
+    ):
+        source.backup(copy)
     for table, column in _PLACES:
         moved = f"{table} SET {column} = replace({column}, ?, ?)"
         change(target, moved, (str(folder), str(target)))

@@ -5,14 +5,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import waiting
-from commands import Process, start
+from commands import Process, start, start_python
 
 _END_SECONDS = 60.0  # for a server that was asked to end; it takes one
 
@@ -90,6 +89,22 @@ def end(process: Process) -> None:
         raise
 
 
+# `mlflow server`, with the program that it would start as another process run in its own.
+MLFLOW = """
+import os, runpy, sys
+import mlflow.server
+from mlflow.cli import cli
+
+def run(command, extra_env, **_):
+    os.environ.update(extra_env)
+    sys.argv = command[2:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+mlflow.server._exec_cmd = run
+cli(sys.argv[1:])
+"""
+
+
 class MlflowServer:
     """An `mlflow server`, which can go down and come back."""
 
@@ -104,19 +119,17 @@ class MlflowServer:
         self.uri = f"http://127.0.0.1:{self.port}"
         self._store_uri = store_uri
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def up(self) -> None:
         """Starts it, and waits until it answers."""
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-        command += ["--workers", "1", "--port", str(self.port)]
-        command += ["--backend-store-uri", self._store_uri]
-        command += ["--artifacts-destination", str(self._folder / "artifacts")]
+        arguments = ["server", "--host", "127.0.0.1", "--workers", "1", "--port", str(self.port)]
+        arguments += ["--backend-store-uri", self._store_uri]
+        arguments += ["--artifacts-destination", str(self._folder / "artifacts")]
+        options = {"cwd": self._folder, "start_new_session": True}
         log = self._folder / "server.log"
         with log.open("ab") as file:
-            self._process = subprocess.Popen(
-                command, stdout=file, stderr=file, cwd=self._folder, start_new_session=True
-            )
+            self._process = start_python(MLFLOW, *arguments, stdout=file, stderr=file, **options)
         health = f"{self.uri}/health"
         waiting.until(lambda: _answers(health), process=self._process, what=log.read_text)
 

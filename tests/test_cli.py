@@ -215,26 +215,12 @@ def test_run_leaves_its_folder_and_is_listed():
     assert typed == f"`mnist-exp train {' '.join(SMALL)} \"description='a: b'\"`"
 
 
-def test_sweep_goes_on_after_a_job_that_fails():
-    # Nine terabytes of weights: the first job fails where they are allocated.
-    result = command("train", *SMALL, "model=mlp", "-m", "model.hidden_units=[3000000000],[8]")
-    assert result.returncode == 1
-    assert "job 0 (model.hidden_units=[3000000000]): failed: " in result.stderr
-    assert "1 of 2 that failed" in result.stderr.splitlines()[-1]
-    assert "Traceback" not in result.stderr
-    runs = json.loads(command("runs", "--json").stdout)
-    assert sorted(run["status"] for run in runs) == ["FAILED", "FINISHED"]
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"]
-)
-def test_stopped_run_ends_with_its_code_and_says_so(number, code):
+def test_stopped_run_ends_with_its_code_and_says_so():
     with start(".", "train", *SMALL, "training.epochs=100000", fresh=True) as process:
         next(line for line in process.stderr if line.startswith("epoch"))
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         errors = process.stderr.read()
-    assert process.returncode == code, errors
+    assert process.returncode == 130, errors
     assert "Traceback" not in errors
     [record] = json.loads(command("runs", "--json").stdout)
     assert record["status"] == "KILLED"

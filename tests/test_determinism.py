@@ -1,4 +1,4 @@
-"""Equal trainings in fresh processes are equal to the last bit: a part of `scripts/determinism`."""
+"""Equal trainings in two processes are equal to the last bit: a part of `scripts/determinism`."""
 
 import itertools
 import json
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import python
 
 from mnist_exp import machine
 
@@ -24,19 +25,34 @@ def pair(first="a", second="a", **combination):
     return determinism.Pair({**SMALLEST, **combination}, *texts)
 
 
-@pytest.mark.parametrize(
-    "combinations",
-    [
-        determinism.sample,
-        pytest.param(
-            determinism.covering,
-            marks=pytest.mark.long("every option to the same bits, at each precision and threads"),
-        ),
-    ],
-    ids=["sample", "covering"],
-)
-def test_every_option_trains_to_the_same_bits_again(combinations):
-    pairs = determinism.twice(list(combinations()), jobs=machine.cores())
+@pytest.fixture
+def forked(monkeypatch):
+    """Has trainings done in forks, which have imported TensorFlow and computed nothing."""
+    program = (
+        "import json, sys; sys.path.append(sys.argv[1])\n"
+        "import determinism; determinism.work(json.load(sys.stdin))\n"
+    )
+
+    def train(combinations):
+        scripts = Path(determinism.__file__).parent
+        return python(
+            program, scripts, input=json.dumps(combinations), check=True
+        ).stdout.splitlines()
+
+    monkeypatch.setattr(determinism, "in_a_fresh_process", train)
+
+
+def test_every_option_trains_to_the_same_bits_again(forked):
+    check_bits(determinism.sample())
+
+
+@pytest.mark.long("every option to the same bits in fresh processes, at each precision and threads")
+def test_every_option_trains_to_the_same_bits_in_fresh_processes():
+    check_bits(determinism.covering())
+
+
+def check_bits(combinations):
+    pairs = determinism.twice(list(combinations), jobs=machine.cores())
     assert [line for line in determinism.remarks(pairs) if line.startswith("not exact")] == []
     assert all(one.exact for one in pairs)
     # Each option made a difference, and none fled to NaN, where all would be the same.
@@ -46,7 +62,7 @@ def test_every_option_trains_to_the_same_bits_again(combinations):
     assert not any("NaN" in one.first for one in pairs)
 
 
-def test_another_seed_gives_other_weights():
+def test_another_seed_gives_other_weights(forked):
     trainings = [{**SMALLEST, "seed": seed} for seed in ("0", "1")]
     other_seed = determinism.Pair(SMALLEST, *determinism.in_a_fresh_process(trainings))
     assert not other_seed.exact

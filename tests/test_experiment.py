@@ -171,33 +171,36 @@ def test_a_run_that_diverges_says_so_and_hides_no_other(sealed_environment):
     assert run["metrics"]["test/loss"] is None
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "message"),
-    [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGKILL, -9, "")],
-)
-def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(
-    number, code, message, uninterrupted, sealed_environment
-):
+def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(uninterrupted, sealed_environment):
+    """Once in each way, an epoch later each time."""
     folder = sealed_environment
     (folder / "options").mkdir()
     process = start(folder, "train", "--config-dir", "options", *LONG)
-    job_dir = waiting.for_journal(folder, '"step": 2', process=process)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert message in stderr
-    assert "Traceback" not in stderr
-    if message:
-        assert "Go on from its last epoch: mnist-exp resume fast_cnn-" in stderr
-    if number == signal.SIGKILL:
-        listed = mnist_exp(folder, "runs")  # the next command puts it right
-        assert listed.returncode == 0
-        assert "killed" in listed.stdout
-    record = only_run(folder)
-    assert (record.status, record.outcome) == ("KILLED", "killed")
-    assert (job_dir / "checkpoints" / "last.npz").exists()
-    resumed = mnist_exp(folder, "resume", "latest")
-    assert resumed.returncode == 0, resumed.stderr
+    cuts = (
+        (signal.SIGINT, 130, "Ctrl-C"),
+        (signal.SIGTERM, 143, "SIGTERM"),
+        (signal.SIGKILL, -9, ""),
+    )
+    for epoch, (number, code, message) in enumerate(cuts, start=1):
+        job_dir = waiting.for_journal(folder, f'"step": {epoch}', process=process)
+        waiting.until((job_dir / "checkpoints" / "last.npz").exists, process=process)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert message in stderr
+        assert "Traceback" not in stderr
+        if message:
+            assert "Go on from its last epoch: mnist-exp resume fast_cnn-" in stderr
+        else:
+            listed = mnist_exp(folder, "runs")  # the next command puts it right
+            assert listed.returncode == 0
+            assert "killed" in listed.stdout
+        record = only_run(folder)
+        assert (record.status, record.outcome) == ("KILLED", "killed")
+        assert (job_dir / "checkpoints" / "last.npz").exists()
+        process = start(folder, "resume", "latest")
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
     record = only_run(folder)
     assert (record.status, record.outcome) == ("FINISHED", "finished")
     weights = "mnist_exp.weights_sha256"
@@ -287,7 +290,7 @@ def test_a_run_from_python(sealed_environment):
         "run = mnist_exp.run('data=digits', 'training.epochs=2')\n"
         "print(run.run_id, run.metrics['test/accuracy'], run.config.data.name, run.job_dir)\n"
     )
-    done = python(code, fresh=True, check=True)
+    done = python(code, check=True)
     run_id, accuracy, name, job_dir = done.stdout.split()
     record = only_run(sealed_environment)
     assert record.run_id == run_id

@@ -24,31 +24,22 @@ def test_only_a_command_leaves_out_what_keras_wraps(ours, loaded):
     assert done.stderr == ""
 
 
-def test_an_error_beside_the_import_is_told():
-    code = """
-from mnist_exp import loading
-try:
-    with loading.tensorflow_beside():
-        raise RuntimeError("no data")
-except RuntimeError as error:
-    import sys
-    print(error, "tensorflow" in sys.modules)
-"""
-    done = python(code, fresh=True, check=True)
-    assert done.stdout == "no data True\n"
-
-
-def test_what_was_taken_for_stderr_during_the_import_stays_open():
+def test_an_error_beside_the_import_is_told_and_what_was_taken_for_stderr_stays_open():
     code = """
 import sys
 from mnist_exp import loading
-with loading.tensorflow_beside():
-    before = sys.stderr
-    while sys.stderr is before:  # until the import, which takes seconds, has begun
-        pass
-    taken = sys.stderr
+before = sys.stderr
+try:
+    with loading.tensorflow_beside():
+        while sys.stderr is before:  # until the import, which takes seconds, has begun
+            pass
+        taken = sys.stderr
+        raise RuntimeError("no data")
+except RuntimeError as error:
+    print(error, "tensorflow" in sys.modules)
 assert sys.stderr is before is not taken
 print("told", file=taken)
 """
     done = python(code, fresh=True, check=True)
+    assert done.stdout == "no data True\n"
     assert done.stderr == "told\n"

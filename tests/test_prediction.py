@@ -169,10 +169,10 @@ def test_the_threshold_travels_with_the_model(work):
 
 
 def test_whatever_wrote_to_the_store_predict_imports_neither_tensorflow_nor_mlflow():
-    smoke = ["training=smoke", "data=digits"]
+    smoke = ["training=smoke", "data=digits", "model=seed_mlp"]
     for verb, selector in (
         (["train", *smoke], "latest"),
-        (["train", "-m", *smoke, "seed=0,1"], "latest"),
+        (["train", "-m", *smoke, "seed=1"], "latest"),
         (["evaluate", "latest", "--data", "digits"], "latest"),
         (["promote", "latest"], "@champion"),
         (["reproduce", "latest"], "best"),

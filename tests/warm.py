@@ -17,31 +17,37 @@ import runpy
 import selectors
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import types
+import warnings
+from collections.abc import Sequence
 from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
+import empty_store
 import numpy as np
 from forks import Fork
+from joblib.externals.loky.backend import fork_exec
 
 from mnist_exp import aside, config, drawing, evaluation
 from mnist_exp.tracking import Store, events, resolve
 
 LIBRARIES = (
-    "cv2", "hydra", "keras", "matplotlib.pyplot", "mlflow.keras", "mlflow.pyfunc",
-    "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store",
-    "onnx", "onnxruntime", "optuna", "pandas", "scipy.stats", "sklearn.datasets", "tf2onnx",
+    "cv2", "hydra", "hydra_plugins.hydra_joblib_launcher.joblib_launcher", "keras",
+    "matplotlib.backends.backend_svg", "matplotlib.pyplot", "mlflow.keras", "mlflow.pyfunc",
+    "mlflow.server.fastapi_app", "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store", "onnx", "onnxruntime", "optuna", "pandas",
+    "rich._emoji_codes", "scipy.stats", "sklearn.datasets", "tf2onnx.convert",
 )  # fmt: skip
+LOKY = "joblib.externals.loky.backend.popen_loky_posix"  # what its workers run
 METRICS = ("loss", "accuracy")
 # A request is one message with the three standard streams.
 STREAMS, MESSAGE_BYTES = 3, 128_000
-WORKERS = 3  # that a sweep has without importing anything; a test may kill some
+WORKERS = 4  # that a sweep has without importing anything; a test may kill some
 
 
 def import_everything() -> None:
@@ -53,8 +59,9 @@ def import_everything() -> None:
     loading.ours = True
     loading.tensorflow()
     connection.load()
-    for name in LIBRARIES:
-        importlib.import_module(name)
+    with warnings.catch_warnings(action="ignore"):  # theirs
+        for name in LIBRARIES:
+            importlib.import_module(name)
     for module in pkgutil.walk_packages(mnist_exp.__path__, "mnist_exp."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -81,29 +88,6 @@ def warm_up() -> None:
         start = events.Start(1, "job", "run", "mnist", store.uri, {}, {}, "", None, None, {})
         store.end_run(store.create_run(start), "FINISHED", 2)
         list(store.search())
-
-
-def remember_empty_store() -> None:
-    """Keeps what MLflow's migrations make of an empty database, in two seconds, and copies it."""
-    from mlflow.store.db import utils
-
-    with tempfile.TemporaryDirectory() as folder:
-        file = f"{folder}/mlflow.db"
-        engine = utils.create_sqlalchemy_engine(f"sqlite:///{file}")
-        utils._initialize_tables(engine)
-        engine.dispose()
-        with contextlib.closing(sqlite3.connect(file)) as made:
-            content = made.serialize()
-
-    def copy(engine: Any) -> None:
-        with (
-            contextlib.closing(sqlite3.connect(":memory:")) as kept,
-            contextlib.closing(engine.raw_connection()) as connection,
-        ):
-            kept.deserialize(content)
-            kept.backup(connection.driver_connection)
-
-    utils._initialize_tables = copy
 
 
 def serve(address: str) -> dict[str, Any]:
@@ -186,9 +170,10 @@ def fork_what_it_starts(request: dict[str, Any]) -> None:
 
 
 def keep_workers() -> None:
-    """Forks what become the first processes that `multiprocessing` spawns, before any thread.
+    """Forks what become the first processes that a sweep starts, before any thread.
 
-    They are children of the command, as those would be. When the command ends, so do they.
+    `multiprocessing` spawns them, or loky does for the parallel launcher. They are children of the
+    command, as those would be. When the command ends, so do they.
     """
     kept: list[tuple[int, socket.socket]] = []
     for _ in range(WORKERS):
@@ -201,20 +186,35 @@ def keep_workers() -> None:
             os._exit(run_worker(theirs))
         theirs.close()
         kept.append((process, ours))
-    spawn = util.spawnv_passfds
 
-    def hand_over(path: str, arguments: list[str], descriptors: tuple[int, ...]) -> int:
-        if "--multiprocessing-fork" not in arguments or not kept:
-            return spawn(path, arguments, descriptors)
+    def hand_over(program: str, arguments: list[str], descriptors: Sequence[int]) -> int:
         process, ours = kept.pop()
         ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-        program = arguments[arguments.index("-c") + 1]
         with ours:
-            message = json.dumps([program, descriptors, ignored]).encode()
+            message = json.dumps([program, arguments, list(descriptors), ignored]).encode()
             socket.send_fds(ours, [message], descriptors)
         return process
 
-    util.spawnv_passfds = hand_over  # type: ignore[assignment]
+    spawn, execute = util.spawnv_passfds, fork_exec.fork_exec
+
+    def spawn_here(path: str, arguments: list[str], descriptors: tuple[int, ...]) -> int:
+        if "--multiprocessing-fork" not in arguments or not kept:
+            return spawn(path, arguments, descriptors)
+        place = arguments.index("-c") + 1
+        return hand_over(arguments[place], arguments[place + 1 :], descriptors)
+
+    def execute_here(command: list[str], descriptors: Sequence[int], env: Any = None) -> int:
+        if LOKY not in command or not kept:
+            return execute(command, descriptors, env)
+        program = (
+            f"import os, runpy\nos.environ.update({env or {}})\n"
+            f"runpy.run_module({LOKY!r}, run_name='__main__', alter_sys=True)"
+        )
+        place = command.index(LOKY) + 1
+        return hand_over(program, command[place:], list(map(int, descriptors)))
+
+    util.spawnv_passfds = spawn_here  # type: ignore[assignment]
+    fork_exec.fork_exec = execute_here
 
 
 def run_worker(theirs: socket.socket) -> int:
@@ -224,7 +224,7 @@ def run_worker(theirs: socket.socket) -> int:
     theirs.close()
     if not message:
         return 0
-    program, descriptors, ignored = json.loads(message)
+    program, arguments, descriptors, ignored = json.loads(message)
     moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 1000) for descriptor in received]
     for descriptor in received:
         os.close(descriptor)
@@ -233,7 +233,7 @@ def run_worker(theirs: socket.socket) -> int:
         os.close(descriptor)
     if not ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["-c", "--multiprocessing-fork"]
+    sys.argv = ["-c", *arguments]
     return run(program)
 
 
@@ -262,7 +262,7 @@ def run(program: str | None) -> int:
 
 if __name__ == "__main__":
     import_everything()
-    remember_empty_store()
+    empty_store.remember()
     warm_up()
     gc.collect()
     gc.freeze()

@@ -176,7 +176,7 @@ def folder(new_folder: Callable[[str], SweepFolder]) -> Iterator[SweepFolder]:
 
 # Six jobs of several epochs each; the last comes after others of another model and precision.
 GRID = ["data=digits", "training=smoke", "training.epochs=3", "training.batch_size=32",
-        "model=cnn,seed_mlp,mlp", "training.precision=bfloat16,float32",
+        "model=tiny,seed_mlp,mlp", "training.precision=bfloat16,float32",
         "sweep.name=grid"]  # fmt: skip
 
 

@@ -4,16 +4,16 @@ import os
 import signal
 
 import waiting
+from projects import ENSEMBLE, store
 
 from mnist_exp.sweeps import progress
 from mnist_exp.tracking import journal
 
-ENSEMBLES = ["data=digits", "training=smoke", "model=mlp", "training.epochs=25",
-             "ensemble.members=2"]  # fmt: skip
+ENSEMBLES = (*ENSEMBLE[:-1], "seed=0,1", "sweep.retries=1")
 
 
-def test_ensembles_as_jobs(folder, new_folder):
-    process = folder.start("train", "-m", *ENSEMBLES, "seed=0,1", "sweep.retries=1")
+def test_ensembles_as_jobs(folder, ensemble):
+    process = folder.start("train", "-m", *ENSEMBLES)
     member = waiting.for_journal(folder.path, '"step": 5', process=process, jobs="*/members/1")
     job_dir = member.parents[1]
     entries = [entry.event for entry in journal.read(job_dir)]
@@ -35,9 +35,7 @@ def test_ensembles_as_jobs(folder, new_folder):
     assert {run.tags["mlflow.parentRunId"] for run in jobs} == {parent.run_id}
     assert {run.tags["mlflow.parentRunId"] for run in members} == {run.run_id for run in jobs}
     assert {run.params["sweep.job"] for run in members} == {"null"}
-    again = folder.train("-m", *ENSEMBLES, "seed=0,1", "sweep.retries=1")
+    again = folder.train("-m", *ENSEMBLES)
     assert "all 2 jobs are done" in again.stderr
-    alone = new_folder("alone")
-    alone.train(*ENSEMBLES)
-    (reference,) = (run for run in alone.runs() if not run.is_member)
-    assert folder.results(jobs[0]) == alone.results(reference)
+    (alone,) = (run for run in store(ensemble).search() if not run.is_member)
+    assert folder.results(jobs[1]) == folder.results(alone)

@@ -34,7 +34,7 @@ def test_a_grid_leaves_a_parent_run_with_its_report(grid):
         (str(number), *choice)
         for number, choice in enumerate(
             (model, precision)
-            for model in ("cnn", "seed_mlp", "mlp")
+            for model in ("tiny", "seed_mlp", "mlp")
             for precision in ("bfloat16", "float32")
         )
     ]
@@ -42,7 +42,7 @@ def test_a_grid_leaves_a_parent_run_with_its_report(grid):
 
 def test_a_job_reaches_what_it_reaches_alone(grid, new_folder):
     alone = new_folder("alone")
-    for number, model in ((5, "mlp"), (1, "cnn")):
+    for number, model in ((5, "mlp"), (1, "tiny")):
         job = [text for text in grid.overrides if not text.startswith(("model", "sweep"))][:-1]
         alone.train(*job, f"model={model}", "training.precision=float32")
         assert alone.results(alone.runs()[0]) == grid.finished[number]
@@ -70,10 +70,10 @@ def test_a_grid_grows(grid):
     assert "Sweep grid: 6 of 12 done, 6 to do" in dry.stderr
     _, first, second, *_ = dry.stdout.splitlines()
     reached = grid.folder.jobs()[0]
-    assert first.startswith("  0  cnn       bfloat16   0     ")
+    assert first.startswith("  0  tiny      bfloat16   0     ")
     accuracy = reached.metrics["chosen/val_accuracy"]
     assert first.endswith(f"  done: {reached.name}, validation {accuracy:.2%}")
-    assert second.split() == ["6", "cnn", "bfloat16", "1", "to", "do"]
+    assert second.split() == ["6", "tiny", "bfloat16", "1", "to", "do"]
     assert max(map(len, dry.stdout.splitlines())) <= 80
     grown = grid.folder.train("-m", *GROWN)
     assert "Sweep grid: 2 of 4 done, 2 to do" in grown.stderr

@@ -14,7 +14,7 @@ from mnist_exp.tracking.connection import connect
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory) -> Path:
-    """A store as MLflow makes it, made once: its many migrations take a second."""
+    """A store as MLflow makes it, which no connection is open to."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     connect(f"sqlite:///{path}")
     return path
