@@ -51,7 +51,7 @@ OPERATORS = (
     "ReplaceComparisonOperator_IsNot_Is", "ReplaceUnaryOperator_Delete_Not",
     "ReplaceUnaryOperator_Delete_USub", "ReplaceAndWithOr", "ReplaceOrWithAnd",
     "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceBreakWithContinue",
-    "ReplaceContinueWithBreak", "ExceptionReplacer", "AddNot", "NumberReplacer",
+    "ReplaceContinueWithBreak", "AddNot", "NumberReplacer",
     "RemoveDecorator", "ZeroIterationForLoop",
 )  # fmt: skip
 # Runs pytest on the package of the working folder; the interpreter had imported another copy.
@@ -61,7 +61,7 @@ for name in list(sys.modules):
     if name.partition(".")[0] in {"mnist_exp", "hydra_plugins"}:
         del sys.modules[name]
 import pytest
-sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *sys.argv[1:]]))
+sys.exit(pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
 LIMIT_SECONDS = 300.0  # a change that makes a loop endless is noticed by its time
 
