@@ -1,7 +1,10 @@
+import hashlib
+
 import numpy as np
 import pytest
 
-from mnist_exp.data.splits import Split, class_shares, divide
+from mnist_exp.data.splits import Official, Split, class_shares, digest, divide
+from mnist_exp.errors import RequestError
 
 
 @pytest.fixture
@@ -33,6 +36,25 @@ def test_nothing_is_lost_doubled_or_reordered(train, validation_images, train_im
         assert np.array_equal(split.labels, train.labels[chosen])
 
 
+@pytest.mark.parametrize(
+    ("validation_images", "train_images", "words"),
+    [
+        (300, None, "data.validation_images < 300, the number of training images. Received: 300"),
+        (60, 241, "data.train_images <= 240, the training images left beside 60 .* Received: 241"),
+    ],
+)
+def test_images_that_are_not_there_are_refused(train, validation_images, train_images, words):
+    with pytest.raises(RequestError, match=words):
+        divide(train, seed=1, validation_images=validation_images, train_images=train_images)
+
+
+def test_the_digest_is_over_every_byte_in_its_order(train):
+    test = Split(train.images[:7] + 1, train.labels[:7])
+    parts = (train.images, train.labels, test.images, test.labels)
+    expected = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+    assert digest(Official(train, test, "a folder")) == expected
+
+
 def test_the_classes_keep_their_shares(train):
     rest, validation = divide(train, seed=1, validation_images=60, train_images=120)
     assert np.bincount(validation.labels).tolist() == [1, 2, 3, 4, 5, 6, 8, 10, 12, 9]
@@ -61,6 +83,10 @@ def test_largest_remainders_get_what_is_left():
     """The example of Wikipedia's "Largest remainder method" with the Hare quota."""
     votes = np.array([47_000, 16_000, 15_800, 12_000, 6_100, 3_100, 0, 0, 0, 0])
     assert class_shares(votes, 10).tolist() == [5, 2, 1, 1, 1, 0, 0, 0, 0, 0]
+
+
+def test_of_nothing_nothing_is_shared():
+    assert class_shares(np.zeros(10, np.int64), 0).tolist() == [0] * 10
 
 
 def test_shares_never_exceed_what_a_class_has():

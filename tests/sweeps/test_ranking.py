@@ -9,7 +9,7 @@ import pytest
 from sweep_results import FIXED, job, over_seeds
 
 from mnist_exp.statistics import mean_interval, wilson_interval
-from mnist_exp.sweeps.ranking import ranking, winner_command
+from mnist_exp.sweeps.ranking import ranking, swept_keys, varying_keys, winner_command
 
 
 def test_seeds_are_one_row_with_the_interval_of_their_mean():
@@ -22,6 +22,24 @@ def test_seeds_are_one_row_with_the_interval_of_their_mean():
     assert (row.low, row.high) == mean_interval(values)
     assert row.test_accuracy == pytest.approx(0.993)
     assert row.seconds == pytest.approx(30)
+
+
+def test_a_row_is_what_its_first_job_is():
+    first = job(0, ["model=cnn", "a=1"], 0.99, seed=0)
+    first.params["training.threads"] = "2"
+    second = job(1, ["a=1", "model=cnn"], 0.98, seed=1)
+    second.params["training.threads"] = "1"
+    [row] = ranking([second, first])
+    assert row.overrides == ("model=cnn", "a=1")
+    assert row.threads == 2
+
+
+def test_keys_that_are_swept_and_those_that_vary():
+    two = [["model=a", "+x=1", "seed=0"], ["+x=1", "model=b", "seed=1"]]
+    assert swept_keys(two) == ["model", "x"]
+    assert varying_keys(two) == ["model"]
+    assert varying_keys([*two, ["model=c"]]) == ["model", "x"]
+    assert varying_keys(two[:1]) == []
 
 
 def test_one_seed_has_the_interval_of_its_validation_images():
