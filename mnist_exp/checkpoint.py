@@ -1,5 +1,6 @@
 """The whole state of a training after an epoch, kept in one file that is replaced atomically."""
 
+import contextlib
 import json
 import os
 import zipfile
@@ -70,7 +71,8 @@ def save(file: Path, state: State) -> None:
             "some space; `mnist-exp resume` goes on from the checkpoint before."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be no folder
+            temporary.unlink(missing_ok=True)
 
 
 def load(file: Path) -> State | None:

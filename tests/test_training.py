@@ -1,6 +1,7 @@
 """Training on real digits: it learns, it repeats, it resumes, it stops when told to."""
 
 import dataclasses
+import json
 import os
 import signal
 
@@ -206,15 +207,41 @@ def test_a_broken_checkpoint_is_named(splits, tmp_path):
         fit(task(splits), tmp_path)
 
 
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
+    file = tmp_path / "checkpoint.npz"
+    plain = {"epoch": 1, "best_epoch": 0, "history": {}}
+    objects = np.array([{"any": "object"}])
+    np.savez(file, state=np.array(json.dumps(plain)), **{"weights.0": objects})
+    with pytest.raises(ExperimentError, match="whole checkpoint"):
+        checkpoint.load(file)
+
+
+def test_a_checkpoint_that_cannot_be_written_says_why(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ExperimentError, match=r"Received: (Not a directory|File exists)\."):
+        checkpoint.save(tmp_path / "file" / "checkpoint.npz", checkpoint.State())
+
+
+def test_a_checkpoint_has_the_weights_of_the_last_epoch_and_of_the_best():
+    last, best = [np.array(3.0)], [np.array(2.0)]
+    state = checkpoint.State(epoch=3, evaluation_weights=last)
+    assert state.seconds == 0
+    assert state.chosen(best=True) == state.chosen(best=False) == (3, last)  # none was validated
+    state = dataclasses.replace(state, best_epoch=2, best_weights=best)
+    assert state.chosen(best=True) == (2, best)
+    assert state.chosen(best=False) == (3, last)
+
+
 def test_a_checkpoint_is_replaced_whole(tmp_path):
-    file = tmp_path / "state.npz"
+    folder = tmp_path / "job" / "checkpoints"
+    file = folder / "state.npz"
     state = checkpoint.State(epoch=1, weights=[np.arange(3.0)], history={"loss": [0.5]})
     checkpoint.save(file, state)
     checkpoint.save(file, dataclasses.replace(state, epoch=2))
     loaded = checkpoint.load(file)
     assert (loaded.epoch, loaded.history) == (2, {"loss": [0.5]})
     np.testing.assert_array_equal(loaded.weights[0], np.arange(3.0))
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["state.npz"]
+    assert [path.name for path in folder.iterdir()] == ["state.npz"]
 
 
 def test_a_signal_while_a_checkpoint_is_written_waits_until_it_is_in_its_place(

@@ -5,6 +5,7 @@ at most one torn line at the end, which readers ignore and the next writer cuts 
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -173,7 +174,7 @@ class Journal:
     def _write(self, line: bytes) -> None:
         written = os.write(self._descriptor, line)
         if written != len(line):
-            raise OSError(28, os.strerror(28), str(self.job_dir / FILE_NAME))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.job_dir / FILE_NAME))
         os.fsync(self._descriptor)
 
     def _cut_torn_line(self) -> None:

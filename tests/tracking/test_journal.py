@@ -1,9 +1,12 @@
 """The journal survives what kills its writer."""
 
+import errno
 import json
 import math
+import os
 import resource
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -153,11 +156,36 @@ def test_on_a_full_disk_values_wait_in_memory(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert writer.problem is not None
+    assert (writer.problem.errno, writer.problem.strerror) == (
+        errno.ENOSPC,
+        os.strerror(errno.ENOSPC),
+    )
     assert written(tmp_path) == [START]
     writer.append(EXAMPLES[3])
     assert writer.problem is None
     assert written(tmp_path) == EXAMPLES[:4]
     writer.close()
+
+
+def test_a_journal_that_is_closed_stays_closed_and_closes_nothing_else(tmp_path):
+    writer = new_journal(tmp_path)
+    writer.close()
+    with (tmp_path / "other").open("w") as other:  # it has the journal's descriptor now
+        for _ in range(3):
+            writer.close()
+        other.write("kept")
+    assert (tmp_path / "other").read_text() == "kept"
+
+
+def test_a_run_starts_as_it_began_where_it_was_moved_to_last(tmp_path):
+    writer = new_journal(tmp_path)
+    writer.append(EXAMPLES[1])
+    assert journal.start_of(tmp_path) == START
+    for uri in ("sqlite:////first.db", "sqlite:////second.db", "sqlite:////third.db"):
+        writer.append(Moved(2, uri))
+    writer.append(EXAMPLES[2])
+    writer.close()
+    assert journal.start_of(tmp_path) == replace(START, uri="sqlite:////third.db")
 
 
 def test_the_outcome_is_that_of_the_last_end():
