@@ -71,8 +71,8 @@ def save(file: Path, state: State) -> None:
             "some space; `mnist-exp resume` goes on from the checkpoint before."
         ) from error
     finally:
-        with contextlib.suppress(OSError):  # its folder may be no folder
-            temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is in its place, or there is no folder for it
+            temporary.unlink()
 
 
 def load(file: Path) -> State | None:
