@@ -55,6 +55,30 @@ def serving(folder: Path, verb: str, *arguments: str) -> Iterator[tuple[str, Pro
             end(process)
 
 
+@contextlib.contextmanager
+def serving_model(command: str) -> Iterator[str]:
+    """Runs what `promote` says serves the champion, on a free port; gives its address."""
+    port = free_port()
+    process = subprocess.Popen(
+        ["bash", "-c", command.replace("5001", str(port))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{address}/ping", process)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
 def wait_for(address: str, process: Process) -> None:
     """Waits until a server answers.
 

@@ -8,8 +8,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -295,30 +293,6 @@ def test_a_kill_leaves_nothing_that_the_same_command_does_not_complete(project, 
     assert json.loads(links["mlflow.modelVersions"]) == [{"name": "mnist", "version": 2}]
 
 
-@contextmanager
-def serving(command: str) -> Iterator[str]:
-    """Runs what `promote` says serves the champion, on a free port; gives its address."""
-    port = servers.free_port()
-    process = subprocess.Popen(
-        ["bash", "-c", command.replace("5001", str(port))],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        servers.wait_for(f"{address}/ping", process)
-        yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-
-
 def ask(address: str, body: bytes) -> tuple[int, bytes]:
     request = urllib.request.Request(
         f"{address}/invocations", body, {"Content-Type": "application/json"}
@@ -338,7 +312,7 @@ def test_mlflow_serves_the_champion(project, capsys, monkeypatch):
     images = data.load("digits", seed=0, validation_images=0, train_images=None).test.images
     with np.load(artifacts(project.folder, project.good)["predictions/test.npz"]) as stored:
         expected = stored["probabilities"][:SERVED_IMAGES]
-    with serving(command) as address:
+    with servers.serving_model(command) as address:
         code, body = ask(address, json.dumps({"inputs": images[:SERVED_IMAGES].tolist()}).encode())
         assert code == 200, body
         received = np.array(json.loads(body)["predictions"])
