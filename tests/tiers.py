@@ -1,7 +1,8 @@
 """Two tiers of tests: what is proven within minutes, and what only a long run can prove.
 
 A test of the second is marked `@pytest.mark.long("what it proves")`, with a fast one beside it that
-proves the same on a part. `--all` runs both tiers; every run says what it left out, and why.
+proves the same on a part, but for memory over many trainings, which has no part. `--all` runs both
+tiers; every run says what it left out, and why.
 """
 
 from collections import Counter
