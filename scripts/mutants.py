@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ for name in list(sys.modules):
 import pytest
 sys.exit(pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
-LIMIT_SECONDS = 300.0  # a change that makes a loop endless is noticed by its time
+# A change that makes a loop endless is noticed by its time: so often what the tests take, and more.
+LIMIT_FACTOR, LIMIT_SECONDS = 10, 30.0
 
 
 @dataclass(frozen=True)
@@ -153,15 +155,18 @@ def tried(mutants: list[Mutant], folder: Path, jobs: int) -> list[bool]:
             file = copy / "mnist_exp" / mutant.module
             before = file.read_text(encoding="utf-8")
             file.write_text(mutant.code, encoding="utf-8")
-            noticed = not passes(mutant.module, copy)
+            noticed = not passes(mutant.module, copy, limits[mutant.module])
             file.write_text(before, encoding="utf-8")
             progress(f"{next(done)} of {len(mutants)} tried")
             return noticed
         finally:
             copies.put(copy)
 
+    limits = {}
     for module in dict.fromkeys(mutant.module for mutant in mutants):
-        assert passes(module, folder / "0"), f"The tests of {module} fail."
+        began = time.monotonic()
+        assert passes(module, folder / "0", None), f"The tests of {module} fail."
+        limits[module] = LIMIT_SECONDS + LIMIT_FACTOR * (time.monotonic() - began)
     with ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(is_noticed, mutants))
 
@@ -175,11 +180,11 @@ def copied(target: Path) -> Path:
     return target
 
 
-def passes(module: str, copy: Path) -> bool:
-    """Says whether the tests of a module pass in a copy of the checkout."""
+def passes(module: str, copy: Path, limit_seconds: float | None) -> bool:
+    """Says whether the tests of a module pass in a copy of the checkout, within some time."""
     first, *others = MODULES[module]
     try:
-        done = python(PROGRAM, f"tests/{first}", *others, cwd=copy, timeout=LIMIT_SECONDS)
+        done = python(PROGRAM, f"tests/{first}", *others, cwd=copy, timeout=limit_seconds)
     except AssertionError:
         return False
     return int(done.returncode) == 0
