@@ -9,6 +9,7 @@ from mnist_exp.statistics import (
     mean_interval,
     paired_t_test,
     pairs_needed,
+    standard_deviation,
     summarize,
     wilson_interval,
 )
@@ -41,6 +42,12 @@ def test_wilson_agrees_with_scipy_and_stays_within_zero_and_one(trials, confiden
         assert 0 <= interval.low <= successes / trials <= interval.high <= 1
         mirrored = wilson_interval(trials - successes, trials, confidence)
         assert mirrored == pytest.approx((1 - interval.high, 1 - interval.low))
+
+
+def test_rounding_does_not_step_over_zero_and_one():
+    for trials in range(1, 500):
+        assert wilson_interval(0, trials).low == 0
+        assert wilson_interval(trials, trials).high == 1
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 0), (-1, 5), (6, 5)])
@@ -85,6 +92,20 @@ def test_seeds_that_agree_have_the_interval_of_their_images_whatever_rounding_do
         assert found == (right / 5000, 0.0, *wilson_interval(right, 5000))
 
 
+def test_one_accuracy_has_no_deviation_and_several_an_interval_within_zero_and_one():
+    assert summarize([0.99], 1000) == (0.99, None, *wilson_interval(990, 1000))
+    low, high = mean_interval([0.999, 0.95])
+    assert high > 1
+    assert summarize([0.999, 0.95], 1000)[2:] == (low, 1.0)
+    low, high = mean_interval([0.001, 0.05])
+    assert low < 0
+    assert summarize([0.001, 0.05], 1000)[2:] == (0.0, high)
+
+
+def test_a_deviation_is_that_of_a_sample():
+    assert standard_deviation([1.0, 2.0, 4.0]) == pytest.approx(stats.tstd([1, 2, 4]))
+
+
 @pytest.mark.parametrize(
     ("only_first", "only_second", "p"),
     [
@@ -124,6 +145,9 @@ def test_equal_differences_prove_no_more_than_their_resolution():
     assert paired_t_test([0.0, 0.0, 0.0]) == 1.0
     assert paired_t_test([0.0003, 0.0003]) == 0.0
     assert paired_t_test([0.0003, 0.0003], resolution=0.0001) > 0.05
+    # The difference of two rounded numbers has a variance of two twelfths: t = sqrt(2 * 9 * 6).
+    p = 2 * stats.t.sf(math.sqrt(108), 1)
+    assert paired_t_test([0.0003, 0.0003], resolution=0.0001) == pytest.approx(p)
     assert paired_t_test([0.0030, 0.0030, 0.0030], resolution=0.0001) < 0.001
 
 
@@ -152,6 +176,27 @@ def test_holm_of_few_and_of_large_values():
 def test_pairs_needed_agrees_with_published_tables(effect, pairs):
     assert pairs_needed(effect, 1.0) == pairs
     assert pairs_needed(-3 * effect, 3.0) == pairs
+
+
+@pytest.mark.parametrize("effect", [0.1, 0.3, 0.9, 1.2, 2, 3, 10])
+def test_one_pair_fewer_would_find_it_less_often_than_wanted(effect):
+    """By SciPy's own noncentral t distribution."""
+
+    def power(pairs):
+        limit = stats.t.ppf(0.975, pairs - 1)
+        return stats.nct.sf(limit, pairs - 1, effect * math.sqrt(pairs))
+
+    pairs = pairs_needed(effect, 1.0)
+    assert power(pairs) >= 0.8
+    assert pairs == 2 or power(pairs - 1) < 0.8
+    assert pairs_needed(effect, 1.0, most=pairs) == pairs
+    assert pairs_needed(effect, 1.0, most=pairs - 1) is None
+
+
+def test_a_thousand_pairs_are_looked_at():
+    assert pairs_needed(0.0887, 1.0) == 1000
+    assert pairs_needed(0.08865, 1.0) is None
+    assert pairs_needed(0.08865, 1.0, most=1001) == 1001
 
 
 def test_pairs_needed_of_large_and_of_small_effects():
