@@ -23,8 +23,9 @@ class Tiers:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Leaves the second tier out."""
+        """Leaves the second tier out, or begins with it, so that nobody waits for its end alone."""
         if self._everything:
+            items.sort(key=lambda item: item.get_closest_marker("long") is None)
             return
         kept, left = [], []
         for item in items:
