@@ -129,12 +129,13 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
             "Expected a config. Received: --experimental-rerun, whose file can run any code. "
             "Use `mnist-exp resume RUN`, or give the run's overrides again."
         )
-    if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:
+    shown = flags.cfg or flags.info or flags.hydra_help or flags.shell_completion
+    if dry_run and (shown or not _is_sweep(flags)):
+        raise _not_planned()
+    if shown:
         _show(arguments, flags)
     elif _is_sweep(flags):
         _sweep(arguments, flags, dry_run=dry_run)
-    elif dry_run:
-        raise _not_planned()
     else:
         run(_composer(flags), flags.overrides, Job(show=True), configure_logging=True)
 

@@ -95,6 +95,8 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         (["train", "--config-name", "nothing"], "nothing"),
         (["train", "--experimental-rerun", "config.pickle"], "mnist-exp resume"),
         (["train", "--cfg", "job", "--info", "config"], "Only one of"),
+        (["train", "--cfg", "job", "--dry-run"], "Expected -m, and a sweeper that plans"),
+        (["train", "--dry-run"], "Expected -m, and a sweeper that plans"),
         (["train", "--no-such-flag"], "--no-such-flag"),
         (["resume"], "RUN"),
         (["runs", "--limit", "many"], "--limit"),
