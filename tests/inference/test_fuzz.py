@@ -65,7 +65,7 @@ def test_mutated_images():
 
 def test_noise_of_any_shape_is_read():
     rng = np.random.default_rng(0)
-    for _ in range(20):
+    for _ in range(40):
         height, width = rng.integers(8, 120, 2)
         grey = rng.random((height, width)).astype(np.float32) ** rng.uniform(0.1, 10)
         for digit in find(grey):
