@@ -33,17 +33,17 @@ from forks import place
 ROOT = Path(__file__).resolve().parent.parent
 # What a result rests on -> its tests, as pytest takes them.
 MODULES = {
-    "statistics.py": ("test_statistics.py",),
+    "statistics.py": ("tests/test_statistics.py",),
     "data/splits.py": (
-        "data/test_splits.py",
+        "tests/data/test_splits.py",
         "tests/data/test_idx.py",
         "tests/data/test_digits.py",
     ),
-    "training.py": ("test_training.py",),
-    "checkpoint.py": ("test_training.py", "-k", "checkpoint or resumed and float32"),
-    "tracking/journal.py": ("tracking/test_journal.py",),
-    "reproduction/verdict.py": ("reproduction/test_verdict.py",),
-    "sweeps/ranking.py": ("sweeps/test_ranking.py",),
+    "training.py": ("tests/test_training.py",),
+    "checkpoint.py": ("tests/test_training.py", "-k", "checkpoint or resumed and float32"),
+    "tracking/journal.py": ("tests/tracking/test_journal.py",),
+    "reproduction/verdict.py": ("tests/reproduction/test_verdict.py",),
+    "sweeps/ranking.py": ("tests/sweeps/test_ranking.py",),
 }
 OPERATORS = (
     "ReplaceBinaryOperator_Add_Sub", "ReplaceBinaryOperator_Sub_Add",
@@ -182,9 +182,8 @@ def copied(target: Path) -> Path:
 
 def passes(module: str, copy: Path, limit_seconds: float | None) -> bool:
     """Says whether the tests of a module pass in a copy of the checkout, within some time."""
-    first, *others = MODULES[module]
     try:
-        done = python(PROGRAM, f"tests/{first}", *others, cwd=copy, timeout=limit_seconds)
+        done = python(PROGRAM, *MODULES[module], cwd=copy, timeout=limit_seconds)
     except AssertionError:
         return False
     return int(done.returncode) == 0
