@@ -7,7 +7,7 @@ from mnist_exp.config import Config
 from mnist_exp.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.tracking import RunRecord, Store
 from mnist_exp.tracking.logged_model import keras_file, model_path, require_as_saved
-from mnist_exp.tracking.records import DATA_TAG, WEIGHTS_TAG
+from mnist_exp.tracking.names import DATA_TAG, WEIGHTS_TAG
 from mnist_exp.wording import printable
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import click
 
 from mnist_exp import loading
 from mnist_exp.errors import ExperimentError, RequestError, Terminated
-from mnist_exp.grammar import COMPLETION_VARIABLE, PROGRAM
+from mnist_exp.program import COMPLETION_VARIABLE, PROGRAM
 from mnist_exp.verbs import cli
 from mnist_exp.wording import printable, without_password
 

@@ -17,7 +17,7 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from mnist_exp.grammar import COMPLETION_VARIABLE, PROGRAM
+from mnist_exp.program import COMPLETION_VARIABLE, PROGRAM
 
 _WORD = re.compile(r"[\w@.+-]+")
 FLAGS = {
@@ -124,7 +124,7 @@ def run_items(incomplete: str, *, finished: bool = True) -> list[CompletionItem]
         incomplete: the beginning.
         finished: whether those that finished are among them.
     """
-    from mnist_exp.listing import run_names
+    from mnist_exp.lookup import run_names
 
     return _beginning_so(run_names(finished=finished), incomplete)
 

@@ -17,7 +17,7 @@ from mnist_exp.errors import ExperimentError
 from mnist_exp.evaluation import evaluate
 from mnist_exp.fitting import CHECKPOINT, VALIDATION, Trained
 from mnist_exp.tracking import Recorder, events, journal
-from mnist_exp.tracking.records import WEIGHTS_TAG
+from mnist_exp.tracking.names import WEIGHTS_TAG
 
 if TYPE_CHECKING:
     import keras

@@ -20,7 +20,7 @@ from mnist_exp.errors import RequestError, reason_of
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.artifacts import OversizeError, read
 from mnist_exp.tracking.attempt import first_line
-from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS
+from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 
 CONFIG = "config/resolved.yaml"
 OVERRIDES = "config/overrides.yaml"

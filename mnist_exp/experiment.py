@@ -17,7 +17,8 @@ from mnist_exp.hydra_loader import typed_flags
 from mnist_exp.lookup import Found, find
 from mnist_exp.story import Run
 from mnist_exp.tracking import Recorder, events, journal
-from mnist_exp.tracking.records import (
+from mnist_exp.tracking.names import (
+    CONFIG_TAG,
     ENSEMBLE_TAG,
     FAILURE_TAG,
     JOB_ID_TAG,
@@ -77,7 +78,7 @@ def run(
         tags={
             **choices,
             JOB_ID_TAG: identity,
-            "mnist_exp.config_sha256": digest(config),
+            CONFIG_TAG: digest(config),
             **origin.tags(code),
             **(tags or {}),
         },

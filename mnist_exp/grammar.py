@@ -6,9 +6,7 @@ import click
 
 from mnist_exp.errors import RequestError, nearest
 from mnist_exp.help_pages import HELP
-
-PROGRAM = "mnist-exp"
-COMPLETION_VARIABLE = "_MNIST_EXP_COMPLETE"  # as click derives it from the program
+from mnist_exp.program import PROGRAM
 
 
 class HandWritten(click.Command):

@@ -12,8 +12,11 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.utils import setup_globals
+from hydra.errors import HydraException
 from hydra.version import VersionBase, setbase
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from mnist_exp import job_id
 from mnist_exp.errors import RequestError
@@ -107,3 +110,21 @@ def typed_flags(runtime: Mapping[str, Any]) -> list[str]:
         f"--config-dir={folder.relative_to(here) if folder.is_relative_to(here) else folder}"
         for folder in folders
     ]
+
+
+@contextmanager
+def hydra_errors() -> Iterator[None]:
+    """Tells in our words what Hydra refuses within the block.
+
+    Raises:
+        RequestError: a config or an override is wrong, or the job's folder cannot be made.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise RequestError(" ".join(str(error).split())) from error
+    except OSError as error:  # behind Hydra's errors, for a config that is missing is one of both
+        raise RequestError(
+            f"Expected a folder for the job that can be written. Received: {error}. Run the "
+            "command from another folder, or choose one with hydra.run.dir=FOLDER."
+        ) from error

@@ -1,8 +1,6 @@
 """The runs of the store that this folder uses, as rows, a table or JSON."""
 
 import json
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.lookup import open_index, refreshed_index, runs_of_sweep
-from mnist_exp.sweeps.results import DONE
+from mnist_exp.lookup import refreshed_index, runs_of_sweep
+from mnist_exp.terminal import table_console
 from mnist_exp.tracking import RunRecord, preflight, recover, resolve
 from mnist_exp.tracking.attempt import first_line
 from mnist_exp.tracking.recovery import waiting
@@ -23,7 +21,6 @@ from mnist_exp.wording import counted, finite, printable, without_password
 if TYPE_CHECKING:
     from rich.table import Table
 
-SELECTORS = ("latest", "best", "@champion")
 RESULTS = {
     "sent": "sent",
     "waiting": "waits: MLflow does not answer",
@@ -31,7 +28,6 @@ RESULTS = {
     "broken": "cannot be read",
     "gone": "forgotten: its folder is gone",
 }
-PIPED_COLUMNS = 200
 TITLES = ("run", "outcome", "data", "model", "val %", "test % (95 %)", "fit s", "age")
 DISPENSABLE = ("fit s", "age", "data", "val %", "model", "outcome")  # the first of them first
 RIGHT = ("val %", "fit s", "age")
@@ -49,18 +45,6 @@ class Row(NamedTuple):
     test: str  # accuracy and its 95 % interval, %
     fit_seconds: str
     age: str
-
-
-def run_names(*, finished: bool = True) -> list[str]:
-    """Returns what a RUN argument can be, as the index knew it last; MLflow is not asked.
-
-    Args:
-        finished: whether runs that finished are among them; else only what `resume` takes.
-    """
-    runs = open_index().runs()
-    if finished:
-        return [*SELECTORS, *(run.name for run in runs)]
-    return ["latest", *(run.name for run in runs if run.outcome not in DONE)]
 
 
 def rows(runs: Iterable[RunRecord], now: datetime | None = None) -> list[Row]:
@@ -145,10 +129,7 @@ def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
     if not runs:
         click.echo("No runs yet. Make one with `mnist-exp train`.")
         return
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_COLUMNS
-    console = Console(width=width, highlight=False, markup=False)
+    console = table_console(markup=False)
     console.print(table(rows(runs), console.width))
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_exp.errors import RequestError, nearest
-from mnist_exp.sweeps.membership import SWEEP_TAG
 from mnist_exp.tracking import Index, RunRecord, Store, preflight, recover, resolve, select
 from mnist_exp.tracking.attempt import Attempt
+from mnist_exp.tracking.names import DONE, SWEEP_TAG
 from mnist_exp.tracking.store import unreachable
 from mnist_exp.wording import printable
 
 DEFAULT_EXPERIMENT = "mnist"
+SELECTORS = ("latest", "best", "@champion")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,18 @@ def find(selector: str) -> Found:
     if problem is not None:
         raise unreachable(index.uri, problem) from problem
     return Found(select(selector, index.runs(), index), index)
+
+
+def run_names(*, finished: bool = True) -> list[str]:
+    """Returns what a RUN argument can be, as the index knew it last; MLflow is not asked.
+
+    Args:
+        finished: whether runs that finished are among them; else only what `resume` takes.
+    """
+    runs = open_index().runs()
+    if finished:
+        return [*SELECTORS, *(run.name for run in runs)]
+    return ["latest", *(run.name for run in runs if run.outcome not in DONE)]
 
 
 def runs_of_sweep(sweep: str, index: Index) -> list[RunRecord]:

@@ -13,12 +13,11 @@ from mnist_exp import data, machine, provenance
 from mnist_exp.config import Config, to_record
 from mnist_exp.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
 from mnist_exp.tracking import Recorder, events, journal, location
-from mnist_exp.tracking.records import CODE_TAG, OTHER_CODE
+from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DIRTY_TAG, ENVIRONMENT_TAG, OTHER_CODE
 from mnist_exp.wording import without_password
 
-_ENVIRONMENT_TAG = "mnist_exp.environment_sha256"  # of the packages that compute and the processor
 # What a run that goes on may find changed, and what that is called.
-_CHANGEABLE = {CODE_TAG: OTHER_CODE, _ENVIRONMENT_TAG: "other packages or another processor"}
+_CHANGEABLE = {CODE_TAG: OTHER_CODE, ENVIRONMENT_TAG: "other packages or another processor"}
 
 
 def preflight(config: Config) -> None:
@@ -48,8 +47,8 @@ def code_tags(code: provenance.Code) -> dict[str, str]:
     """Returns the tags that name the code of a run."""
     return {
         CODE_TAG: code.sha256,
-        "mnist_exp.git_commit": code.commit or "none",
-        "mnist_exp.git_dirty": str(bool(code.diff)).lower(),
+        COMMIT_TAG: code.commit or "none",
+        DIRTY_TAG: str(bool(code.diff)).lower(),
     }
 
 
@@ -58,7 +57,7 @@ def tags(code: provenance.Code) -> dict[str, str]:
     system = machine.system()
     parts = [system[name] for name in ("python", "processor", "processor_flags")]
     text = json.dumps([provenance.computing_packages(), *parts])
-    return {**code_tags(code), _ENVIRONMENT_TAG: hashlib.sha256(text.encode()).hexdigest()}
+    return {**code_tags(code), ENVIRONMENT_TAG: hashlib.sha256(text.encode()).hexdigest()}
 
 
 def changes(job_dir: Path) -> list[str]:

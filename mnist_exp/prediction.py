@@ -1,7 +1,6 @@
 """`mnist-exp predict`: image files -> the digits in them, by the ONNX model of a run."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,16 +10,16 @@ import click
 
 from mnist_exp.destination import require_free, staged
 from mnist_exp.errors import RequestError, reason_of
-from mnist_exp.evidence import Evidence
-from mnist_exp.inference import Model, Reading, Recognizer, decode
+from mnist_exp.inference import Reading, decode
 from mnist_exp.inference.decoding import MOST_BYTES, SUFFIXES, images_in, read
-from mnist_exp.lookup import find, require_finished
+from mnist_exp.recognizer import recognizer_of
+from mnist_exp.terminal import table_console
 from mnist_exp.tracking import RunRecord
 from mnist_exp.wording import finite, printable
 
 STANDARD_INPUT = "-"
 REFUSED = 2
-PIPED_COLUMNS = 1000  # a name of a file that is cut in two names nothing
+_PIPED_COLUMNS = 1000  # a name of a file that is cut in two names nothing
 MOST_DRAWN = 12  # images, in a picture
 
 
@@ -30,31 +29,6 @@ class Answer(NamedTuple):
     name: str  # of the image, safe to print
     size: tuple[int, int]  # width and height in pixels, as it was decoded
     reading: Reading
-
-
-def recognizer_of(selector: str) -> tuple[Recognizer, RunRecord]:
-    """Returns what reads images with a run's model, and the run.
-
-    Args:
-        selector: what names the run.
-
-    Raises:
-        RequestError: there is no such run, it did not finish, or its ONNX model was altered.
-        ExperimentError: the model cannot be loaded.
-    """
-    found = find(selector)
-    return recognizer(found.record, found.store.uri), found.record
-
-
-def recognizer(run: RunRecord, uri: str) -> Recognizer:
-    """Returns what reads images with the model of a run that was found in a store.
-
-    Raises:
-        RequestError: it did not finish, or its ONNX model was altered.
-        ExperimentError: the model cannot be loaded.
-    """
-    require_finished(run)
-    return Recognizer(Model(Evidence(run, uri).onnx))
 
 
 def predict(
@@ -153,7 +127,6 @@ def _as_json(answer: Answer) -> dict[str, Any]:
 
 
 def _print_table(answers: Sequence[Answer]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -161,9 +134,7 @@ def _print_table(answers: Sequence[Answer]) -> None:
         table.add_column(title, overflow="fold")
     for name, _, reading in answers:
         table.add_row(name, reading.text or "-", _least_confidence(reading), remarks(reading))
-    terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
-    width = None if terminal else PIPED_COLUMNS
-    Console(width=width, highlight=False, markup=False).print(table)
+    table_console(_PIPED_COLUMNS, markup=False).print(table)
 
 
 def _least_confidence(reading: Reading) -> str:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import click
 
 from mnist_exp import classifier
-from mnist_exp.comparison.significance import LEVEL
 from mnist_exp.config import from_record
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.lookup import Found, find, require_finished
-from mnist_exp.statistics import mcnemar_test, wilson_interval
+from mnist_exp.statistics import LEVEL, mcnemar_test, wilson_interval
 from mnist_exp.tracking import RunRecord, Store, registry
-from mnist_exp.tracking.records import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
+from mnist_exp.tracking.names import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
 from mnist_exp.tracking.registry import Version
 from mnist_exp.tracking.store import REGISTERED_MODEL
 from mnist_exp.wording import p_in_words, printable

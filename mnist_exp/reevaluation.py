@@ -179,7 +179,7 @@ def _corrupted(subject: Subject, overrides: Sequence[str]) -> None:
 def _drawn(subject: Subject, overrides: Sequence[str]) -> None:
     """Measures the ONNX model on drawings that were filed, from the image file on."""
     from mnist_exp import drawings, legibility
-    from mnist_exp.prediction import recognizer
+    from mnist_exp.recognizer import recognizer
 
     values = [text.partition("=")[2] for text in overrides]
     folder = Path(values[-1]).expanduser() if values else drawings.FOLDER

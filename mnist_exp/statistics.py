@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
+LEVEL = 0.05  # a p below it says that two things differ
 # Of the difference of two numbers that were each rounded to steps of 1.
 _ROUNDING_DEVIATION = math.sqrt(2 / 12)
 

@@ -14,7 +14,7 @@ from mnist_exp.errors import ExperimentError
 from mnist_exp.evaluation import Evaluation, evaluate
 from mnist_exp.fitting import Trained
 from mnist_exp.tracking import Recorder, events, journal
-from mnist_exp.tracking.records import DATA_TAG, WEIGHTS_TAG
+from mnist_exp.tracking.names import DATA_TAG, WEIGHTS_TAG
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import click
 
 from mnist_exp.export.formats import FORMATS
 from mnist_exp.grammar import (
-    PROGRAM,
     DataName,
     HandWritten,
     OverrideArgument,
@@ -17,6 +16,7 @@ from mnist_exp.grammar import (
     Verbs,
 )
 from mnist_exp.help_pages import COMPLETION_HELP, TRAIN_HELP
+from mnist_exp.program import PROGRAM
 
 if TYPE_CHECKING:
     from mnist_exp.comparison.compare import Form
@@ -39,9 +39,9 @@ def cli() -> None:
 @click.argument("arguments", nargs=-1, type=OverrideArgument())
 def train(arguments: tuple[str, ...], *, dry_run: bool) -> None:
     """Trains and tests a model: one run; with -m a sweep."""
-    from mnist_exp import job
+    from mnist_exp import train as verb
 
-    job.train(arguments, dry_run=dry_run)
+    verb.train(arguments, dry_run=dry_run)
 
 
 @cli.command()

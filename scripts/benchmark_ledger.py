@@ -17,10 +17,9 @@ from measuring import MNIST_EXP, Line, progress, run
 
 from mnist_exp import cache, job_id
 from mnist_exp.config import Composer, SweepComposer, flatten
-from mnist_exp.sweeps.membership import KEY_TAG, OVERRIDES_TAG
 from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.records import JOB_PARAM
-from mnist_exp.tracking.records import JOB_ID_TAG
+from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, OVERRIDES_TAG
 
 DECIDING_SECONDS = 3.0
 SWEEP = ("model=seed_mlp", "training=smoke", "sweep.name=finished")

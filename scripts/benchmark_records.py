@@ -19,9 +19,8 @@ from measuring import MNIST_EXP, Line, progress, run
 from mnist_exp import cache
 from mnist_exp.config import Composer, SweepComposer
 from mnist_exp.evidence import PREDICTIONS
-from mnist_exp.sweeps.membership import KEY_TAG
 from mnist_exp.sweeps.plan import Plan
-from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS
+from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, KEY_TAG
 
 RUNS, COMPARED, SEEDS = 10_000, 1_000, 5
 COMPARE_SECONDS, LIST_SECONDS, CHECK_SECONDS = 3.0, 1.0, 2.5

@@ -25,7 +25,7 @@ from rich.table import Table
 from mnist_exp import cache
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.inference import Recognizer
-from mnist_exp.prediction import recognizer_of
+from mnist_exp.recognizer import recognizer_of
 from mnist_exp.statistics import wilson_interval
 
 CANVAS, DIGIT, PEN = 280, 200, 12  # pixels

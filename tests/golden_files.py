@@ -12,7 +12,7 @@ from mnist_exp import listing
 from mnist_exp.config import Composer, ConfigError, SweepComposer, compose, to_record
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.records import OUTCOME_TAG
+from mnist_exp.tracking.names import OUTCOME_TAG
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from golden_files import GOLDEN, runs_table
 from rich.console import Console
 
-from mnist_exp import listing
+from mnist_exp import listing, lookup
 from mnist_exp.tracking import RunRecord
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -85,4 +85,4 @@ def test_a_narrow_terminal_has_fewer_columns_and_whole_names():
 
 
 def test_names_of_an_empty_store_are_the_words():
-    assert listing.run_names() == list(listing.SELECTORS)
+    assert lookup.run_names() == list(lookup.SELECTORS)

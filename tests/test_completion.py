@@ -81,7 +81,7 @@ def test_verbs_runs_and_flags_are_completed():
 
 def test_names_that_a_shell_would_run_are_not_offered(monkeypatch):
     names = ["cnn-a", "cnn-$(touch pwned)", "cnn b", "cnn;ls", "@champion"]
-    monkeypatch.setattr("mnist_exp.listing.run_names", lambda **_: names)
+    monkeypatch.setattr("mnist_exp.lookup.run_names", lambda **_: names)
     assert [item.value for item in run_items("")] == ["cnn-a", "@champion"]
 
 

@@ -15,7 +15,7 @@ from mnist_exp.config import compose, from_record, rebuilt, to_record
 from mnist_exp.config.report import ConfigError
 from mnist_exp.evidence import CONFIG, PACKAGES, PREDICTIONS, Evidence, EvidenceError
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS
+from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 
 URI = "sqlite:////nowhere/mlflow.db"
 

@@ -23,7 +23,7 @@ from mnist_exp.promotion import promote, show
 from mnist_exp.statistics import mcnemar_test
 from mnist_exp.tracking import RunRecord, registry
 from mnist_exp.tracking.logged_model import model_id
-from mnist_exp.tracking.records import OUTCOME_TAG
+from mnist_exp.tracking.names import OUTCOME_TAG
 from mnist_exp.wording import p_in_words
 
 PROGRAM = """

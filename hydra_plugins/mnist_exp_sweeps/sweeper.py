@@ -33,4 +33,4 @@ class PlannedSweeper(Sweeper):
         job: Any = self.task_function
         if getattr(job, "sweep", None) is None:
             raise RuntimeError("Expected a job that `mnist-exp train -m` planned.")
-        job.sweep.run(self.launcher, job)
+        job.sweep(self.launcher, job)

@@ -9,7 +9,7 @@ from mnist_exp.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.lookup import refreshed_index, runs_of_sweep
 from mnist_exp.tracking import Index, RunRecord, Store, select
 from mnist_exp.tracking.attempt import first_line
-from mnist_exp.tracking.records import DATA_TAG
+from mnist_exp.tracking.names import DATA_TAG
 from mnist_exp.tracking.store import unreachable
 from mnist_exp.wording import printable, without_password
 

@@ -11,7 +11,7 @@ from mnist_exp.comparison.significance import Finding, findings
 from mnist_exp.evidence import Predictions
 from mnist_exp.statistics import Summary, summarize
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.records import CODE_TAG
+from mnist_exp.tracking.names import CODE_TAG
 from mnist_exp.tracking.selection import VALIDATION_IMAGES, VALIDATION_METRICS, least
 
 NOTE = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mnist_exp.identity import NOT_THE_RESULT, completed_params
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.records import CODE_TAG
+from mnist_exp.tracking.names import CODE_TAG
 
 SEED = "seed"
 SPLIT = "data.split_seed"

@@ -7,13 +7,13 @@ allows nothing but its own styles and images, and figures call the configs by le
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-import mnist_exp
 from mnist_exp.comparison import pictures, table
 from mnist_exp.comparison.comparing import Comparison
 from mnist_exp.comparison.details import SHOWN, Details, details
@@ -108,7 +108,7 @@ def render(comparison: Comparison, found: Details) -> str:
         disagreement=found.disagreement,
         tiles=[pictures.tile(image, found) for image in found.disagreement.images],
         differences=found.differences,
-        version=mnist_exp.__version__,
+        version=version("mnist-exp"),
     )
 
 

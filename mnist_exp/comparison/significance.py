@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from mnist_exp.comparison.groups import Group, seed_of
 from mnist_exp.evidence import Predictions
 from mnist_exp.statistics import (
+    LEVEL,
     holm,
     mcnemar_test,
     paired_t_test,
@@ -17,7 +18,6 @@ from mnist_exp.statistics import (
     standard_deviation,
 )
 
-LEVEL = 0.05
 _MOST_SEEDS = 1000
 
 

@@ -1,8 +1,6 @@
 """A comparison as text: for a terminal, for a paper in Markdown, for a spreadsheet in CSV."""
 
 import math
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from csv import DictWriter
 from io import StringIO
@@ -10,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_exp.comparison.comparing import Comparison, Row
 from mnist_exp.comparison.groups import differing
-from mnist_exp.listing import PIPED_COLUMNS
 from mnist_exp.statistics import Summary
+from mnist_exp.terminal import table_console
 from mnist_exp.wording import (
     counted,
     in_markdown,
@@ -51,12 +49,9 @@ def show(comparison: Comparison, console: "Console | None" = None) -> None:
         comparison: what to print.
         console: where to; None for stdout, as wide as a terminal, or 200 columns where it is none.
     """
-    from rich.console import Console
     from rich.text import Text
 
-    if console is None:
-        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_COLUMNS
-        console = Console(width=width, highlight=False)
+    console = console or table_console()
     names, rows = header(comparison), cells(comparison)[:SHOWN]
     console.print(Text(title(comparison), "bold"))
     layouts = list(_layouts(names, rows))

@@ -12,7 +12,7 @@ from mnist_exp.drawings import FOLDER
 from mnist_exp.errors import RequestError
 from mnist_exp.listening import listen
 from mnist_exp.lookup import Found, find
-from mnist_exp.prediction import recognizer
+from mnist_exp.recognizer import caption, recognizer
 from mnist_exp.tracking import RunRecord
 from mnist_exp.wording import printable
 
@@ -87,15 +87,6 @@ def _named(runs: list[RunRecord]) -> dict[str, RunRecord]:
 
 def _reader(run: RunRecord, name: str, uri: str) -> Reader:
     return Reader(name, caption(run), recognizer(run, uri))
-
-
-def caption(run: RunRecord) -> str:
-    """Returns how well a run does on its test images, in words; empty where it was not tested."""
-    metrics = run.metrics
-    if not {"test/accuracy", "test/accuracy_low", "test/accuracy_high"} <= metrics.keys():
-        return ""
-    accuracy, low, high = (metrics[f"test/accuracy{end}"] for end in ("", "_low", "_high"))
-    return f"{accuracy:.2%} right on its test images (95 % interval {low:.2%} to {high:.2%})"
 
 
 def _announce(run: RunRecord, host: str, port: int) -> None:

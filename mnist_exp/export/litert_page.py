@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_exp.export.litert import CALIBRATION_IMAGES, FLOAT, INT8, LEVELS, Exported
-from mnist_exp.tracking.records import WEIGHTS_TAG
+from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.wording import printable
 
 if TYPE_CHECKING:

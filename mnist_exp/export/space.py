@@ -7,11 +7,11 @@ package that read pictures and lay out the page. It needs no network, no MLflow 
 import shutil
 import sys
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mnist_exp
-from mnist_exp.demo.verb import caption
+from mnist_exp.recognizer import caption
 from mnist_exp.wording import printable
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def write_space(source: "Source", folder: Path) -> float:
 
 
 def _copy_parts(folder: Path) -> None:
-    package = Path(mnist_exp.__file__).parent
+    package = Path(str(files("mnist_exp")))
     for part in _PARTS:
         for file in sorted(package.glob(part)):
             copy = folder / file.relative_to(package)

@@ -6,10 +6,8 @@ from typing import Any
 
 from mnist_exp import data, machine, provenance
 from mnist_exp.evidence import Evidence
-from mnist_exp.tracking.records import CODE_TAG, DATA_TAG, RESUMED_TAG
+from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DATA_TAG, DIRTY_TAG, RESUMED_TAG
 
-COMMIT_TAG = "mnist_exp.git_commit"
-DIRTY_TAG = "mnist_exp.git_dirty"
 UNKNOWN = "not recorded"
 _DIGEST_CHARACTERS = 12
 _NAMED = 5  # files of the code, or flags; the others are counted

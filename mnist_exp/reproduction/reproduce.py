@@ -1,6 +1,5 @@
 """`mnist-exp reproduce`: a run again, and what is to be said of it."""
 
-import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -17,15 +16,15 @@ from mnist_exp.lookup import Found, find, require_finished
 from mnist_exp.reproduction import inputs as depends
 from mnist_exp.reproduction import worktree
 from mnist_exp.reproduction.inputs import Input
+from mnist_exp.terminal import table_console
 from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.attempt import Attempt
+from mnist_exp.tracking.names import COMMIT_TAG, REPRODUCES_TAG, VERDICT_TAG
 from mnist_exp.wording import p_in_words, printable
 
 if TYPE_CHECKING:
     from mnist_exp.reproduction.verdict import Comparison, Result
 
-REPRODUCES_TAG = "mnist_exp.reproduces"
-VERDICT_TAG = "mnist_exp.verdict"
 SAME, DIFFERS = 0, 3  # exit codes of --check-only
 
 
@@ -102,7 +101,7 @@ def _code(evidence: Evidence, *, code_of_then: bool, apply_diff: bool) -> Any:
             f"Expected the recorded changes of run {evidence.run.name} with --apply-diff. "
             f"Received: another file in the place of {DIFF}. Restore it, or leave --apply-diff out."
         )
-    commit = evidence.run.tags.get(depends.COMMIT_TAG, "none")
+    commit = evidence.run.tags.get(COMMIT_TAG, "none")
     return worktree.checked_out(evidence, commit, apply_diff=apply_diff and bool(diff))
 
 
@@ -232,12 +231,7 @@ def _table(title: str, names: Sequence[str]) -> Any:
 
 
 def _print(table: Any) -> None:
-    from rich.console import Console
-
-    from mnist_exp.listing import PIPED_COLUMNS
-
-    width = None if sys.stdout.isatty() else PIPED_COLUMNS
-    Console(width=width, highlight=False).print(table)
+    table_console().print(table)
 
 
 def _print_wrapped(text: str) -> None:

@@ -12,13 +12,12 @@ import numpy as np
 from mnist_exp.errors import ExperimentError
 from mnist_exp.evidence import PREDICTIONS, Evidence, Predictions, parse_predictions
 from mnist_exp.reproduction.inputs import Input
-from mnist_exp.statistics import mcnemar_test
+from mnist_exp.statistics import LEVEL, mcnemar_test
 from mnist_exp.tracking import RunRecord, Store, events, journal
-from mnist_exp.tracking.records import WEIGHTS_TAG
+from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.tracking.staging import FOLDER
 from mnist_exp.wording import without_password
 
-LEVEL = 0.05  # below it, p says that the two differ
 RATES = ("time/", "evaluate/")  # what takes its time, and what was measured later
 RATE = "images_per_second"
 

@@ -14,10 +14,10 @@ from mnist_exp.sweeps import parent, preview
 from mnist_exp.sweeps.launches import Fleet, PlannedJob, planned_folder
 from mnist_exp.sweeps.ledger import Ledger
 from mnist_exp.sweeps.plan import Draft, Plan
-from mnist_exp.sweeps.results import DONE, JobResult, objective
+from mnist_exp.sweeps.results import JobResult, objective
 from mnist_exp.sweeps.space import Space
 from mnist_exp.tracking import RunRecord, journal
-from mnist_exp.tracking.records import CODE_TAG, OTHER_CODE, RESUMED_TAG
+from mnist_exp.tracking.names import CODE_TAG, DONE, OTHER_CODE, RESUMED_TAG
 from mnist_exp.wording import counted
 
 

@@ -12,12 +12,13 @@ from mnist_exp.errors import reason_of
 from mnist_exp.sweeps import records
 from mnist_exp.sweeps.launches import Fleet, PlannedJob
 from mnist_exp.sweeps.ledger import Ledger
-from mnist_exp.sweeps.membership import TRIAL_TAG, Assignment
+from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.pruning import Peers
 from mnist_exp.sweeps.results import JobResult, objective
 from mnist_exp.sweeps.search import Proposal, Trial, explorer
 from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.names import TRIAL_TAG
 
 _MOST_AT_ONCE = 8  # trials that know nothing of each other, where trials learn from others
 

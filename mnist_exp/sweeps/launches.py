@@ -25,7 +25,7 @@ from mnist_exp.sweeps.results import JobResult
 from mnist_exp.tracking import events, journal, recover
 
 if TYPE_CHECKING:
-    from mnist_exp.job import Job
+    from mnist_exp.sweeps.job import SweepJob
 
 _FRUITLESS_LAUNCHES = 3
 _MOST_AT_ONCE = 200  # each job is told of all that are launched with it
@@ -81,7 +81,7 @@ class Launches:
     def __init__(
         self,
         launcher: Any,
-        job: "Job",
+        job: "SweepJob",
         fleet: Fleet,
         *,
         sweep: str,

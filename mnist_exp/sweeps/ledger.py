@@ -12,11 +12,11 @@ from pathlib import Path
 from mnist_exp.errors import RequestError
 from mnist_exp.identity import completed_params
 from mnist_exp.sweeps import records
-from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
 from mnist_exp.sweeps.records import JOB_PARAM, VALIDATION
-from mnist_exp.sweeps.results import DONE, JobResult
+from mnist_exp.sweeps.results import JobResult
 from mnist_exp.tracking import Index, RunRecord, preflight, recover
 from mnist_exp.tracking.attempt import Attempt
+from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking.store import unreachable
 
 TOTAL_SECONDS = "time/total_seconds"

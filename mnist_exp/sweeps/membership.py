@@ -5,13 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mnist_exp.tracking.names import KEY_TAG, OVERRIDES_TAG, SWEEP_TAG, TRIAL_TAG
+
 if TYPE_CHECKING:
     from mnist_exp.sweeps.pruning import Peers
-
-SWEEP_TAG = "mnist_exp.sweep"
-KEY_TAG = "mnist_exp.sweep_key"  # SHA-256 of what determines the result of a job
-OVERRIDES_TAG = "mnist_exp.sweep_overrides"  # JSON list: what sets a job apart
-TRIAL_TAG = "mnist_exp.trial"  # JSON: number and params, of a search
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,15 @@ from mnist_exp import job_id, origin, provenance
 from mnist_exp.config import to_record
 from mnist_exp.sweeps import report
 from mnist_exp.sweeps.ledger import Ledger
-from mnist_exp.sweeps.membership import SWEEP_TAG
 from mnist_exp.sweeps.results import JobResult
 from mnist_exp.tracking import Recorder, RunRecord, journal
 from mnist_exp.tracking.events import Outcome
-from mnist_exp.tracking.records import JOB_ID_TAG, SPACE_TAG
+from mnist_exp.tracking.names import COMMANDS_TAG, JOB_ID_TAG, SPACE_TAG, SWEEP_TAG
 
 if TYPE_CHECKING:
     from mnist_exp.sweeps.plan import Plan
 
 # How often the sweep's command was given: the step of its metrics, so that each one's are kept.
-_COMMANDS_TAG = "mnist_exp.sweep_commands"
 
 __all__ = ["Outcome", "Parent", "difference", "space_of"]
 
@@ -78,11 +76,11 @@ class Parent:
         run = ledger.parent
         if run is None:
             return cls(_start(plan, outputs, job_id.new(), 1), plan, 1)
-        command = int(run.tags.get(_COMMANDS_TAG, 0)) + 1
+        command = int(run.tags.get(COMMANDS_TAG, 0)) + 1
         job_dir = outputs / run.tags[JOB_ID_TAG]
         if (job_dir / journal.FILE_NAME).exists():
             recorder = Recorder.resume(job_dir, finished=True)
-            recorder.tags({_COMMANDS_TAG: str(command)})
+            recorder.tags({COMMANDS_TAG: str(command)})
         else:  # the sweep was begun in another folder or on another machine
             recorder = _start(plan, outputs, run.tags[JOB_ID_TAG], command)
             recorder.reopened()
@@ -137,7 +135,7 @@ def _start(plan: "Plan", outputs: Path, identity: str, command: int) -> Recorder
             JOB_ID_TAG: identity,
             SWEEP_TAG: plan.name,
             SPACE_TAG: json.dumps(plan.record),
-            _COMMANDS_TAG: str(command),
+            COMMANDS_TAG: str(command),
             **origin.code_tags(provenance.code()),
         },
         description=f"`mnist-exp train -m {plan.command}`",

@@ -20,9 +20,10 @@ from mnist_exp.errors import ExperimentError
 from mnist_exp.sweeps import records
 from mnist_exp.sweeps.launches import PlannedJob
 from mnist_exp.sweeps.ranking import key_and_value, seconds_of
-from mnist_exp.sweeps.results import DONE, JobResult, objective
+from mnist_exp.sweeps.results import JobResult, objective
 from mnist_exp.sweeps.wording import config_text
 from mnist_exp.tracking import events, journal
+from mnist_exp.tracking.names import DONE
 
 _LOOK_SECONDS = 0.5
 _SHOWN = 8

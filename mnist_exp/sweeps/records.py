@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mnist_exp.config import Config, flatten
-from mnist_exp.sweeps.membership import KEY_TAG, OVERRIDES_TAG, TRIAL_TAG, Assignment
+from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.results import JobResult
 from mnist_exp.tracking import RunRecord, events, journal
 from mnist_exp.tracking.events import Outcome, now
-from mnist_exp.tracking.records import FAILURE_TAG
+from mnist_exp.tracking.names import FAILURE_TAG, KEY_TAG, OVERRIDES_TAG, TRIAL_TAG
 from mnist_exp.tracking.replay import run_id_of
 
 JOB_PARAM = "sweep.job"

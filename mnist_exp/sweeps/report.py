@@ -4,8 +4,6 @@ The terminal and Markdown have the ranking, what failed and why, and how to trai
 CSV has every job.
 """
 
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from csv import DictWriter
 from io import StringIO
@@ -22,6 +20,7 @@ from mnist_exp.sweeps.wording import (
     ranks,
     shown_keys,
 )
+from mnist_exp.terminal import table_console
 from mnist_exp.wording import finite, in_markdown, short_keys, shortened
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Column, Table
 
-PIPED_COLUMNS = 200
 _SHOWN = 20  # on a terminal
 _NOTE = (
     "Ranked by validation accuracy; test accuracy is shown and chooses nothing. Intervals: 95 %, "
@@ -116,13 +114,10 @@ def show(
         fixed: The flags and overrides that all of them share, as typed.
         console: Where to; None for stdout, as wide as a terminal, or 200 columns where it is none.
     """
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
-    if console is None:
-        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_COLUMNS
-        console = Console(width=width)
+    console = console or table_console(highlight=True)
     rows = ranking(results)
     ranked = [row for row in rows if row.outcome != "failed"]
     keys = shown_keys(rows)

@@ -7,8 +7,6 @@ from typing import Any
 from mnist_exp.tracking.events import Outcome
 from mnist_exp.tracking.selection import VALIDATION_METRICS
 
-DONE = ("finished", "pruned")  # such a job need not run again
-
 
 @dataclass(frozen=True)
 class JobResult:

@@ -15,14 +15,15 @@ from mnist_exp.sweeps.launches import Fleet, Launches, PlannedJob
 from mnist_exp.sweeps.ledger import Ledger
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.sweeps.progress import Progress
-from mnist_exp.sweeps.results import DONE, JobResult
+from mnist_exp.sweeps.results import JobResult
 from mnist_exp.tracking import location, recover
 from mnist_exp.tracking.locks import Lock
+from mnist_exp.tracking.names import DONE
 from mnist_exp.wording import counted
 
 if TYPE_CHECKING:
-    from mnist_exp.job import Job
     from mnist_exp.sweeps.campaign import Campaign
+    from mnist_exp.sweeps.job import SweepJob
 
 
 class Sweep:
@@ -82,7 +83,7 @@ class Sweep:
         """The jobs that failed."""
         return [r for r in self.results.values() if r.outcome not in DONE]
 
-    def run(self, launcher: Any, job: "Job") -> None:
+    def run(self, launcher: Any, job: "SweepJob") -> None:
         """Runs what is missing; called by the sweeper that Hydra loads.
 
         Args:

@@ -20,7 +20,8 @@ from mnist_exp.tracking import registry
 from mnist_exp.tracking.attempt import Attempt
 from mnist_exp.tracking.events import now
 from mnist_exp.tracking.location import sqlite_path
-from mnist_exp.tracking.records import SPACE_TAG, RunRecord
+from mnist_exp.tracking.names import SPACE_TAG
+from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.registry import Version
 from mnist_exp.tracking.store import Store
 

@@ -14,7 +14,7 @@ from typing import Any
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.tracking import events, journal, location, markers, staging
 from mnist_exp.tracking.events import Outcome, Start
-from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS
+from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.sending import RemoteSender
 from mnist_exp.wording import without_password
 

@@ -2,18 +2,7 @@
 
 from dataclasses import dataclass
 
-JOB_ID_TAG = "mnist_exp.job_id"
-CODE_TAG = "mnist_exp.code_sha256"
-DATA_TAG = "mnist_exp.data_sha256"
-WEIGHTS_TAG = "mnist_exp.weights_sha256"
-OUTCOME_TAG = "mnist_exp.outcome"
-SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what is explored
-ENSEMBLE_TAG = "mnist_exp.ensemble"  # of a member: the job id of the run that it is a part of
-ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # of the artifact DIGESTS
-DIGESTS = "sha256sums.txt"  # every other artifact of a run, as `sha256sum` writes it
-FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line; empty where it then went on
-RESUMED_TAG = "mnist_exp.resumed_with"  # what was not the same in all parts of a run, in words
-OTHER_CODE = "other code"  # one of them
+from mnist_exp.tracking.names import ENSEMBLE_TAG, JOB_ID_TAG, OUTCOME_TAG, SPACE_TAG
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from mnist_exp.tracking.events import (
     Tags,
 )
 from mnist_exp.tracking.locks import Lock
-from mnist_exp.tracking.records import OUTCOME_TAG, RunRecord
+from mnist_exp.tracking.names import OUTCOME_TAG
+from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.store import Point, Store
 
 _SENT_NAME = "journal.sent"

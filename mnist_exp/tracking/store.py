@@ -14,7 +14,8 @@ from mnist_exp.tracking import connection
 from mnist_exp.tracking.attempt import first_line
 from mnist_exp.tracking.dataset import dataset_input
 from mnist_exp.tracking.events import Dataset, Start, Status
-from mnist_exp.tracking.records import JOB_ID_TAG, OUTCOME_TAG, RunRecord
+from mnist_exp.tracking.names import JOB_ID_TAG, OUTCOME_TAG
+from mnist_exp.tracking.records import RunRecord
 from mnist_exp.wording import without_password
 
 REGISTERED_MODEL = "mnist"

@@ -8,9 +8,8 @@ from mnist_exp.comparison.choosing import choose
 from mnist_exp.comparison.compare import compare
 from mnist_exp.errors import RequestError
 from mnist_exp.evidence import PREDICTIONS
-from mnist_exp.sweeps.membership import SWEEP_TAG
 from mnist_exp.tracking import Point, Store, resolve
-from mnist_exp.tracking.records import DATA_TAG, JOB_ID_TAG, OUTCOME_TAG, SPACE_TAG
+from mnist_exp.tracking.names import DATA_TAG, JOB_ID_TAG, OUTCOME_TAG, SPACE_TAG, SWEEP_TAG
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 20)
 

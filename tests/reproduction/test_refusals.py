@@ -16,7 +16,7 @@ from mnist_exp.errors import RequestError
 from mnist_exp.evidence import CONFIG, DIFF, PACKAGES, PREDICTIONS, Evidence, EvidenceError
 from mnist_exp.reproduction import worktree
 from mnist_exp.reproduction.reproduce import reproduce
-from mnist_exp.tracking.records import ARTIFACTS_TAG, DIGESTS, OUTCOME_TAG
+from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, OUTCOME_TAG
 
 
 def refused(message: str, *arguments: str, **options: bool) -> None:

@@ -6,7 +6,7 @@ from checkouts import mnist_exp
 from commands import python
 from projects import SMALL
 
-from mnist_exp.reproduction.reproduce import REPRODUCES_TAG, VERDICT_TAG
+from mnist_exp.tracking.names import REPRODUCES_TAG, VERDICT_TAG
 
 # One line of a model.
 LINE = ("mnist_exp/models.py", "_dense(hidden_units, activation, dropout)")

@@ -11,7 +11,7 @@ from mnist_exp.evidence import PREDICTIONS, Predictions
 from mnist_exp.reproduction.inputs import Input
 from mnist_exp.reproduction.verdict import Result, Verdict, compare, explanation, new_result
 from mnist_exp.tracking import Recorder
-from mnist_exp.tracking.records import WEIGHTS_TAG
+from mnist_exp.tracking.names import WEIGHTS_TAG
 
 DIGITS = np.tile(np.arange(10, dtype=np.uint8), 20)
 NOWHERE = "http://127.0.0.1:9"

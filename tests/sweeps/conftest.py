@@ -15,9 +15,9 @@ import pytest
 import waiting
 from commands import Done, Process
 
-from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
 from mnist_exp.sweeps.records import JOB_PARAM
 from mnist_exp.tracking import RunRecord, Store, resolve
+from mnist_exp.tracking.names import KEY_TAG, SWEEP_TAG
 
 WEIGHTS = "mnist_exp.weights_sha256"
 _TIMED = re.compile(r"^time/|images_per_second")  # metrics that differ from run to run

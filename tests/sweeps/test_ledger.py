@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from mnist_exp.sweeps.ledger import Ledger
-from mnist_exp.sweeps.membership import KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking import Recorder, resolve
-from mnist_exp.tracking.records import JOB_ID_TAG
+from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, SWEEP_TAG
 
 OUTAGE = "http://127.0.0.1:9"
 

@@ -8,9 +8,9 @@ import struct
 import numpy as np
 
 from mnist_exp.config import Composer, SweepComposer
-from mnist_exp.sweeps.membership import TRIAL_TAG
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.sweeps.search import explorer
+from mnist_exp.tracking.names import TRIAL_TAG
 
 SMALL = ["data=digits", "training=smoke", "model=mlp", "model.hidden_units=[16]"]
 # Rates so small that nothing is learnt are half of the space.

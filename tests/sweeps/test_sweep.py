@@ -7,7 +7,7 @@ import csv
 
 import pytest
 
-from mnist_exp.sweeps.membership import KEY_TAG
+from mnist_exp.tracking.names import KEY_TAG
 
 pytestmark = pytest.mark.xdist_group("grid")
 

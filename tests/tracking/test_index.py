@@ -11,7 +11,7 @@ from commands import python
 
 from mnist_exp.tracking import Index, Store, registry, resolve
 from mnist_exp.tracking.events import Start, now
-from mnist_exp.tracking.records import JOB_ID_TAG
+from mnist_exp.tracking.names import JOB_ID_TAG
 from mnist_exp.tracking.store import Point
 
 

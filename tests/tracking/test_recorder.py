@@ -11,7 +11,7 @@ from commands import python
 from mnist_exp.errors import ExperimentError, RequestError
 from mnist_exp.tracking import Recorder, Store, events, journal
 from mnist_exp.tracking.markers import pending
-from mnist_exp.tracking.records import DIGESTS
+from mnist_exp.tracking.names import DIGESTS
 from mnist_exp.tracking.replay import Replay
 from mnist_exp.tracking.sender import Sender
 

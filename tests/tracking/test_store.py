@@ -13,7 +13,7 @@ from mnist_exp.tracking import Point, Store, resolve
 from mnist_exp.tracking.connection import connect
 from mnist_exp.tracking.events import Dataset, Start
 from mnist_exp.tracking.location import preflight, sqlite_path
-from mnist_exp.tracking.records import OUTCOME_TAG
+from mnist_exp.tracking.names import OUTCOME_TAG
 
 CREATE = """
 import os, sys

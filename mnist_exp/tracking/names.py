@@ -1,0 +1,31 @@
+"""The names that a run is recorded under, each said once."""
+
+# Tags of a run.
+JOB_ID_TAG = "mnist_exp.job_id"
+CONFIG_TAG = "mnist_exp.config_sha256"
+CODE_TAG = "mnist_exp.code_sha256"
+DATA_TAG = "mnist_exp.data_sha256"
+ENVIRONMENT_TAG = "mnist_exp.environment_sha256"  # of the packages that compute and the processor
+WEIGHTS_TAG = "mnist_exp.weights_sha256"
+ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # of the artifact DIGESTS
+COMMIT_TAG = "mnist_exp.git_commit"
+DIRTY_TAG = "mnist_exp.git_dirty"
+OUTCOME_TAG = "mnist_exp.outcome"
+DONE = ("finished", "pruned")  # its values that need no resuming
+FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line; empty where it then went on
+RESUMED_TAG = "mnist_exp.resumed_with"  # what was not the same in all parts of a run, in words
+OTHER_CODE = "other code"  # one of them
+ENSEMBLE_TAG = "mnist_exp.ensemble"  # of a member: the job id of the run that it is a part of
+REPRODUCES_TAG = "mnist_exp.reproduces"  # of a rerun: the id of the run that it repeats
+VERDICT_TAG = "mnist_exp.verdict"
+
+# Tags of a sweep and its jobs.
+SWEEP_TAG = "mnist_exp.sweep"
+SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what is explored
+COMMANDS_TAG = "mnist_exp.sweep_commands"
+KEY_TAG = "mnist_exp.sweep_key"  # SHA-256 of what determines the result of a job
+OVERRIDES_TAG = "mnist_exp.sweep_overrides"  # JSON list: what sets a job apart
+TRIAL_TAG = "mnist_exp.trial"  # JSON: number and params, of a search
+
+# Artifacts.
+DIGESTS = "sha256sums.txt"  # every other artifact of a run, as `sha256sum` writes it
