@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mnist_exp import job
 from mnist_exp.config import Composer
-from mnist_exp.errors import RequestError
-from mnist_exp.story import Run
+from mnist_exp.core.errors import RequestError
+from mnist_exp.runs import job
+from mnist_exp.runs.pipeline import Run
 
 if TYPE_CHECKING:
     from keras.callbacks import Callback

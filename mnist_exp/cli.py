@@ -1,4 +1,4 @@
-"""The command `mnist-exp`, from start to exit code; the verbs are in `verbs`."""
+"""The command `mnist-exp`, from start to exit code; the verbs are in `commands.parser`."""
 
 import gc
 import os
@@ -14,11 +14,11 @@ from types import TracebackType
 
 import click
 
-from mnist_exp import loading
-from mnist_exp.errors import ExperimentError, RequestError, Terminated
-from mnist_exp.program import COMPLETION_VARIABLE, PROGRAM
-from mnist_exp.verbs import cli
-from mnist_exp.wording import printable, without_password
+from mnist_exp.commands.parser import cli
+from mnist_exp.commands.program import COMPLETION_VARIABLE, PROGRAM
+from mnist_exp.core import tensorflow_setup
+from mnist_exp.core.errors import ExperimentError, RequestError, Terminated
+from mnist_exp.core.text import printable, without_password
 
 EXIT_CODES: dict[type[BaseException], int] = {
     RequestError: 2,
@@ -37,7 +37,7 @@ COLLECTION_THRESHOLD = 50_000
 
 def main() -> None:
     """Runs the command line and exits."""
-    loading.ours = True
+    tensorflow_setup.ours = True
     gc.set_threshold(COLLECTION_THRESHOLD)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
@@ -80,7 +80,7 @@ def execute(arguments: Sequence[str]) -> int:
 
 def _dispatch(arguments: Sequence[str]) -> int:
     if COMPLETION_VARIABLE in os.environ:
-        from mnist_exp.completion import answer
+        from mnist_exp.commands.completion import answer
 
         return answer(cli, os.environ[COMPLETION_VARIABLE])
     try:

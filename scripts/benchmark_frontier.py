@@ -16,8 +16,9 @@ from frontier_results import Failure, Frontier, Trial, from_record, record
 from measuring import MNIST_EXP, Sample, attempt, machine, progress, run
 from rich.console import Console
 
-from mnist_exp.machine import start_tensorflow
-from mnist_exp.tracking import events, journal
+from mnist_exp.core.hardware import start_tensorflow
+from mnist_exp.tracking import journal
+from mnist_exp.tracking.journal import events
 
 if TYPE_CHECKING:
     from frontier_contenders import Contender

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 from measuring import MNIST_EXP, Line, progress, run
 
-from mnist_exp import cache, job_id
 from mnist_exp.config import Composer, SweepComposer, flatten
+from mnist_exp.core import cache, ids
 from mnist_exp.sweeps.plan import Draft, Plan
-from mnist_exp.sweeps.records import JOB_PARAM
+from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, OVERRIDES_TAG
 
 DECIDING_SECONDS = 3.0
@@ -87,7 +87,7 @@ def twin(number: int, draft: Draft) -> dict[str, Any]:
         "run_uuid": uuid4().hex,
         KEY_TAG: draft.key,
         OVERRIDES_TAG: json.dumps(draft.assignment.overrides),
-        JOB_ID_TAG: job_id.new(),
+        JOB_ID_TAG: ids.new(),
         JOB_PARAM: str(number),
     }
 

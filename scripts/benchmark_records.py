@@ -16,11 +16,11 @@ import numpy as np
 from benchmark_ledger import fill
 from measuring import MNIST_EXP, Line, progress, run
 
-from mnist_exp import cache
 from mnist_exp.config import Composer, SweepComposer
-from mnist_exp.evidence import PREDICTIONS
+from mnist_exp.core import cache
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, KEY_TAG
+from mnist_exp.tracking.read.evidence import PREDICTIONS
 
 RUNS, COMPARED, SEEDS = 10_000, 1_000, 5
 COMPARE_SECONDS, LIST_SECONDS, CHECK_SECONDS = 3.0, 1.0, 2.5

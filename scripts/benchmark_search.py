@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from measuring import MNIST_EXP, Line, progress, run
 
-from mnist_exp.sweeps import records
-from mnist_exp.sweeps.results import objective
-from mnist_exp.tracking import Store, location
+from mnist_exp.sweeps.results import records
+from mnist_exp.sweeps.results.result import objective
+from mnist_exp.tracking import Store
+from mnist_exp.tracking.mlflow import location
 
 SHARE = 1 / 3  # of the random search's compute
 NAME = "search"

@@ -22,11 +22,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mnist_exp import cache
-from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.core import cache
+from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.statistics import wilson_interval
 from mnist_exp.inference import Recognizer
-from mnist_exp.recognizer import recognizer_of
-from mnist_exp.statistics import wilson_interval
+from mnist_exp.runs.recognizer import recognizer_of
 
 CANVAS, DIGIT, PEN = 280, 200, 12  # pixels
 FINER = 3  # the canvas is drawn so much larger, for soft edges

@@ -33,19 +33,21 @@ def fit_seconds(overrides: tuple[str, ...]) -> float:
 
 def main() -> None:
     """Trains as `mnist-exp train` does, in this process, and prints the seconds of fit."""
-    from mnist_exp import cli, data, loading, machine, origin
+    from mnist_exp import cli, data
     from mnist_exp.config import compose
+    from mnist_exp.core import hardware, tensorflow_setup
+    from mnist_exp.runs import environment
 
     gc.set_threshold(cli.COLLECTION_THRESHOLD)
-    loading.ours = True
-    config = origin.settled(compose(sys.argv[1:]).config)
+    tensorflow_setup.ours = True
+    config = environment.settled(compose(sys.argv[1:]).config)
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
-    machine.start_tensorflow(config.training.threads)
-    from mnist_exp import assembly, training
+    hardware.start_tensorflow(config.training.threads)
+    from mnist_exp.training import build, loop
 
     with tempfile.TemporaryDirectory(prefix="mnist-exp-benchmark-") as folder:
-        fit = training.fit(
-            assembly.task(config, splits),
+        fit = loop.fit(
+            build.task(config, splits),
             checkpoint_file=Path(folder, "last.npz"),
             best_weights=config.training.best_weights,
             early_stopping_patience=config.training.early_stopping_patience,

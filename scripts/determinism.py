@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mnist_exp.config import compose
-from mnist_exp.hydra_loader import config_folder
+from mnist_exp.config.hydra import config_folder
 
 GROUPS = ("augmentation", "schedule", "optimizer", "model")  # the last varies fastest
 PRECISIONS = ("float32", "bfloat16")
@@ -214,16 +214,17 @@ def train(combination: Mapping[str, str]) -> dict[str, Any]:
         The SHA-256 of the last weights, and each metric that is no speed, epoch by epoch.
     """
     from mnist_exp import data
-    from mnist_exp.machine import start_tensorflow
+    from mnist_exp.core.hardware import start_tensorflow
 
     config = compose([*SMALL, *(f"{key}={value}" for key, value in combination.items())]).config
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
     start_tensorflow(config.training.threads)
-    from mnist_exp import artifacts, assembly, training
+    from mnist_exp.runs import artifacts
+    from mnist_exp.training import build, loop
 
-    task = assembly.task(config, splits)
+    task = build.task(config, splits)
     with tempfile.TemporaryDirectory(prefix="mnist-exp-determinism-") as folder:
-        fit = training.fit(
+        fit = loop.fit(
             task,
             checkpoint_file=Path(folder, "last.npz"),
             best_weights=False,

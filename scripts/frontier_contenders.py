@@ -16,8 +16,10 @@ from frontier_results import Result
 from measuring import MNIST_EXP
 from peers import keras_fit
 
-from mnist_exp import assembly, data, machine
+from mnist_exp import data
 from mnist_exp.config import compose
+from mnist_exp.core import hardware
+from mnist_exp.training import build
 
 SCRIPTS = Path(__file__).resolve().parent
 PEERS = SCRIPTS / "peers"
@@ -76,8 +78,8 @@ def ours(name: str, overrides: Sequence[str], setting: Setting) -> Contender:
         name=name,
         title=" ".join(overrides),
         ours=True,
-        precision=machine.resolve_precision(config.training.precision),
-        training_multiply_adds=training_multiply_adds(assembly.network(config)),
+        precision=hardware.resolve_precision(config.training.precision),
+        training_multiply_adds=training_multiply_adds(build.network(config)),
     )
     return Contender(result, (MNIST_EXP, "train", *overrides, *setting.overrides, "seed={seed}"))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mnist_exp.statistics import Summary, summarize
+from mnist_exp.core.statistics import Summary, summarize
 
 REFERENCE = "keras_example"  # whose fit the others are compared with
 AIM_TIMES = {"fast": 30.0}  # at least so many times faster than it

@@ -17,8 +17,9 @@ import tensorflow as tf
 from frontier_contenders import PEERS, Contender, Setting, training_multiply_adds
 from frontier_results import SHORT, Result
 
-from mnist_exp import assembly, machine, optimizers
 from mnist_exp.config import Config, compose
+from mnist_exp.core import hardware
+from mnist_exp.training import build, optimizers
 
 TORCH_RECIPE = "fast"
 
@@ -30,11 +31,11 @@ def torch_peers(setting: Setting) -> tuple[list[Contender], str]:
     if reason:
         return [], f"{TORCH_RECIPE} in PyTorch is left out: {reason}."
     file = setting.folder / "recipe.json"
-    network = assembly.network(config)
+    network = build.network(config)
     with np.load(setting.images) as arrays:
         images = len(arrays["y_train"]) - config.data.validation_images
     file.write_text(json.dumps(torch_recipe(config, network, images)), encoding="utf-8")
-    precisions = {"float32", machine.resolve_precision(config.training.precision)}
+    precisions = {"float32", hardware.resolve_precision(config.training.precision)}
     count = training_multiply_adds(network)
     return [torch_peer(name, count, file, setting) for name in sorted(precisions)[::-1]], ""
 

@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 
 from mnist_exp import data
 from mnist_exp.config import compose
-from mnist_exp.errors import ExperimentError, RequestError
+from mnist_exp.core.errors import ExperimentError, RequestError
 
 QUICK = ["data=mnist", "data.attempts=1", "data.timeout_seconds=10"]
 

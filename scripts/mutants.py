@@ -33,17 +33,17 @@ from forks import place
 ROOT = Path(__file__).resolve().parent.parent
 # What a result rests on -> its tests, as pytest takes them.
 MODULES = {
-    "statistics.py": ("tests/test_statistics.py",),
+    "core/statistics.py": ("tests/test_statistics.py",),
     "data/splits.py": (
         "tests/data/test_splits.py",
         "tests/data/test_idx.py",
         "tests/data/test_digits.py",
     ),
-    "training.py": ("tests/test_training.py",),
-    "checkpoint.py": ("tests/test_training.py", "-k", "checkpoint or resumed and float32"),
-    "tracking/journal.py": ("tests/tracking/test_journal.py",),
-    "reproduction/verdict.py": ("tests/reproduction/test_verdict.py",),
-    "sweeps/ranking.py": ("tests/sweeps/test_ranking.py",),
+    "training/loop.py": ("tests/test_training.py",),
+    "training/checkpoint.py": ("tests/test_training.py", "-k", "checkpoint or resumed and float32"),
+    "tracking/journal/__init__.py": ("tests/tracking/test_journal.py",),
+    "commands/reproduce/verdict.py": ("tests/reproduction/test_verdict.py",),
+    "sweeps/results/ranking.py": ("tests/sweeps/test_ranking.py",),
 }
 OPERATORS = (
     "ReplaceBinaryOperator_Add_Sub", "ReplaceBinaryOperator_Sub_Add",

@@ -8,7 +8,6 @@ import yaml
 from rich.console import Console
 from sweep_results import markdown, over_seeds, shown
 
-from mnist_exp import listing
 from mnist_exp.config import Composer, ConfigError, SweepComposer, compose, to_record
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.tracking import RunRecord
@@ -102,7 +101,7 @@ def runs_table() -> str:
         for name, model, status, outcome, metrics, age_seconds in states
     ]
     text = io.StringIO()
-    Console(file=text, width=80).print(listing.table(listing.rows(runs, now)))
+    Console(file=text, width=80).print(runs.table(runs.rows(runs, now)))
     return text.getvalue()
 
 

@@ -6,8 +6,8 @@ import random
 
 from rich.console import Console
 
-from mnist_exp.sweeps import report
-from mnist_exp.sweeps.results import JobResult
+from mnist_exp.sweeps.results import report
+from mnist_exp.sweeps.results.result import JobResult
 
 FIXED = ["experiment=fast", "training.epochs=3", "search=tpe", "hydra/launcher=parallel"]
 

@@ -11,11 +11,11 @@ import pytest
 import waiting
 from commands import start_python
 
-from mnist_exp.aside import Aside
+from mnist_exp.core.sidecar import Aside
 
 PARENT = """
 import time
-from mnist_exp.aside import Aside
+from mnist_exp.core.sidecar import Aside
 import os
 print(Aside.current().submit(os.getpid).result(), flush=True)
 time.sleep(600)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_exp.augmentation import AUGMENTATIONS, affine, elastic, shift, struck
 from mnist_exp.config import compose
+from mnist_exp.training.augmentation import AUGMENTATIONS, affine, elastic, shift, struck
 
 STILL = {
     "max_rotation_degrees": 0.0,

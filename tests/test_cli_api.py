@@ -7,7 +7,7 @@ import pytest
 from commands import python
 
 import mnist_exp
-from mnist_exp.errors import RequestError
+from mnist_exp.core.errors import RequestError
 
 APPLICATION = """\
 import hydra
@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.version import VersionBase
 import mnist_exp
 from mnist_exp import config
-from mnist_exp.errors import RequestError
+from mnist_exp.core.errors import RequestError
 
 
 @hydra.main(version_base="1.2", config_path=None)

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from golden_files import GOLDEN, runs_table
 from rich.console import Console
 
-from mnist_exp import listing, lookup
+from mnist_exp.commands import runs
 from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.read.runs import SELECTORS, run_names
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -34,29 +35,29 @@ def test_table_fits_80_columns():
 
 
 def test_run_that_has_measured_nothing_is_listed():
-    [row] = listing.rows([record(0)], NOW)
+    [row] = runs.rows([record(0)], NOW)
     assert row == ("a-b", "running", "", "", "", "", "", "0 s")
 
 
 def test_a_name_commands_no_terminal():
-    [row] = listing.rows([record(0, name="cnn\x1b[2J", params={"data.name": "a\x07"})], NOW)
+    [row] = runs.rows([record(0, name="cnn\x1b[2J", params={"data.name": "a\x07"})], NOW)
     assert (row.name, row.data) == ("cnn\N{REPLACEMENT CHARACTER}[2J", "a\N{REPLACEMENT CHARACTER}")
 
 
 def test_ages_are_in_the_largest_unit():
     runs = [record(seconds) for seconds in (59, 60, 3599, 3600, 86_399, 86_400 * 30)]
-    ages = [row.age for row in listing.rows(runs, NOW)]
+    ages = [row.age for row in runs.rows(runs, NOW)]
     assert ages == ["59 s", "1 min", "59 min", "1 h", "23 h", "30 d"]
 
 
 def test_clock_that_went_back_gives_no_negative_age():
-    assert listing.rows([record(-5)], NOW)[0].age == "0 s"
+    assert runs.rows([record(-5)], NOW)[0].age == "0 s"
 
 
 def test_narrow_terminal_keeps_every_run_on_a_line():
     text = io.StringIO()
     console = Console(file=text, width=40)
-    console.print(listing.table(listing.rows([record(0), record(1)], NOW)))
+    console.print(runs.table(runs.rows([record(0), record(1)], NOW)))
     assert len(text.getvalue().splitlines()) == 3
 
 
@@ -64,18 +65,18 @@ def test_data_are_told_where_they_differ():
     runs = {name: record(0, params={"data.name": name}) for name in ("mnist", "digits", "")}
 
     def titles(*names, width=80):
-        table = listing.table(listing.rows([runs[name] for name in names], NOW), width)
+        table = runs.table(runs.rows([runs[name] for name in names], NOW), width)
         return [column.header for column in table.columns]
 
     assert "data" not in titles("mnist", "mnist", "")
-    assert titles("mnist", "digits") == list(listing.TITLES)
+    assert titles("mnist", "digits") == list(runs.TITLES)
 
 
 def test_a_narrow_terminal_has_fewer_columns_and_whole_names():
     text = io.StringIO()
     metrics = {"chosen/val_accuracy": 0.991, "test/accuracy": 0.99, "time/fit_seconds": 1234.5}
     runs = [record(seconds, name="deep_cnn-abcdef", metrics=metrics) for seconds in (0, 1)]
-    shown = listing.table(listing.rows(runs, NOW), 40)
+    shown = runs.table(runs.rows(runs, NOW), 40)
     Console(file=text, width=40).print(shown)
     header, first, _, *note = text.getvalue().splitlines()
     assert "fit s" not in header
@@ -85,4 +86,4 @@ def test_a_narrow_terminal_has_fewer_columns_and_whole_names():
 
 
 def test_names_of_an_empty_store_are_the_words():
-    assert lookup.run_names() == list(lookup.SELECTORS)
+    assert run_names() == list(SELECTORS)

@@ -71,8 +71,8 @@ def test_forks_share_no_random_numbers_and_trained_nothing():
 def test_a_fork_computes_what_a_fresh_process_computes():
     code = (
         "import sys, numpy as np\n"
-        "from mnist_exp import loading\n"
-        "tf = loading.tensorflow()\n"
+        "from mnist_exp.core import tensorflow_setup\n"
+        "tf = tensorflow_setup.tensorflow()\n"
         "tf.random.set_seed(1)\n"
         "x = tf.random.normal((64, 64))\n"
         "np.save(sys.argv[1], tf.nn.softmax(x @ x).numpy())\n"

@@ -8,8 +8,8 @@ import pexpect
 import pytest
 from commands import here
 
-from mnist_exp.completion import run_items
-from mnist_exp.overrides import complete
+from mnist_exp.commands.completion import run_items
+from mnist_exp.commands.overrides import complete
 
 DATA = ["mnist", "digits", "idx"]
 
@@ -81,7 +81,7 @@ def test_verbs_runs_and_flags_are_completed():
 
 def test_names_that_a_shell_would_run_are_not_offered(monkeypatch):
     names = ["cnn-a", "cnn-$(touch pwned)", "cnn b", "cnn;ls", "@champion"]
-    monkeypatch.setattr("mnist_exp.lookup.run_names", lambda **_: names)
+    monkeypatch.setattr("mnist_exp.tracking.read.runs.run_names", lambda **_: names)
     assert [item.value for item in run_items("")] == ["cnn-a", "@champion"]
 
 

@@ -14,8 +14,8 @@ from hydra.core.hydra_config import HydraConfig
 
 from mnist_exp import config
 from mnist_exp.config import schema
-from mnist_exp.config.report import schema_keys
-from mnist_exp.hydra_loader import config_folder, config_loader
+from mnist_exp.config.hydra import config_folder, config_loader
+from mnist_exp.config.validate import schema_keys
 
 CONF = config_folder()
 OPTIONS = {

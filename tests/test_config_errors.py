@@ -4,7 +4,7 @@ import pytest
 from golden_files import ERRORS, GOLDEN, error, sweep_error
 
 from mnist_exp import config
-from mnist_exp.errors import RequestError
+from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.plan import Plan
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from commands import python
 
-from mnist_exp import corruptions, data
-from mnist_exp.corruptions import CORRUPTIONS, STRENGTHS, corrupt
-from mnist_exp.warping import warped
+from mnist_exp import data
+from mnist_exp.data import corruptions
+from mnist_exp.data.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from mnist_exp.data.warping import warped
 
 SETS = [(name, strength) for name in CORRUPTIONS for strength in STRENGTHS]
 
@@ -93,7 +94,7 @@ def test_fresh_processes_make_the_same_images(images):
     code = (
         "import hashlib\n"
         "from mnist_exp import data\n"
-        "from mnist_exp.corruptions import CORRUPTIONS, STRENGTHS, corrupt\n"
+        "from mnist_exp.data.corruptions import CORRUPTIONS, STRENGTHS, corrupt\n"
         "splits = data.load('digits', seed=3, validation_images=9, train_images=None)\n"
         "digest = hashlib.sha256()\n"
         "for name in CORRUPTIONS:\n"

@@ -31,7 +31,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from servers import free_port
 
-from mnist_exp.demo import cards
+from mnist_exp.commands.demo import cards
 from mnist_exp.inference import Digit, Reading
 from mnist_exp.inference.segmentation import Box
 
@@ -230,7 +230,7 @@ def bomb():
 
 
 def test_the_size_of_a_drawing_is_the_one_that_pillow_reads():
-    from mnist_exp.demo import pad
+    from mnist_exp.commands.demo import pad
 
     drawing = io.BytesIO()
     Image.new("L", (480, 480)).save(drawing, "PNG")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from commands import python
 
-from mnist_exp import machine
+from mnist_exp.core import hardware
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
 import determinism
@@ -52,7 +52,7 @@ def test_every_option_trains_to_the_same_bits_in_fresh_processes():
 
 
 def check_bits(combinations):
-    pairs = determinism.twice(list(combinations), jobs=machine.cores())
+    pairs = determinism.twice(list(combinations), jobs=hardware.cores())
     assert [line for line in determinism.remarks(pairs) if line.startswith("not exact")] == []
     assert all(one.exact for one in pairs)
     # Each option made a difference, and none fled to NaN, where all would be the same.

@@ -6,9 +6,9 @@ import signal
 import numpy as np
 import pytest
 
-from mnist_exp.aside import Aside
-from mnist_exp.drawing import Drawing, Subject, draw
-from mnist_exp.evaluation import evaluate
+from mnist_exp.core.sidecar import Aside
+from mnist_exp.evaluation.metrics import evaluate
+from mnist_exp.runs.figures import Drawing, Subject, draw
 
 NAMES = {"confusion_matrix", "misclassified", "reliability", "augmentation_preview"}
 

@@ -12,10 +12,9 @@ from commands import here, mnist_exp
 from PIL import Image, ImageDraw
 from projects import copied
 
-from mnist_exp import drawings
-from mnist_exp.drawings import file_drawing, labelled
-from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.inference import decode
+from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.inference import decode, drawings
+from mnist_exp.inference.drawings import file_drawing, labelled
 from mnist_exp.tracking import Store, resolve
 
 TRAIN = ["train", "data=digits", "model=mlp", "training=smoke"]

@@ -14,7 +14,7 @@ from projects import ENSEMBLE, EPOCHS, MEMBER, artifacts, copied, history, store
 
 from mnist_exp import data
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.logged_model import keras_file, model_path
+from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path
 
 MEMBERS = 2
 WEIGHTS = "mnist_exp.weights_sha256"

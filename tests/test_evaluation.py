@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from mnist_exp.evaluation import calibrate, evaluate, expected_calibration_error
-from mnist_exp.statistics import wilson_interval
+from mnist_exp.core.statistics import wilson_interval
+from mnist_exp.evaluation.metrics import calibrate, evaluate, expected_calibration_error
 
 
 @pytest.fixture

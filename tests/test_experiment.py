@@ -15,7 +15,7 @@ from commands import mnist_exp, python, start
 from projects import SMALL, artifacts, history, only_run, store
 
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.logged_model import model_path
+from mnist_exp.tracking.mlflow.logged_model import model_path
 
 # A slice of the real training images; the test images are all there.
 SLICE = ["data.train_images=4000", "data.validation_images=1000", "training.batch_size=64"]

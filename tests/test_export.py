@@ -12,9 +12,9 @@ from commands import mnist_exp, python
 from projects import artifacts, change, copied, store
 
 from mnist_exp import data
-from mnist_exp.export.formats import FORMATS
+from mnist_exp.commands.export.formats import FORMATS
 from mnist_exp.tracking import RunRecord
-from mnist_exp.tracking.logged_model import keras_file, model_path
+from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path
 
 TRAIN = ["train", "data=digits", "training=smoke", "training.epochs=8"]
 MARGIN = 0.02  # of accuracy, that rounding to 8 bits may cost
@@ -62,8 +62,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 sys.exit(code)
 """
 OTHER_WEIGHTS = """
-from mnist_exp import loading
-loading.tensorflow()
+from mnist_exp.core import tensorflow_setup
+tensorflow_setup.tensorflow()
 import keras
 export = keras.Model.export
 def export_other_weights(model, *arguments, **options):
@@ -78,7 +78,7 @@ keras.Model.export = export_other_weights
 # No file may grow beyond 20 kB once the model is loaded; more is refused as a full disk refuses it.
 FULL_DISK = """
 import resource
-from mnist_exp.export import export
+from mnist_exp.commands.export import export
 load = export.load
 def load_and_limit(selector):
     source = load(selector)
@@ -193,7 +193,7 @@ def test_pale_training_images_do_not_change_what_the_int8_model_takes(finished):
     import keras
     from ai_edge_litert.interpreter import Interpreter
 
-    from mnist_exp.export.litert import write_litert
+    from mnist_exp.models.export.litert import write_litert
 
     run = run_of(finished, "fast_cnn")
     classifier = keras.saving.load_model(keras_file(model_path(store(finished), run.run_id)))

@@ -202,12 +202,12 @@ def test_no_name_covers_another_in_the_picture():
 def test_a_recipe_is_translated_for_pytorch_only_where_it_can_be():
     import frontier_torch
 
-    from mnist_exp import assembly
     from mnist_exp.config import compose
+    from mnist_exp.training import build
 
     config = compose(["experiment=fast", "training.epochs=2", "training.batch_size=100"]).config
     assert list(frontier_torch.untranslated(config)) == []
-    recipe = frontier_torch.torch_recipe(config, assembly.network(config), images=1050)
+    recipe = frontier_torch.torch_recipe(config, build.network(config), images=1050)
     assert len(recipe["rates"]) == 22
     assert max(recipe["rates"]) == pytest.approx(config.optimizer.learning_rate, rel=0.05)
     json.dumps(recipe)

@@ -1,6 +1,6 @@
 """Keys that came later: older records are completed, and the experiment stays the same."""
 
-from mnist_exp.identity import LATER, LATER_OF, completed, completed_params, essential
+from mnist_exp.config.identity import LATER, LATER_OF, completed, completed_params, essential
 
 OLDER = {"seed": 0, "data": {"name": "digits"}, "model": {"name": "cnn", "filters": [8]}}
 

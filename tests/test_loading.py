@@ -5,9 +5,10 @@ from commands import python
 
 LOAD = """
 import sys
-from mnist_exp import data, loading
-loading.ours = {ours}
-with loading.tensorflow_beside():
+from mnist_exp import data
+from mnist_exp.core import tensorflow_setup
+tensorflow_setup.ours = {ours}
+with tensorflow_setup.tensorflow_beside():
     splits = data.load("digits", seed=0, validation_images=200, train_images=None)
 assert len(splits.validation.images) == 200
 import keras
@@ -27,10 +28,10 @@ def test_only_a_command_leaves_out_what_keras_wraps(ours, loaded):
 def test_an_error_beside_the_import_is_told_and_what_was_taken_for_stderr_stays_open():
     code = """
 import sys
-from mnist_exp import loading
+from mnist_exp.core import tensorflow_setup
 before = sys.stderr
 try:
-    with loading.tensorflow_beside():
+    with tensorflow_setup.tensorflow_beside():
         while sys.stderr is before:  # until the import, which takes seconds, has begun
             pass
         taken = sys.stderr

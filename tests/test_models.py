@@ -6,16 +6,16 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_exp import models
 from mnist_exp.config import compose
-from mnist_exp.hydra_loader import config_folder
+from mnist_exp.config.hydra import config_folder
+from mnist_exp.models import networks
 
 OPTIONS = sorted(file.stem for file in (config_folder() / "model").glob("*.yaml"))
 
 
 def built(option: str, *, seed: int = 0) -> keras.Model:
     model = compose([f"model={option}"]).config.model
-    return models.build(model.name, seed=seed, **model.options())
+    return networks.build(model.name, seed=seed, **model.options())
 
 
 def images(count: int) -> np.ndarray:
@@ -24,13 +24,13 @@ def images(count: int) -> np.ndarray:
 
 def test_every_registered_model_is_an_option():
     assert {compose([f"model={option}"]).config.model.name for option in OPTIONS} == set(
-        models.MODELS
+        networks.MODELS
     )
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_logits_for_any_batch(option):
-    predict = models.predictor(built(option))
+    predict = networks.predictor(built(option))
     for count in (0, 1, 7, 1003):
         logits = predict(images(count))
         assert logits.shape == (count, 10)
@@ -59,7 +59,7 @@ def test_building_leaves_the_random_numbers_of_the_caller_alone():
 @pytest.mark.parametrize("option", OPTIONS)
 def test_the_classifier_is_of_built_in_layers(option, tmp_path):
     network = built(option)
-    classifier = models.classifier(network)
+    classifier = networks.classifier(network)
     file = tmp_path / "model.keras"
     classifier.save(file)
     loaded = keras.saving.load_model(file, safe_mode=True)
@@ -68,7 +68,7 @@ def test_the_classifier_is_of_built_in_layers(option, tmp_path):
     assert probabilities.shape == (5, 10)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(probabilities, classifier(pixels).numpy())
-    logits = models.predictor(models.network_of(loaded))(pixels)
+    logits = networks.predictor(networks.network_of(loaded))(pixels)
     np.testing.assert_array_equal(logits.argmax(axis=1), probabilities.argmax(axis=1))
 
 
@@ -79,10 +79,10 @@ def test_the_tutorials_network():
 def test_an_ensemble_has_the_mean_probability_of_its_networks():
     networks = [built("seed_mlp", seed=seed) for seed in range(3)]
     pixels = images(1003)
-    each = [models.predictor(network)(pixels) for network in networks]
-    network = models.ensemble(networks)
+    each = [networks.predictor(network)(pixels) for network in networks]
+    network = networks.ensemble(networks)
     assert network.count_params() == 3 * networks[0].count_params()
-    logits = models.predictor(network)(pixels)
+    logits = networks.predictor(network)(pixels)
     mean = np.mean([keras.ops.softmax(one) for one in each], axis=0)
     np.testing.assert_allclose(np.exp(logits), mean, rtol=1e-4, atol=1e-7)
 
@@ -95,19 +95,19 @@ def test_an_ensemble_of_networks_that_are_sure_has_finite_logits():
         bias[digit] = 1000  # the probability of every other digit is 0 in float32
         network.set_weights([*others, bias])
         networks.append(network)
-    logits = models.predictor(models.ensemble(networks))(images(5))
+    logits = networks.predictor(networks.ensemble(networks))(images(5))
     assert np.isfinite(logits).all()
     np.testing.assert_allclose(np.exp(logits[:, [3, 5]]), [[2 / 3, 1 / 3]] * 5, rtol=1e-5)
 
 
 def test_an_ensemble_is_of_built_in_parts(tmp_path):
-    classifier = models.classifier(models.ensemble([built("cnn"), built("cnn", seed=1)]))
+    classifier = networks.classifier(networks.ensemble([built("cnn"), built("cnn", seed=1)]))
     file = tmp_path / "model.keras"
     classifier.save(file)
     loaded = keras.saving.load_model(file, safe_mode=True)
     pixels = images(5)
     np.testing.assert_array_equal(loaded(pixels).numpy(), classifier(pixels).numpy())
-    logits = models.predictor(models.network_of(loaded))(pixels)
+    logits = networks.predictor(networks.network_of(loaded))(pixels)
     np.testing.assert_allclose(np.exp(logits), loaded(pixels).numpy(), rtol=1e-4)
 
 
@@ -125,7 +125,7 @@ def test_a_pool_stands_before_batch_norm():
 )
 def test_the_pools_behind_each_convolution(pools, side):
     model = compose(["model=cnn", f"model.pool_sizes={pools}"]).config.model
-    network = models.build(model.name, seed=0, **model.options())
+    network = networks.build(model.name, seed=0, **model.options())
     assert network.get_layer("pool_2").output.shape[1:3] == (side, side)
 
 
@@ -133,5 +133,5 @@ def test_the_pools_behind_each_convolution(pools, side):
 def test_kernels_of_each_block(sizes, side):
     overrides = ["model=deep_cnn", "model.blocks=[[4],[4]]", f"model.kernel_size={sizes}"]
     model = compose(overrides).config.model
-    network = models.build(model.name, seed=0, **model.options())
+    network = networks.build(model.name, seed=0, **model.options())
     assert network.get_layer("conv_2_1").output.shape[1:3] == (side, side)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_exp import models, optimizers
 from mnist_exp.config import compose
+from mnist_exp.models import networks
+from mnist_exp.training import optimizers
 
 
 def rates(name: str, **changes: float) -> np.ndarray:
@@ -28,7 +29,7 @@ def test_an_optimizer_goes_downhill(name):
 
 
 def test_muon_moves_kernels_alike_in_all_directions_and_the_rest_as_adam_does():
-    network = models.cnn(
+    network = networks.cnn(
         filters=[8],
         kernel_sizes=[3],
         pool_sizes=None,

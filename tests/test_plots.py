@@ -6,7 +6,7 @@ from commands import python
 from PIL import Image
 
 from mnist_exp import plots
-from mnist_exp.evaluation import evaluate
+from mnist_exp.evaluation.metrics import evaluate
 from mnist_exp.plots.grids import most_confident_mistakes, percent
 
 LABELS = (np.arange(1000) % 10).astype(np.uint8)

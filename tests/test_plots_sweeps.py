@@ -4,9 +4,8 @@ import pytest
 from sweep_results import job, mixed, over_seeds
 from test_plots import assert_legible, saved_size, title, written
 
-from mnist_exp.plots import sweeps
 from mnist_exp.plots.scale import AccuracyScale, fitting
-from mnist_exp.sweeps import report
+from mnist_exp.sweeps.results import figures, report
 
 LONG = ("a_very_long_model_name_with_batch_norm", "a_very_long_model_name_without", "cnn")
 
@@ -55,21 +54,21 @@ def test_only_pictures_that_show_something_are_drawn():
 
 def test_titles_state_the_finding():
     results = [job(n, [f"a={n}"], value) for n, value in enumerate([0.95, 0.99, 0.97])]
-    assert title(sweeps.parallel_coordinates(results)) == (
+    assert title(figures.parallel_coordinates(results)) == (
         "Parallel coordinates: 99.00 % validation accuracy is the best of 3 configs"
     )
-    assert title(sweeps.best_so_far(results)) == (
+    assert title(figures.best_so_far(results)) == (
         "Best so far: 99.00 % validation accuracy, reached with config 2 of 3"
     )
-    assert title(sweeps.importance({"a": 0.2, "b": 0.8})) == "Importance: b explains 80 %"
-    assert title(sweeps.best_so_far(results[:1])).endswith(
+    assert title(figures.importance({"a": 0.2, "b": 0.8})) == "Importance: b explains 80 %"
+    assert title(figures.best_so_far(results[:1])).endswith(
         "95.00 % validation accuracy, one config"
     )
-    assert title(sweeps.parallel_coordinates(results[:1])).endswith("accuracy, one config")
+    assert title(figures.parallel_coordinates(results[:1])).endswith("accuracy, one config")
 
 
 def test_parallel_coordinates_draw_finished_configs_the_best_on_top():
-    [axes] = sweeps.parallel_coordinates(over_seeds()).axes
+    [axes] = figures.parallel_coordinates(over_seeds()).axes
     configs = [line for line in axes.lines if len(line.get_xdata()) == 3]
     assert len(configs) == 4  # none that was pruned or failed
     best = configs[-1]
@@ -79,7 +78,7 @@ def test_parallel_coordinates_draw_finished_configs_the_best_on_top():
 
 def test_best_so_far_shows_the_same_against_time_and_epochs():
     results = [job(n, [f"a={n}"], value) for n, value in enumerate([0.95, 0.99, 0.97])]
-    times, epochs = sweeps.best_so_far(results).axes
+    times, epochs = figures.best_so_far(results).axes
     assert list(times.lines[0].get_xdata()) == [10, 20, 30]
     assert list(epochs.lines[0].get_xdata()) == [3, 6, 9]
     assert list(times.lines[0].get_ydata()) == [0, 1, 1]
@@ -87,7 +86,7 @@ def test_best_so_far_shows_the_same_against_time_and_epochs():
 
 def test_importance_has_a_bar_per_key_the_longest_first():
     values = {f"optimizer.key_{n}": n / 435 for n in range(30)}
-    [axes] = sweeps.importance(values).axes
+    [axes] = figures.importance(values).axes
     assert len(axes.patches) == 25
     assert axes.patches[0].get_width() == pytest.approx(100 * 29 / 435)
     assert axes.get_yticklabels()[0].get_text() == "optimizer.key_29"

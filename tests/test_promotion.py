@@ -18,13 +18,14 @@ from PIL import Image
 from projects import artifacts, copied, store
 
 from mnist_exp import data
-from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.promotion import promote, show
-from mnist_exp.statistics import mcnemar_test
-from mnist_exp.tracking import RunRecord, registry
-from mnist_exp.tracking.logged_model import model_id
+from mnist_exp.commands.promote import promote, show
+from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.statistics import mcnemar_test
+from mnist_exp.core.text import p_in_words
+from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.mlflow import registry
+from mnist_exp.tracking.mlflow.logged_model import model_id
 from mnist_exp.tracking.names import OUTCOME_TAG
-from mnist_exp.wording import p_in_words
 
 PROGRAM = """
 import mnist_exp

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from commands import python
 
-from mnist_exp import provenance
+from mnist_exp.runs import source_code
 
 
 def test_packages_are_those_that_python_knows():
@@ -17,7 +17,7 @@ def test_packages_are_those_that_python_knows():
         for found in importlib.metadata.distributions()
     }
     # Names may be spelt with dots, which the folders' names turn into underscores.
-    assert {line.replace(".", "-") for line in provenance.packages()} == {
+    assert {line.replace(".", "-") for line in source_code.packages()} == {
         line.replace(".", "-") for line in known
     }
 
@@ -27,15 +27,15 @@ def test_packages_that_an_older_pip_installed_count(tmp_path, monkeypatch):
     (tmp_path / "second-0.4.post1.egg-info").mkdir()
     (tmp_path / "without_version.egg-info").mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    assert provenance.packages() == ["first-thing==1.2", "second==0.4.post1"]
+    assert source_code.packages() == ["first-thing==1.2", "second==0.4.post1"]
 
 
 def test_what_a_logged_model_needs_is_pinned():
-    assert f"keras=={importlib.metadata.version('keras')}" in provenance.model_requirements()
+    assert f"keras=={importlib.metadata.version('keras')}" in source_code.model_requirements()
 
 
 def test_code_in_a_checkout_has_a_commit_and_its_changes(tmp_path):
-    shutil.copytree(provenance.PACKAGE, tmp_path / "mnist_exp")
+    shutil.copytree(source_code.PACKAGE, tmp_path / "mnist_exp")
     (tmp_path / "conf").mkdir()
     for command in (
         ["init", "-q"],
@@ -57,13 +57,13 @@ def test_code_in_a_checkout_has_a_commit_and_its_changes(tmp_path):
 
 
 def test_code_outside_a_checkout_has_neither(tmp_path):
-    shutil.copytree(provenance.PACKAGE, tmp_path / "mnist_exp")
+    shutil.copytree(source_code.PACKAGE, tmp_path / "mnist_exp")
     assert look(tmp_path)[1:] == ("None", "")
 
 
 def look(folder: Path) -> tuple[str, str, str]:
     program = (
-        "from mnist_exp import provenance as p; c = p.code(); print(c.sha256); print(c.commit);"
+        "from mnist_exp.runs.source_code import code; c = code(); print(c.sha256); print(c.commit);"
         "print(c.diff, end='')"
     )
     done = python(program, cwd=folder, fresh=True, check=True)

@@ -14,13 +14,13 @@ from projects import artifacts, copied, history, only_run, store
 from test_plots import assert_legible, title, written
 
 from mnist_exp import data, plots
-from mnist_exp.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from mnist_exp.core.statistics import mean_interval, wilson_interval
 from mnist_exp.data import idx
-from mnist_exp.evidence import Evidence
+from mnist_exp.data.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from mnist_exp.evaluation.robustness import measure, metrics
 from mnist_exp.plots.robustness import robustness as picture_of
-from mnist_exp.robustness import measure, metrics
-from mnist_exp.statistics import mean_interval, wilson_interval
-from mnist_exp.tracking.logged_model import keras_file, model_path
+from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path
+from mnist_exp.tracking.read.evidence import Evidence
 
 SMALL = ["model=mlp", "training=smoke", "training.epochs=3"]
 PICTURE = "evaluate/mnist_c/robustness.png"

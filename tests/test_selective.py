@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist_exp.selective import MOST_ERRORS, select
+from mnist_exp.evaluation.selective import MOST_ERRORS, select
 
 
 def rows(confidence, right):

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from mnist_exp import signals
+from mnist_exp.core import signals
 
 
 def interrupt(steps: list[str], times: int, message: str = "") -> None:

@@ -3,7 +3,7 @@ import math
 import pytest
 from scipy import stats
 
-from mnist_exp.statistics import (
+from mnist_exp.core.statistics import (
     holm,
     mcnemar_test,
     mean_interval,

@@ -4,15 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_exp import models, trainable
 from mnist_exp.config import compose
+from mnist_exp.models import layers, networks
 
 OPTIONS = ["mlp", "cnn", "deep_cnn"]
 
 
 def built(option: str) -> keras.Model:
     model = compose([f"model={option}"]).config.model
-    return models.build(model.name, seed=0, **model.options())
+    return networks.build(model.name, seed=0, **model.options())
 
 
 def images(count: int) -> np.ndarray:
@@ -23,7 +23,7 @@ def images(count: int) -> np.ndarray:
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_it_has_the_same_weights_in_float32(option, policy):
     network = built(option)
-    copy = trainable.copy(network, policy)
+    copy = layers.copy(network, policy)
     for weight, same in zip(network.weights, copy.weights, strict=True):
         assert same.path.split("/")[-2:] == weight.path.split("/")[-2:]
         np.testing.assert_array_equal(same.numpy(), weight.numpy(), strict=True)
@@ -33,8 +33,8 @@ def test_it_has_the_same_weights_in_float32(option, policy):
 @pytest.mark.parametrize("option", OPTIONS)
 def test_in_bfloat16_its_logits_are_close_and_not_the_same(option):
     network = built(option)
-    copy = trainable.copy(network, "mixed_bfloat16")
-    exact, rough = (models.predictor(model)(images(50)) for model in (network, copy))
+    copy = layers.copy(network, "mixed_bfloat16")
+    exact, rough = (networks.predictor(model)(images(50)) for model in (network, copy))
     assert 0 < np.abs(exact - rough).max() < 0.1 * np.abs(exact).max()
 
 
@@ -43,7 +43,7 @@ def test_the_fused_batch_normalisation_is_that_of_keras():
     options = {"momentum": 0.9, "epsilon": 1e-3}
     theirs, ours = (
         kind(**options)
-        for kind in (keras.layers.BatchNormalization, trainable.FusedBatchNormalization)
+        for kind in (keras.layers.BatchNormalization, layers.FusedBatchNormalization)
     )
     for _ in range(3):
         expected, received = theirs(pixels, training=True), ours(pixels, training=True)
@@ -60,7 +60,7 @@ def test_its_gradient_is_that_of_keras():
 
     pixels = tf.constant(np.random.default_rng(2).normal(1, 3, (16, 4, 4, 3)), tf.float32)
     gradients = []
-    for kind in (keras.layers.BatchNormalization, trainable.FusedBatchNormalization):
+    for kind in (keras.layers.BatchNormalization, layers.FusedBatchNormalization):
         layer = kind()
         layer.build(pixels.shape)
         with tf.GradientTape() as tape:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_exp import assembly, checkpoint, data, training
+from mnist_exp import data
 from mnist_exp.config import compose
-from mnist_exp.errors import ExperimentError
+from mnist_exp.core.errors import ExperimentError
+from mnist_exp.training import build, checkpoint, loop
 
 SMALL = [
     "data=digits",
@@ -31,15 +32,15 @@ def splits():
     return data.load("digits", seed=0, validation_images=200, train_images=None)
 
 
-def task(splits, *overrides, **changes) -> training.Task:
+def task(splits, *overrides, **changes) -> loop.Task:
     """A small convolutional network on the 1,242 training digits, 20 steps an epoch."""
     config = compose([*SMALL, *overrides]).config
-    return dataclasses.replace(assembly.task(config, splits), **changes)
+    return dataclasses.replace(build.task(config, splits), **changes)
 
 
-def fit(made, folder, **changes) -> training.Fit:
+def fit(made, folder, **changes) -> loop.Fit:
     settings = {"best_weights": False, "early_stopping_patience": None} | changes
-    return training.fit(made, checkpoint_file=folder / "checkpoint.npz", **settings)
+    return loop.fit(made, checkpoint_file=folder / "checkpoint.npz", **settings)
 
 
 def weights(made) -> bytes:
@@ -80,7 +81,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(variant, splits, tmp_pat
             raise StopError
 
     # Cut into other calls too: neither the cut nor the resumption may show.
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.001)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.001)
     with pytest.raises(StopError):
         fit(task(splits, *VARIANTS[variant]), cut_folder, on_epoch=stop)
     assert checkpoint.load(cut_folder / "checkpoint.npz").epoch == 2
@@ -175,7 +176,7 @@ def test_label_smoothing_is_keras_own(splits, tmp_path):
     labels = np.arange(50, dtype=np.int32) % 10
     keras_loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
     expected = float(keras_loss(np.eye(10)[labels], logits))
-    ours = training._cross_entropy(logits, labels, made.label_smoothing).numpy().mean()
+    ours = loop._cross_entropy(logits, labels, made.label_smoothing).numpy().mean()
     assert ours == pytest.approx(expected, rel=1e-5)
 
 
@@ -269,7 +270,7 @@ def test_the_average_follows_tensorflows_own(splits):
         shadow.assign(made.network.weights[0].value)
         theirs._num_updates.assign(step)
         theirs.apply([shadow])
-        training._average(made.network, made.twin, 0.9, tf.constant(float(step)))
+        loop._average(made.network, made.twin, 0.9, tf.constant(float(step)))
     np.testing.assert_allclose(
         made.twin.weights[0].numpy(), theirs.average(shadow).numpy(), rtol=1e-5
     )

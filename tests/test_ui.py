@@ -11,7 +11,8 @@ from browsers import chromium, text
 from commands import here
 from selenium.webdriver.common.by import By
 
-from mnist_exp.tracking import Store, resolve, view
+from mnist_exp.tracking import Store, resolve
+from mnist_exp.tracking.mlflow import view
 
 EXPERIMENT = "1"
 HEADERS = {

@@ -3,7 +3,7 @@
 import pytest
 
 from mnist_exp.config import compose, flatten
-from mnist_exp.wording import without_password
+from mnist_exp.core.text import without_password
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,12 @@ import numpy as np
 from forks import Fork
 from joblib.externals.loky.backend import fork_exec
 
-from mnist_exp import aside, config, drawing, evaluation
-from mnist_exp.tracking import Store, events, resolve
+from mnist_exp import config
+from mnist_exp.core import sidecar
+from mnist_exp.evaluation import metrics
+from mnist_exp.runs import figures
+from mnist_exp.tracking import Store, resolve
+from mnist_exp.tracking.journal import events
 
 LIBRARIES = (
     "cv2", "hydra", "hydra_plugins.hydra_joblib_launcher.joblib_launcher", "keras",
@@ -53,11 +57,11 @@ WORKERS = 4  # that a sweep has without importing anything; a test may kill some
 def import_everything() -> None:
     """Imports what commands import."""
     import mnist_exp
-    from mnist_exp import loading
-    from mnist_exp.tracking import connection
+    from mnist_exp.core import tensorflow_setup
+    from mnist_exp.tracking.mlflow import connection
 
-    loading.ours = True
-    loading.tensorflow()
+    tensorflow_setup.ours = True
+    tensorflow_setup.tensorflow()
     connection.load()
     with warnings.catch_warnings(action="ignore"):  # theirs
         for name in LIBRARIES:
@@ -75,12 +79,12 @@ def warm_up() -> None:
     from mlflow.utils import requirements_utils
 
     images = np.zeros((100, 28, 28), np.uint8)
-    result = evaluation.evaluate(np.eye(10, dtype=np.float32)[np.arange(100) % 10], images[:, 0, 0])
+    result = metrics.evaluate(np.eye(10, dtype=np.float32)[np.arange(100) % 10], images[:, 0, 0])
     history = {f"{part}/{name}": [0.5, 0.6] for part in ("train", "val") for name in METRICS}
     history["learning_rate"] = [0.1, 0.1]
     originals = np.zeros((2, 28, 28), np.uint8)
     augmented = np.zeros((2, 3, 28, 28), np.float32)
-    drawing.draw(drawing.Subject(history, result, images, originals, augmented))
+    figures.draw(figures.Subject(history, result, images, originals, augmented))
     requirements_utils._init_packages_to_modules_map()
     config.SweepComposer(config.Composer(), ["model=mlp,cnn", "seed=0,1"])
     with tempfile.TemporaryDirectory() as folder:
@@ -160,7 +164,7 @@ def become(request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
 
 def fork_what_it_starts(request: dict[str, Any]) -> None:
     """Has a command's own processes forked as well: they would import everything again."""
-    aside.subprocess = types.SimpleNamespace(  # type: ignore[assignment]
+    sidecar.subprocess = types.SimpleNamespace(  # type: ignore[assignment]
         Popen=lambda command, **options: Fork(command[3], command[4:], **options),
         PIPE=subprocess.PIPE,
         TimeoutExpired=subprocess.TimeoutExpired,

@@ -9,7 +9,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from mnist_exp.sweeps.sequence import Worker
+    from mnist_exp.sweeps.execute.sequential import Worker
 
 
 class SequentialLauncher(Launcher):
@@ -31,7 +31,7 @@ class SequentialLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Runs the jobs in their order."""
-        from mnist_exp.sweeps.sequence import Worker
+        from mnist_exp.sweeps.execute.sequential import Worker
 
         self.worker = self.worker or Worker()
         first: Any = initial_job_idx

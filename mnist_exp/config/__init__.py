@@ -4,17 +4,19 @@
     architectures, schema
                  the keys of every section, and the rules between them
     wording      types, values and misspelt keys in words
-    report       what is wrong, all of it
-    examination  overrides that Hydra refuses, one by one
-    composing    overrides -> config
-    setting      overrides that only set values, quickly
-    sweep        overrides -> the configs of many jobs
+    validate     what is wrong, all of it
+    hydra        Hydra's loader of conf/
+    diagnose     overrides that Hydra refuses, one by one
+    compose      overrides -> config
+    assign       overrides that only set values, quickly
+    grid         overrides -> the configs of many jobs
     record       config -> nested, flat, digest, and back
+    identity     which keys make two runs runs of the same experiment
 
 It imports neither TensorFlow nor MLflow, and holds no default: those stand in conf/.
 """
 
-from mnist_exp.config.composing import (
+from mnist_exp.config.compose import (
     Composed,
     Composer,
     choices,
@@ -23,10 +25,10 @@ from mnist_exp.config.composing import (
     task_overrides,
 )
 from mnist_exp.config.fields import Component
+from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.record import digest, flatten, from_record, rebuilt, to_record
-from mnist_exp.config.report import ConfigError, Problem
 from mnist_exp.config.schema import Config
-from mnist_exp.config.sweep import SweepComposer
+from mnist_exp.config.validate import ConfigError, Problem
 
 __all__ = [
     "Component",

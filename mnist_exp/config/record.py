@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_exp.config.report import ConfigError, Problem, validate
+from mnist_exp.config.identity import NOT_THE_RESULT, completed, essential
 from mnist_exp.config.schema import Config
-from mnist_exp.identity import NOT_THE_RESULT, completed, essential
-from mnist_exp.wording import without_password
+from mnist_exp.config.validate import ConfigError, Problem, validate
+from mnist_exp.core.text import without_password
 
 MOST_PARAMETERS = 100_000_000
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from mnist_exp.errors import nearest
+from mnist_exp.core.errors import nearest
 
 SCALARS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.data import digits, idx, mnist
 from mnist_exp.data.splits import Official, Split, Splits, digest, divide
-from mnist_exp.errors import RequestError, nearest
 
 __all__ = ["DATASETS", "DIVISION", "Split", "Splits", "load", "load_whole", "require_place"]
 

@@ -15,8 +15,8 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.data import idx
-from mnist_exp.errors import ExperimentError
 
 _BACKOFF_SECONDS = 0.5  # before the second attempt; doubled before each further one
 _CHUNK_BYTES = 1 << 16

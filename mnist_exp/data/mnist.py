@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_exp import cache
+from mnist_exp.core import cache
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.data import download, idx
 from mnist_exp.data.splits import Official, Split
-from mnist_exp.errors import ExperimentError
 
 # SHA-256 of the decoded bytes, IDX header included.
 DIGESTS = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_exp.errors import RequestError
+from mnist_exp.core.errors import RequestError
 
 CLASSES = 10
 IMAGE_SHAPE = (28, 28)

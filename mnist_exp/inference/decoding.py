@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from mnist_exp.errors import RequestError, reason_of
+from mnist_exp.core.errors import RequestError, reason_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 MOST_BYTES = 64 * 2**20

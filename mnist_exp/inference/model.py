@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_exp.errors import ExperimentError, reason_of
+from mnist_exp.core.errors import ExperimentError, reason_of
 
 INPUT, OUTPUT = "pixels", "probabilities"
 THRESHOLD = "mnist_exp.threshold"  # in the file's metadata: the least confidence of an answer

@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_exp.errors import RequestError
+from mnist_exp.core.errors import RequestError
 from mnist_exp.inference.ink import find_ink
 from mnist_exp.inference.model import Model
 from mnist_exp.inference.normalization import normalize

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from mnist_exp.evaluation import Calibration
+from mnist_exp.core.statistics import wilson_interval
+from mnist_exp.evaluation.metrics import Calibration
 from mnist_exp.plots.frame import BLUE, GREY, INK, add_axes, framed, style
-from mnist_exp.statistics import wilson_interval
 
 
 def reliability(calibration: Calibration, ece: float) -> Figure:

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from mnist_exp.evaluation.robustness import Corrupted, Mistake, Robustness
 from mnist_exp.plots.frame import GREY, INK, WIDTH, add_axes, framed
 from mnist_exp.plots.grids import percent
-from mnist_exp.robustness import Corrupted, Mistake, Robustness
 
 _SCALE = 2  # of a digit's pixels
 _TILE = 28 * _SCALE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp.tracking.names import KEY_TAG, OVERRIDES_TAG, SWEEP_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
-    from mnist_exp.sweeps.pruning import Peers
+    from mnist_exp.sweeps.search.pruning import Peers
 
 
 @dataclass(frozen=True)

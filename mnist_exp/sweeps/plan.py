@@ -12,11 +12,11 @@ from hydra.core.override_parser.types import Override
 
 from mnist_exp import data
 from mnist_exp.config import Config, ConfigError, Problem, SweepComposer, digest
-from mnist_exp.hydra_loader import typed_flags
-from mnist_exp.sweeps import space as spaces
+from mnist_exp.config.hydra import typed_flags
+from mnist_exp.core.text import without_password
 from mnist_exp.sweeps.membership import Assignment
-from mnist_exp.sweeps.space import SEED, Space
-from mnist_exp.wording import without_password
+from mnist_exp.sweeps.search import space as spaces
+from mnist_exp.sweeps.search.space import SEED, Space
 
 _MOST_PROBLEMS = 20  # after which no further job is looked at
 _NAME_DIGITS = 8

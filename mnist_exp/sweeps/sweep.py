@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp.config import SweepComposer
-from mnist_exp.errors import ExperimentError, RequestError, reason_of
-from mnist_exp.sweeps import parent, report
-from mnist_exp.sweeps.agenda import Agenda
-from mnist_exp.sweeps.launches import Fleet, Launches, PlannedJob
-from mnist_exp.sweeps.ledger import Ledger
+from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.core.locks import Lock
+from mnist_exp.core.text import counted
+from mnist_exp.sweeps.execute import parent
+from mnist_exp.sweeps.execute.agenda import Agenda
+from mnist_exp.sweeps.execute.launches import Fleet, Launches, PlannedJob
+from mnist_exp.sweeps.execute.progress import Progress
 from mnist_exp.sweeps.plan import Plan
-from mnist_exp.sweeps.progress import Progress
-from mnist_exp.sweeps.results import JobResult
-from mnist_exp.tracking import location, recover
-from mnist_exp.tracking.locks import Lock
+from mnist_exp.sweeps.results import report
+from mnist_exp.sweeps.results.ledger import Ledger
+from mnist_exp.sweeps.results.result import JobResult
+from mnist_exp.tracking import recover
+from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.names import DONE
-from mnist_exp.wording import counted
 
 if TYPE_CHECKING:
-    from mnist_exp.sweeps.campaign import Campaign
-    from mnist_exp.sweeps.job import SweepJob
+    from mnist_exp.sweeps.execute.batches import Campaign
+    from mnist_exp.sweeps.execute.job import SweepJob
 
 
 class Sweep:
@@ -59,9 +61,9 @@ class Sweep:
         self._campaign: Campaign | None = None
         waiting = self._agenda.waiting
         if self.plan.space is not None:
-            from mnist_exp.sweeps import campaign
+            from mnist_exp.sweeps.execute import batches
 
-            self._campaign = campaign.Campaign(
+            self._campaign = batches.Campaign(
                 self.plan,
                 self.ledger,
                 self._fleet,

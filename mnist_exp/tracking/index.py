@@ -15,15 +15,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mnist_exp import cache
-from mnist_exp.tracking import registry
-from mnist_exp.tracking.attempt import Attempt
-from mnist_exp.tracking.events import now
-from mnist_exp.tracking.location import sqlite_path
+from mnist_exp.core import cache
+from mnist_exp.tracking.journal.events import now
+from mnist_exp.tracking.mlflow import registry
+from mnist_exp.tracking.mlflow.attempt import Attempt
+from mnist_exp.tracking.mlflow.location import sqlite_path
+from mnist_exp.tracking.mlflow.registry import Version
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import SPACE_TAG
 from mnist_exp.tracking.records import RunRecord
-from mnist_exp.tracking.registry import Version
-from mnist_exp.tracking.store import Store
 
 _VERSION = 5
 # Runs that end while another process ends too may reach MLflow in another order than their times.

@@ -1,4 +1,4 @@
-"""The record of a run, as `experiment.py` writes it: into the journal, and from there to MLflow.
+"""The record of a run, as `runs` write it: into the journal, and from there to MLflow.
 
 No method but `artifact` and `model` waits for anything other than the disk.
 """
@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.tracking import events, journal, location, markers, staging
-from mnist_exp.tracking.events import Outcome, Start
+from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.text import without_password
+from mnist_exp.tracking import journal
+from mnist_exp.tracking.journal import events, pending_runs, staging
+from mnist_exp.tracking.journal.events import Outcome, Start
+from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
-from mnist_exp.tracking.sending import RemoteSender
-from mnist_exp.wording import without_password
+from mnist_exp.tracking.sync.process import RemoteSender
 
 # Without progress for so long, the rest is left to `mnist-exp sync`.
 _CLOSE_SECONDS = 60.0
@@ -117,7 +119,7 @@ class Recorder:
                 "Start it anew with `mnist-exp train`."
             )
         folder = Path.cwd() if folder is None else folder
-        markers.add(folder, start.job_id, job_dir, start.uri)
+        pending_runs.add(folder, start.job_id, job_dir, start.uri)
         writer.append(events.Resumed(events.now()))
         return cls(start, writer, folder)
 
@@ -188,7 +190,7 @@ class Recorder:
         """
         import keras
 
-        from mnist_exp.tracking.logged_model import save_model
+        from mnist_exp.tracking.mlflow.logged_model import save_model
 
         folder = self.job_dir / staging.FOLDER / name
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +233,7 @@ class Recorder:
                 "last values of this run are lost; free some space and use `mnist-exp resume`."
             )
         if sent:
-            markers.remove(self._folder, self.started.job_id)
+            pending_runs.remove(self._folder, self.started.job_id)
             self._sender.update_index(self.started.uri, self.started.experiment)
         self._report(sent)
         return sent
@@ -276,7 +278,7 @@ def _begin(job_dir: Path, start: Start, folder: Path) -> journal.Journal:
         )
     try:
         # Before the journal: a journal that no marker names would be forgotten.
-        markers.add(folder, start.job_id, job_dir, start.uri)
+        pending_runs.add(folder, start.job_id, job_dir, start.uri)
         return journal.Journal.create(job_dir, start, lock)
     except BaseException:
         lock.release()

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from commands import here, python
 
-from mnist_exp.comparison.choosing import choose
-from mnist_exp.comparison.compare import compare
-from mnist_exp.errors import RequestError
-from mnist_exp.evidence import PREDICTIONS
+from mnist_exp.commands.compare.choosing import choose
+from mnist_exp.commands.compare.compare import compare
+from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking import Point, Store, resolve
 from mnist_exp.tracking.names import DATA_TAG, JOB_ID_TAG, OUTCOME_TAG, SPACE_TAG, SWEEP_TAG
+from mnist_exp.tracking.read.evidence import PREDICTIONS
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 20)
 

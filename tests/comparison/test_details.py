@@ -5,7 +5,14 @@ import pytest
 from made_runs import LABELS, predicted, record, sweep
 
 from mnist_exp import data
-from mnist_exp.comparison.details import MOST_IMAGES, SHOWN, curve, details, dividing, majority
+from mnist_exp.commands.compare.details import (
+    MOST_IMAGES,
+    SHOWN,
+    curve,
+    details,
+    dividing,
+    majority,
+)
 
 
 def test_a_curve_is_the_mean_of_the_seeds_that_came_so_far():

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from test_plots import assert_legible, saved_size, written
 
-from mnist_exp.comparison.details import Recall, curve
-from mnist_exp.plots import comparison
-from mnist_exp.statistics import Summary
+from mnist_exp.commands.compare import figures
+from mnist_exp.commands.compare.details import Recall, curve
+from mnist_exp.core.statistics import Summary
 
 SUMMARIES = [Summary(0.99 - n / 100, 0.001, 0.985 - n / 100, 0.995 - n / 100) for n in range(8)]
 
@@ -38,22 +38,22 @@ def difference(scale):
 
 
 FIGURES = {
-    "one accuracy": lambda: comparison.accuracy("Test accuracy (%)", SUMMARIES[:1], (0.9, 1.0)),
-    "eight accuracies": lambda: comparison.accuracy("Test accuracy (%)", SUMMARIES, (0.9, 1.0)),
-    "none measured": lambda: comparison.accuracy("Val (%)", [None, SUMMARIES[0], None], (0.9, 1.0)),
-    "all perfect": lambda: comparison.accuracy("Test (%)", [PERFECT] * 2, (1.0, 1.0)),
-    "one epoch": lambda: comparison.learning_curve("Validation loss (nats)", curves(3, 1)),
-    "ten epochs": lambda: comparison.learning_curve("Validation loss (nats)", curves(8, 10)),
-    "many epochs": lambda: comparison.learning_curve("Validation loss (nats)", curves(3, 300)),
-    "flat": lambda: comparison.learning_curve("Training loss", curves(2, 5, constant=True)),
-    "no curve of one": lambda: comparison.learning_curve("Loss", [None, *curves(1, 5)]),
-    "recall of one": lambda: comparison.recall(recalls(1), range(5)),
-    "recall of eight": lambda: comparison.recall(recalls(8), range(5, 10)),
-    "perfect recall": lambda: comparison.recall([Recall(*np.ones((3, 10)))], range(5)),
-    "recall of absent digits": lambda: comparison.recall([Recall(*ABSENT)] * 2, range(5)),
-    "small differences": lambda: comparison.confusion_difference("B", difference(2), 5),
-    "large differences": lambda: comparison.confusion_difference("B", difference(9e3), 2e4),
-    "no difference": lambda: comparison.confusion_difference("H", np.zeros((10, 10)), 1),
+    "one accuracy": lambda: figures.accuracy("Test accuracy (%)", SUMMARIES[:1], (0.9, 1.0)),
+    "eight accuracies": lambda: figures.accuracy("Test accuracy (%)", SUMMARIES, (0.9, 1.0)),
+    "none measured": lambda: figures.accuracy("Val (%)", [None, SUMMARIES[0], None], (0.9, 1.0)),
+    "all perfect": lambda: figures.accuracy("Test (%)", [PERFECT] * 2, (1.0, 1.0)),
+    "one epoch": lambda: figures.learning_curve("Validation loss (nats)", curves(3, 1)),
+    "ten epochs": lambda: figures.learning_curve("Validation loss (nats)", curves(8, 10)),
+    "many epochs": lambda: figures.learning_curve("Validation loss (nats)", curves(3, 300)),
+    "flat": lambda: figures.learning_curve("Training loss", curves(2, 5, constant=True)),
+    "no curve of one": lambda: figures.learning_curve("Loss", [None, *curves(1, 5)]),
+    "recall of one": lambda: figures.recall(recalls(1), range(5)),
+    "recall of eight": lambda: figures.recall(recalls(8), range(5, 10)),
+    "perfect recall": lambda: figures.recall([Recall(*np.ones((3, 10)))], range(5)),
+    "recall of absent digits": lambda: figures.recall([Recall(*ABSENT)] * 2, range(5)),
+    "small differences": lambda: figures.confusion_difference("B", difference(2), 5),
+    "large differences": lambda: figures.confusion_difference("B", difference(9e3), 2e4),
+    "no difference": lambda: figures.confusion_difference("H", np.zeros((10, 10)), 1),
 }
 
 
@@ -65,7 +65,7 @@ def test_every_panel_is_legible_and_as_wide_as_a_phone(draw, tmp_path):
 
 
 def test_svg_is_the_same_every_time_and_names_no_other_file():
-    first, second = (comparison.svg(comparison.recall(recalls(2), range(5))) for _ in range(2))
+    first, second = (figures.svg(figures.recall(recalls(2), range(5))) for _ in range(2))
     assert first == second
     assert b"DOCTYPE" not in first
     links = [
@@ -80,7 +80,7 @@ def test_svg_is_the_same_every_time_and_names_no_other_file():
 
 def test_a_line_goes_on_dotted_where_only_some_seeds_did():
     found = curve([{1: 4.0, 2: 3.0, 3: 2.0}, {1: 4.0, 2: 5.0}])
-    dotted, line = comparison.learning_curve("Loss", [found]).axes[0].lines
+    dotted, line = figures.learning_curve("Loss", [found]).axes[0].lines
     assert dotted.get_ydata().tolist() == [4, 4, 2]
     assert line.get_ydata()[:2].tolist() == [4, 4]
     assert np.isnan(line.get_ydata()[2])
@@ -90,7 +90,7 @@ def test_a_line_goes_on_dotted_where_only_some_seeds_did():
 def test_the_confusion_difference_says_who_recognises_more():
     cells = np.zeros((10, 10))
     cells[4, 4], cells[4, 9], cells[2, 2] = 3, -3, 0.5
-    figure = comparison.confusion_difference("C", cells, 3)
+    figure = figures.confusion_difference("C", cells, 3)
     (axes,) = figure.axes
     assert axes.get_title(loc="left") == "C \N{MINUS SIGN} A: 3.5 more recognised"
     assert written(axes) == ["+0.5", "+3.0", "\N{MINUS SIGN}3.0"]
@@ -107,14 +107,14 @@ def test_the_confusion_difference_says_who_recognises_more():
      (4e4, 1, "+40k")],
 )  # fmt: skip
 def test_differences_have_a_sign_and_few_characters(value, decimals, text):
-    found = comparison.signed(value, decimals=decimals)
+    found = figures.signed(value, decimals=decimals)
     assert found == text.replace("-", "\N{MINUS SIGN}")
 
 
 def test_a_digit_is_dark_on_light():
     pixels = np.zeros((28, 28), np.uint8)
     pixels[3, 5] = 255
-    with Image.open(io.BytesIO(comparison.digit_png(pixels))) as image:
+    with Image.open(io.BytesIO(figures.digit_png(pixels))) as image:
         assert image.size == (28, 28)
         assert image.getpixel((5, 3)) == 0
         assert image.getpixel((0, 0)) == 244

@@ -2,7 +2,7 @@
 
 from made_runs import record
 
-from mnist_exp.comparison.groups import differing, group, shown
+from mnist_exp.commands.compare.groups import differing, group, shown
 
 
 def run(run_id, *, seed=0, model="cnn", code="a" * 64, **params):

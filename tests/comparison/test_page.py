@@ -10,9 +10,9 @@ import pytest
 from made_runs import predicted, record, sweep
 
 from mnist_exp import data
-from mnist_exp.comparison import page
-from mnist_exp.comparison.details import details
-from mnist_exp.errors import RequestError
+from mnist_exp.commands.compare import page
+from mnist_exp.commands.compare.details import details
+from mnist_exp.core.errors import RequestError
 
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=//evil.example onerror=alert(1)>\x1b[2J\x00\u202e$\\frac"

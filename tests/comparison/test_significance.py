@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from made_runs import predicted, record, sweep
 
-from mnist_exp.comparison.groups import group
-from mnist_exp.comparison.significance import findings
+from mnist_exp.commands.compare.groups import group
+from mnist_exp.commands.compare.significance import findings
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 1000)
 

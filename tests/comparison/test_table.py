@@ -7,8 +7,8 @@ import pytest
 from made_runs import predicted, record, sweep
 from rich.console import Console
 
-from mnist_exp.comparison import table
-from mnist_exp.wording import p_in_words, p_value
+from mnist_exp.commands.compare import table
+from mnist_exp.core.text import p_in_words, p_value
 
 
 def shown(comparison, width: int = 200) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnist_exp import data
-from mnist_exp.errors import RequestError
+from mnist_exp.core.errors import RequestError
 
 SIZES = {"mnist": (60_000, 10_000), "digits": (1_442, 355), "idx": (60_000, 10_000)}
 

@@ -10,8 +10,8 @@ import pytest
 import waiting
 from commands import LIMIT_SECONDS, start_python
 
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.data import mnist
-from mnist_exp.errors import ExperimentError
 
 NAMES = [f"{name}.gz" for name in mnist.DIGESTS]
 LOAD = (

@@ -4,8 +4,8 @@ import re
 import numpy as np
 import pytest
 
+from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.data import idx
-from mnist_exp.errors import ExperimentError, RequestError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, size=(30, 28, 28), dtype=np.uint8)
 LABELS = (np.arange(30) % 10).astype(np.uint8)

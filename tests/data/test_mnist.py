@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.data import mnist
-from mnist_exp.errors import ExperimentError
 
 
 def load(root):

@@ -3,8 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
+from mnist_exp.core.errors import RequestError
 from mnist_exp.data.splits import Official, Split, class_shares, digest, divide
-from mnist_exp.errors import RequestError
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from drawn import STROKES, draw, encoded
 from PIL import Image
 
-from mnist_exp.errors import RequestError
+from mnist_exp.core.errors import RequestError
 from mnist_exp.inference import decode
 from mnist_exp.inference.decoding import WORKING_SIDE
 from mnist_exp.inference.ink import find_ink

@@ -3,7 +3,7 @@
 import numpy as np
 from drawn import STROKES, draw, encoded
 
-from mnist_exp.errors import RequestError
+from mnist_exp.core.errors import RequestError
 from mnist_exp.inference import decode
 from mnist_exp.inference.normalization import normalize
 from mnist_exp.inference.recognition import find

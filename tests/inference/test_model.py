@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mnist_exp.errors import ExperimentError
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.inference import Model
 
 

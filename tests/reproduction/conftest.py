@@ -10,7 +10,7 @@ from commands import mnist_exp
 from gallery import Gallery
 from projects import SMALL, copied
 
-from mnist_exp import provenance
+from mnist_exp.runs import source_code
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def checkout(tmp_path: Path) -> Callable[[], Checkout]:
         root = tmp_path / "checkout"
         for name in ("mnist_exp", "conf", "hydra_plugins"):
             ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(provenance.PACKAGE.parent / name, root / name, ignore=ignored)
+            shutil.copytree(source_code.PACKAGE.parent / name, root / name, ignore=ignored)
         made = Checkout(root)
         made.git("init", "-q")
         made.git("add", ".")

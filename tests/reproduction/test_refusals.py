@@ -10,13 +10,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mnist_exp import lookup, recorded
+from mnist_exp.commands.reproduce import worktree
+from mnist_exp.commands.reproduce.reproduce import reproduce
 from mnist_exp.config import compose, to_record
-from mnist_exp.errors import RequestError
-from mnist_exp.evidence import CONFIG, DIFF, PACKAGES, PREDICTIONS, Evidence, EvidenceError
-from mnist_exp.reproduction import worktree
-from mnist_exp.reproduction.reproduce import reproduce
+from mnist_exp.core.errors import RequestError
+from mnist_exp.runs import recorded_config
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, OUTCOME_TAG
+from mnist_exp.tracking.read import runs
+from mnist_exp.tracking.read.evidence import (
+    CONFIG,
+    DIFF,
+    PACKAGES,
+    PREDICTIONS,
+    Evidence,
+    EvidenceError,
+)
 
 
 def refused(message: str, *arguments: str, **options: bool) -> None:
@@ -201,7 +209,7 @@ STRANGE = (None, True, -1, 10**30, math.nan, "", "x" * 5000, "${a}", "../..", "\
 
 def test_configs_changed_at_random_are_refused_in_words(project):
     forget_digests(project)
-    run = lookup.find("latest").record
+    run = runs.find("latest").record
     file = project.artifact(run, CONFIG)
     config = yaml.safe_load(file.read_text())
     places = [(config, key) for key in config]
@@ -218,10 +226,10 @@ def test_configs_changed_at_random_are_refused_in_words(project):
             part[key] = value
         evidence = Evidence(run, project.store.uri)
         try:
-            local = recorded.local_values(evidence, ())
-            choices = recorded.choices_of(evidence)
+            local = recorded_config.local_values(evidence, ())
+            choices = recorded_config.choices_of(evidence)
             worktree.overrides_of(evidence.config, choices, local, Path("nowhere"))
-            recorded.config_of(evidence, local)
+            recorded_config.config_of(evidence, local)
         except RequestError:
             refusals += 1
     assert refusals > 30

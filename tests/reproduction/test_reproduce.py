@@ -9,7 +9,7 @@ from projects import SMALL
 from mnist_exp.tracking.names import REPRODUCES_TAG, VERDICT_TAG
 
 # One line of a model.
-LINE = ("mnist_exp/models.py", "_dense(hidden_units, activation, dropout)")
+LINE = ("mnist_exp/models/networks.py", "_dense(hidden_units, activation, dropout)")
 OTHER = '_dense(hidden_units, "tanh", dropout)'
 
 
@@ -36,7 +36,7 @@ def test_a_changed_line_of_a_model_is_found(project, checkout):
     assert done.returncode in {3, 4}, done.stderr
     verdict = "different" if done.returncode == 4 else "not distinguishable"
     assert f"Verdict: {verdict}." in done.stdout
-    assert "can explain it: code (mnist_exp/models.py)" in " ".join(done.stdout.split())
+    assert "can explain it: code (mnist_exp/models/networks.py)" in " ".join(done.stdout.split())
     assert project.runs()[0].tags[VERDICT_TAG] == verdict
 
 
@@ -61,7 +61,7 @@ def test_the_code_of_then_is_run_with_its_changes_or_without(project, checkout):
     )
     assert done.returncode == 0, done.stderr
     run = project.runs()[0]
-    code.edit("mnist_exp/models.py", OTHER, '_dense(hidden_units, "elu", dropout)')
+    code.edit("mnist_exp/models/networks.py", OTHER, '_dense(hidden_units, "elu", dropout)')
     code.git("commit", "-qam", "second")
 
     again = ("reproduce", run.name, "--worktree")
@@ -69,7 +69,7 @@ def test_the_code_of_then_is_run_with_its_changes_or_without(project, checkout):
     assert without.returncode in {3, 4}, without.stderr
     assert f"+    parts += {OTHER}" in without.stderr
     assert "not applied" in without.stderr
-    assert "code (mnist_exp/models.py)" in " ".join(without.stdout.split())
+    assert "code (mnist_exp/models/networks.py)" in " ".join(without.stdout.split())
 
     whole = mnist_exp(project.folder, *again, "--apply-diff", code=code.root)
     assert whole.returncode == 0, whole.stderr

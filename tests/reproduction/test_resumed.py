@@ -8,7 +8,8 @@ import pytest
 from checkouts import Project, mnist_exp
 from projects import SMALL
 
-from mnist_exp import api, experiment, provenance
+from mnist_exp import api
+from mnist_exp.runs import lifecycle, source_code
 
 
 @pytest.fixture
@@ -29,11 +30,13 @@ def project(sealed_environment):
 def test_a_run_that_went_on_with_other_code_says_so(project, monkeypatch, capsys):
     [run] = project.runs()
     assert run.tags["mnist_exp.failure"] == "LookupError: stopped"
-    code = provenance.code()
-    other = replace(code, sha256="0" * 64, files=code.files | {"mnist_exp/models.py": "0" * 64})
+    code = source_code.code()
+    other = replace(
+        code, sha256="0" * 64, files=code.files | {"mnist_exp/models/networks.py": "0" * 64}
+    )
     with monkeypatch.context() as patch:
-        patch.setattr(provenance, "code", lambda *_: other)
-        experiment.resume_in(Path("outputs", run.job_id))
+        patch.setattr(source_code, "code", lambda *_: other)
+        lifecycle.resume_in(Path("outputs", run.job_id))
     assert "This run goes on with other code: its end may not be" in capsys.readouterr().err
     [run] = project.runs()
     assert run.outcome == "finished"
@@ -57,5 +60,5 @@ def test_a_run_that_went_on_with_other_code_says_so(project, monkeypatch, capsys
 
 
 def test_a_run_that_goes_on_as_it_began_says_nothing(project):
-    experiment.resume_in(Path("outputs", project.runs()[0].job_id))
+    lifecycle.resume_in(Path("outputs", project.runs()[0].job_id))
     assert "mnist_exp.resumed_with" not in project.runs()[0].tags

@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from mnist_exp.errors import ExperimentError
-from mnist_exp.evidence import PREDICTIONS, Predictions
-from mnist_exp.reproduction.inputs import Input
-from mnist_exp.reproduction.verdict import Result, Verdict, compare, explanation, new_result
+from mnist_exp.commands.reproduce.inputs import Input
+from mnist_exp.commands.reproduce.verdict import Result, Verdict, compare, explanation, new_result
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.tracking import Recorder
 from mnist_exp.tracking.names import WEIGHTS_TAG
+from mnist_exp.tracking.read.evidence import PREDICTIONS, Predictions
 
 DIGITS = np.tile(np.arange(10, dtype=np.uint8), 20)
 NOWHERE = "http://127.0.0.1:9"

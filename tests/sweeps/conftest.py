@@ -15,7 +15,7 @@ import pytest
 import waiting
 from commands import Done, Process
 
-from mnist_exp.sweeps.records import JOB_PARAM
+from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.tracking import RunRecord, Store, resolve
 from mnist_exp.tracking.names import KEY_TAG, SWEEP_TAG
 

@@ -6,7 +6,7 @@ import signal
 import waiting
 from projects import ENSEMBLE, store
 
-from mnist_exp.sweeps import progress
+from mnist_exp.sweeps.execute import progress
 from mnist_exp.tracking import journal
 
 ENSEMBLES = (*ENSEMBLE[:-1], "seed=0,1", "sweep.retries=1")

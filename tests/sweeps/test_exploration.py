@@ -5,8 +5,8 @@ import logging
 import pytest
 from sweep_results import job, mixed
 
-from mnist_exp.sweeps import exploration
-from mnist_exp.sweeps.exploration import dimensions, importance, steps
+from mnist_exp.sweeps.results import exploration
+from mnist_exp.sweeps.results.exploration import dimensions, importance, steps
 
 
 def with_values(*values):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mnist_exp.sweeps.ledger import Ledger
+from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.tracking import Recorder, resolve
 from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, SWEEP_TAG
 

@@ -6,7 +6,7 @@ import signal
 from itertools import combinations
 from pathlib import Path
 
-from mnist_exp.sweeps.records import JOB_PARAM
+from mnist_exp.sweeps.results.records import JOB_PARAM
 
 SMALL = ["data=digits", "training=smoke", "model=mlp"]
 

@@ -1,6 +1,6 @@
 """The plan as a table: what differs between jobs, and of long plans both ends."""
 
-from mnist_exp.sweeps.preview import text
+from mnist_exp.sweeps.execute.preview import text
 
 
 def test_a_plan_shows_what_differs():

@@ -6,9 +6,9 @@ from rich.console import Console
 from sweep_results import job
 
 from mnist_exp.config import compose
-from mnist_exp.sweeps.launches import PlannedJob
+from mnist_exp.sweeps.execute.launches import PlannedJob
+from mnist_exp.sweeps.execute.progress import Progress
 from mnist_exp.sweeps.membership import Assignment
-from mnist_exp.sweeps.progress import Progress
 from mnist_exp.tracking import Recorder
 
 OWN = ("model=deep_cnn", "optimizer.learning_rate=0.01", "a.b=[c]", "seed=3")
@@ -57,7 +57,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_not_shown_as_running(
         progress.note(job(1, OWN, 0.5))
         return "epoch 1"
 
-    monkeypatch.setattr("mnist_exp.sweeps.progress._state", ends)
+    monkeypatch.setattr("mnist_exp.sweeps.execute.progress._state", ends)
     progress._look(1, planned)
     assert progress._running == {}
     recorder.end("finished")

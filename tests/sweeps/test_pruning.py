@@ -5,8 +5,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mnist_exp.sweeps.pruning import PRUNERS, Peers
-from mnist_exp.sweeps.search import Trial
+from mnist_exp.sweeps.search.pruning import PRUNERS, Peers
+from mnist_exp.sweeps.search.strategies import Trial
 
 EPOCHS = 9
 

@@ -8,8 +8,8 @@ import shlex
 import pytest
 from sweep_results import FIXED, job, over_seeds
 
-from mnist_exp.statistics import mean_interval, wilson_interval
-from mnist_exp.sweeps.ranking import ranking, swept_keys, varying_keys, winner_command
+from mnist_exp.core.statistics import mean_interval, wilson_interval
+from mnist_exp.sweeps.results.ranking import ranking, swept_keys, varying_keys, winner_command
 
 
 def test_seeds_are_one_row_with_the_interval_of_their_mean():

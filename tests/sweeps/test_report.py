@@ -7,11 +7,11 @@ from commands import python
 from golden_files import GOLDEN
 from sweep_results import FIXED, job, markdown, mixed, over_seeds, shown
 
-from mnist_exp.sweeps import report
+from mnist_exp.sweeps.results import report
 
 QUIET_IMPORT = """
 import sys
-import mnist_exp.sweeps.report
+import mnist_exp.sweeps.results.report
 slow = {"tensorflow", "keras", "mlflow", "optuna", "matplotlib", "scipy"}
 sys.exit(bool(slow & set(sys.modules)))
 """

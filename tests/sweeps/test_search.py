@@ -6,9 +6,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 
 from mnist_exp.config import ConfigError
-from mnist_exp.errors import RequestError
-from mnist_exp.sweeps.search import EXPLORERS, Proposal, Trial, explorer, study
-from mnist_exp.sweeps.space import Space
+from mnist_exp.core.errors import RequestError
+from mnist_exp.sweeps.search.space import Space
+from mnist_exp.sweeps.search.strategies import EXPLORERS, Proposal, Trial, explorer, study
 
 SPACE = Space(
     {

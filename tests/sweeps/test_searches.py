@@ -9,7 +9,7 @@ import numpy as np
 
 from mnist_exp.config import Composer, SweepComposer
 from mnist_exp.sweeps.plan import Plan
-from mnist_exp.sweeps.search import explorer
+from mnist_exp.sweeps.search.strategies import explorer
 from mnist_exp.tracking.names import TRIAL_TAG
 
 SMALL = ["data=digits", "training=smoke", "model=mlp", "model.hidden_units=[16]"]

@@ -7,8 +7,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mnist_exp.config import ConfigError
-from mnist_exp.hydra_loader import config_loader
-from mnist_exp.sweeps.space import Space, check_grid, difference, search_space
+from mnist_exp.config.hydra import config_loader
+from mnist_exp.sweeps.search.space import Space, check_grid, difference, search_space
 
 RATE = "optimizer.learning_rate"
 
@@ -227,7 +227,7 @@ def test_every_difference_has_a_line():
 
 def test_importing_it_needs_no_heavy_library():
     code = (
-        "import sys, mnist_exp.sweeps.space as _; "
+        "import sys, mnist_exp.sweeps.search.space as _; "
         "sys.exit(any(n in sys.modules for n in ('optuna', 'tensorflow', 'mlflow', 'scipy')))"
     )
     python(code, fresh=True, check=True)

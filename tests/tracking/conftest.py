@@ -9,7 +9,7 @@ from commands import Process, start_python
 from servers import MlflowServer
 
 from mnist_exp.tracking import Index, Recorder, Store, resolve
-from mnist_exp.tracking.connection import connect
+from mnist_exp.tracking.mlflow.connection import connect
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from commands import python
 
-from mnist_exp.tracking import Index, Store, registry, resolve
-from mnist_exp.tracking.events import Start, now
+from mnist_exp.tracking import Index, Store, resolve
+from mnist_exp.tracking.journal.events import Start, now
+from mnist_exp.tracking.mlflow import registry
+from mnist_exp.tracking.mlflow.store import Point
 from mnist_exp.tracking.names import JOB_ID_TAG
-from mnist_exp.tracking.store import Point
 
 
 def add_run(store: Store, job_id: str, time: int | None = None, *, ended: bool = True) -> str:
@@ -115,7 +116,7 @@ def test_another_store_at_the_same_place_is_another_one(store, index):
         path.rename(f"moved-{path.name}")
     code = """
 from mnist_exp.tracking import Index, Store, resolve
-from mnist_exp.tracking.events import Start
+from mnist_exp.tracking.journal.events import Start
 store = Store(resolve(None), "mnist")
 start = Start(1000, "early", "cnn-early", "mnist", store.uri, {}, {}, "", None, None, {})
 store.end_run(store.create_run(start), "FINISHED", 1001)

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.tracking import events, journal
-from mnist_exp.tracking.events import (
+from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.tracking import journal
+from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.events import (
     KINDS,
     Artifact,
     Dataset,

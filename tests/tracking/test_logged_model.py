@@ -9,10 +9,10 @@ import pytest
 import yaml
 from commands import python
 
-from mnist_exp.errors import RequestError
+from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking import Recorder, journal
-from mnist_exp.tracking.events import Model, encode
-from mnist_exp.tracking.logged_model import (
+from mnist_exp.tracking.journal.events import Model, encode
+from mnist_exp.tracking.mlflow.logged_model import (
     keras_file,
     model_id,
     model_path,
@@ -20,7 +20,7 @@ from mnist_exp.tracking.logged_model import (
     save_model,
     send_model,
 )
-from mnist_exp.tracking.store import Store
+from mnist_exp.tracking.mlflow.store import Store
 
 REQUIREMENTS = ["keras==3.15.0", "tensorflow==2.21.0"]
 EVENT = Model(1, "model", "model", REQUIREMENTS, "3.15.0", "tensorflow", None)
@@ -185,8 +185,9 @@ def test_a_waiting_model_is_sent_without_tensorflow(store, killed):
     code = """
 import sys
 from pathlib import Path
-from mnist_exp.tracking import markers, recover
-markers.add(Path.cwd(), "job-1", Path.cwd() / "outputs/job-1", "any")
+from mnist_exp.tracking import recover
+from mnist_exp.tracking.journal import pending_runs
+pending_runs.add(Path.cwd(), "job-1", Path.cwd() / "outputs/job-1", "any")
 print([run.result for run in recover(Path.cwd())])
 print({"tensorflow", "keras"} & set(sys.modules))
 """

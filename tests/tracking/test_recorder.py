@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from commands import python
 
-from mnist_exp.errors import ExperimentError, RequestError
-from mnist_exp.tracking import Recorder, Store, events, journal
-from mnist_exp.tracking.markers import pending
+from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.tracking import Recorder, Store, journal
+from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.pending_runs import pending
 from mnist_exp.tracking.names import DIGESTS
-from mnist_exp.tracking.replay import Replay
-from mnist_exp.tracking.sender import Sender
+from mnist_exp.tracking.sync.replay import Replay
+from mnist_exp.tracking.sync.thread import Sender
 
 OUTAGE = "http://127.0.0.1:9"
 

@@ -9,8 +9,8 @@ import pytest
 from waiting import until
 
 from mnist_exp.tracking import Index, Recorder, Store, journal, recover
-from mnist_exp.tracking.events import Metrics, Start, now
-from mnist_exp.tracking.markers import pending
+from mnist_exp.tracking.journal.events import Metrics, Start, now
+from mnist_exp.tracking.journal.pending_runs import pending
 
 OUTAGE = "http://127.0.0.1:9"
 
@@ -180,9 +180,9 @@ def test_a_project_that_moved_is_still_recovered(start_run, sealed_environment, 
     recorder.end("killed")
     recorder = Recorder.resume(recorder.job_dir)
     recorder.end("killed")
-    from mnist_exp.tracking import markers
+    from mnist_exp.tracking.journal import pending_runs
 
-    markers.add(sealed_environment, "job-1", recorder.job_dir, store.uri)
+    pending_runs.add(sealed_environment, "job-1", recorder.job_dir, store.uri)
     moved = sealed_environment.with_name("moved")
     (sealed_environment / "outputs").rename(moved)
     moved = sealed_environment.with_name("project")

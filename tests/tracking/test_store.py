@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from waiting import until
 
-from mnist_exp.errors import ExperimentError
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.tracking import Point, Store, resolve
-from mnist_exp.tracking.connection import connect
-from mnist_exp.tracking.events import Dataset, Start
-from mnist_exp.tracking.location import preflight, sqlite_path
+from mnist_exp.tracking.journal.events import Dataset, Start
+from mnist_exp.tracking.mlflow.connection import connect
+from mnist_exp.tracking.mlflow.location import preflight, sqlite_path
 from mnist_exp.tracking.names import OUTCOME_TAG
 
 CREATE = """
 import os, sys
 import mlflow.store.tracking.sqlalchemy_store  # before the fork: ten imports take half a minute
 from mnist_exp.tracking import Store, resolve
-from mnist_exp.tracking.events import Start
+from mnist_exp.tracking.journal.events import Start
 
 def create(number):
     start = Start(1, f"job-{number}", "cnn", "mnist", resolve(None), {}, {}, "", None, None, {})
@@ -36,7 +36,7 @@ print([os.waitpid(child, 0)[1] for child in children])
 """
 
 
-KILLED = "from mnist_exp.tracking.connection import connect; connect('sqlite:///mlflow.db')"
+KILLED = "from mnist_exp.tracking.mlflow.connection import connect; connect('sqlite:///mlflow.db')"
 
 
 # A run whose process is killed: what it wrote last stays in mlflow.db-wal.
@@ -240,7 +240,7 @@ def test_a_run_ends_and_is_opened_again(store, run_id):
 
 
 def test_search_pages_through_everything(store, monkeypatch):
-    monkeypatch.setattr("mnist_exp.tracking.store._RUNS_A_PAGE", 2)
+    monkeypatch.setattr("mnist_exp.tracking.mlflow.store._RUNS_A_PAGE", 2)
     for number in range(5):
         store.create_run(start_event(job_id=str(number), time=1_700_000_000_000 + number))
     assert [run.job_id for run in store.search()] == ["4", "3", "2", "1", "0"]

@@ -1,0 +1,169 @@
+"""Which runs are compared, and which are left out and why: what was asked for, or everything."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from mnist_exp.core.errors import RequestError, nearest
+from mnist_exp.core.text import printable, without_password
+from mnist_exp.tracking import Index, RunRecord, Store, select
+from mnist_exp.tracking.mlflow.attempt import first_line
+from mnist_exp.tracking.mlflow.store import unreachable
+from mnist_exp.tracking.names import DATA_TAG
+from mnist_exp.tracking.read.evidence import Evidence, EvidenceError, Predictions
+from mnist_exp.tracking.read.runs import refreshed_index, runs_of_sweep
+
+EXAMPLES = 3  # runs that are named where many are left out for one reason
+_MEMBER = "trained for an ensemble: compared where named"
+
+
+@dataclass
+class Choice:
+    """Runs that can be compared with each other: finished, and tested on the same images."""
+
+    store: Store
+    runs: list[RunRecord]
+    left_out: list[str] = field(default_factory=list)  # a line for each reason
+    predictions: dict[str, Predictions] = field(default_factory=dict)  # run id -> of the test
+    complete: bool = True  # whether every run that was named is among them
+
+
+def choose(
+    selectors: Sequence[str] = (), sweeps: Sequence[str] = (), data: str | None = None
+) -> Choice:
+    """Returns the runs to compare, the newest first, or in the order in which they are named.
+
+    They are on the same data: those of the first run that is named, else of the best run.
+
+    Args:
+        selectors: what names the runs; none means every run of the experiment.
+        sweeps: the names of sweeps, whose runs are added.
+        data: the name of the data that the runs have to be on; None for any.
+
+    Raises:
+        RequestError: nothing is left to compare, or there is no such sweep, or no run on such data.
+    """
+    index, problem = refreshed_index()
+    choice = Choice(index.store, [])
+    if problem is not None:
+        reason = first_line(problem)
+        choice.left_out.append(
+            f"{without_password(index.uri)} does not answer ({reason}); this is what was known."
+        )
+    named = _named(selectors, index, choice) if selectors else []
+    choice.runs += named
+    for sweep in sweeps:
+        choice.runs += runs_of_sweep(sweep, index)
+    if not selectors and not sweeps:
+        choice.runs += index.runs()
+        _drop(choice, {run.run_id: _MEMBER for run in choice.runs if run.is_member})
+    choice.runs = list({run.run_id: run for run in choice.runs}.values())
+    _drop(choice, {run.run_id: _unfinished(run) for run in choice.runs})
+    leading = _leading(choice.runs, index, data, named=bool(selectors))
+    _drop(choice, _on_other_data(choice.runs, leading))
+    _drop(choice, _without_predictions(choice))
+    found = {run.run_id for run in choice.runs}
+    choice.complete = len(named) == len(selectors) and all(run.run_id in found for run in named)
+    if not choice.runs:
+        if problem is not None and not index.runs():
+            raise unreachable(index.uri, problem) from problem
+        nothing = (
+            "Expected at least one run that finished, to compare. Received: none; "
+            "`mnist-exp runs` lists the runs."
+        )
+        unknown = selectors and not named and not sweeps  # which the lines say already
+        raise RequestError("\n".join([*([] if unknown else [nothing]), *choice.left_out]))
+    return choice
+
+
+def _named(selectors: Sequence[str], index: Index, choice: Choice) -> list[RunRecord]:
+    known = index.runs()
+    found = []
+    for selector in selectors:
+        try:
+            found.append(select(selector, known, index))
+        except RequestError as problem:
+            choice.left_out.append(str(problem))
+    return found
+
+
+def _unfinished(run: RunRecord) -> str:
+    if run.job_id is None:
+        return "not made by mnist-exp"
+    return "" if run.outcome == "finished" else run.outcome or run.status.lower()
+
+
+def _leading(
+    runs: Sequence[RunRecord], index: Index, data: str | None, *, named: bool
+) -> RunRecord | None:
+    """Returns the run whose data are compared; None where there is no run.
+
+    Args:
+        runs: that finished.
+        index: where they come from.
+        data: the name of the data; None for any.
+        named: whether the runs were named: the first of them leads, else the best.
+
+    Raises:
+        RequestError: no run is on these data.
+    """
+    names = sorted({_data(run) for run in runs})
+    if data is not None and names and data not in names:
+        raise RequestError(
+            f"Expected --data to name the data of a run: {', '.join(names)}. Received: {data}."
+            f"{nearest(data, names)}"
+        )
+    fitting = [run for run in runs if data in (None, _data(run))]
+    if not named:
+        with suppress(RequestError):  # none is the best without validation images
+            return select("best", fitting, index)
+    return next(iter(fitting), None)
+
+
+def _on_other_data(runs: Sequence[RunRecord], leading: RunRecord | None) -> dict[str, str]:
+    """Returns run id -> "on other data" and how to compare it, of the runs that are on others."""
+    return {
+        run.run_id: f"on other data: `mnist-exp compare --data {_data(run)}` compares these"
+        if _data(run) != _data(leading)
+        else f"on other data ({_data(run)}) of the same name: compared where named first"
+        for run in runs
+        if leading is not None and run.tags.get(DATA_TAG) != leading.tags.get(DATA_TAG)
+    }
+
+
+def _data(run: RunRecord) -> str:
+    """Returns the name of the data that a run is on."""
+    return printable(run.params.get("data.name", ""))
+
+
+def _without_predictions(choice: Choice) -> dict[str, str]:
+    """Reads the predictions of all runs; returns run id -> why, where that is not possible."""
+    reasons = {}
+    labels = None
+    for run in choice.runs:
+        try:
+            found = Evidence(run, choice.store.uri).predictions
+        except EvidenceError as problem:
+            # Without the name, so that runs with the same trouble are told of together.
+            trouble = str(problem).replace(f" of run {run.name}", "").rstrip(".")
+            reasons[run.run_id] = f"without predictions that can be used: {trouble}"
+            continue
+        if labels is None:
+            labels = found.labels
+        if found.labels.tobytes() != labels.tobytes():
+            reasons[run.run_id] = "tested on other images"
+        else:
+            choice.predictions[run.run_id] = found
+    return reasons
+
+
+def _drop(choice: Choice, reasons: dict[str, str]) -> None:
+    """Leaves out the runs that there is a reason for; tells each reason once."""
+    by_reason: dict[str, list[str]] = {}
+    for run in choice.runs:
+        if reasons.get(run.run_id):
+            by_reason.setdefault(reasons[run.run_id], []).append(printable(run.name))
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - EXAMPLES} more" if len(names) > EXAMPLES else ""
+        choice.left_out.append(f"Left out: {', '.join(names[:EXAMPLES])}{more}, {reason}.")
+    choice.runs = [run for run in choice.runs if not reasons.get(run.run_id)]

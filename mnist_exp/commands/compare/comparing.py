@@ -1,0 +1,133 @@
+"""Runs in, a comparison out: configs with their intervals, the best validation first."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from mnist_exp.commands.compare.choosing import Choice
+from mnist_exp.commands.compare.groups import Group, group, shown
+from mnist_exp.commands.compare.significance import Finding, findings
+from mnist_exp.core.statistics import Summary, summarize
+from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.names import CODE_TAG
+from mnist_exp.tracking.read.evidence import Predictions
+from mnist_exp.tracking.read.selection import VALIDATION_IMAGES, VALIDATION_METRICS, least
+
+NOTE = (
+    "Ranked by validation accuracy, less what few images leave open; test accuracy is shown and "
+    "chooses nothing. Intervals: 95 %, over seeds (Student's t) or, of a single run or seeds that "
+    "agree, over the images (Wilson). Each config is tested against the first: two runs by the "
+    "images that one of them alone recognises (exact McNemar test), groups by the seeds that they "
+    "share (paired t test); p is corrected for the number of tests (Holm)."
+)
+UNRANKED = "No run has validation images, so none is the best: each is tested against the first. "
+
+
+@dataclass(frozen=True)
+class Row:
+    """One config, its seeds together."""
+
+    group: Group
+    place: int | None  # by validation, from 1; None without validation images
+    validation: Summary | None
+    test: Summary
+    fit_seconds: float | None  # median over seeds
+    parameters: int | None
+    finding: Finding | None  # against the first row; None for that itself
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Configs, the best validation first."""
+
+    rows: tuple[Row, ...]
+    columns: Mapping[str, Sequence[str]]  # what sets them apart -> value of each row
+    data: str  # name of the data set
+    images: int  # in the test set
+    notes: tuple[str, ...]  # footnotes
+    left_out: tuple[str, ...]  # what could not be compared, and why
+    predictions: Mapping[str, Predictions]  # run id -> of the test images
+
+
+def compare(choice: Choice) -> Comparison:
+    """Compares runs that were chosen."""
+    unordered = group(choice.runs)
+    validations = {id(one): _validation(one) for one in unordered}
+
+    def rank(one: Group) -> tuple[float, float]:
+        validation = validations[id(one)]
+        if validation is None:
+            return math.inf, math.inf
+        images = int(one.settings[VALIDATION_IMAGES])
+        return -least(validation.mean, images), -validation.mean
+
+    groups = sorted(unordered, key=rank)
+    images = len(next(iter(choice.predictions.values())).labels)
+    rows = [
+        Row(
+            group=one,
+            place=None if validations[id(one)] is None else place,
+            validation=validations[id(one)],
+            test=summarize(
+                [float(choice.predictions[run.run_id].correct.mean()) for run in one.runs], images
+            ),
+            fit_seconds=_median(one, "time/fit_seconds"),
+            parameters=_parameters(one),
+            finding=finding,
+        )
+        for place, (one, finding) in enumerate(
+            zip(groups, findings(groups, choice.predictions), strict=True), start=1
+        )
+    ]
+    return Comparison(
+        rows=tuple(rows),
+        columns=shown(groups),
+        data=choice.runs[0].params.get("data.name", ""),
+        images=images,
+        notes=tuple(_notes(rows, choice)),
+        left_out=tuple(choice.left_out),
+        predictions=choice.predictions,
+    )
+
+
+def _validation(one: Group) -> Summary | None:
+    """Returns validation accuracy over the seeds; None where a run has none."""
+    values = [_metric(run, VALIDATION_METRICS) for run in one.runs]
+    images = one.settings.get(VALIDATION_IMAGES, "")
+    if not all(map(math.isfinite, values)) or not images.isdecimal() or not int(images):
+        return None
+    return summarize(values, int(images))
+
+
+def _metric(run: RunRecord, names: Sequence[str]) -> float:
+    return next((run.metrics[name] for name in names if name in run.metrics), math.nan)
+
+
+def _median(one: Group, name: str) -> float | None:
+    values = [run.metrics[name] for run in one.runs if name in run.metrics]
+    return median(values) if values else None
+
+
+def _parameters(one: Group) -> int | None:
+    value = one.runs[0].metrics.get("model/parameters", math.nan)
+    return int(value) if math.isfinite(value) else None
+
+
+def _notes(rows: Sequence[Row], choice: Choice) -> list[str]:
+    ranked = any(row.place for row in rows)
+    notes = [NOTE if ranked else UNRANKED + NOTE.partition("; ")[2].capitalize()]
+    mixed = [
+        row.group.name
+        for row in rows
+        if len({run.tags.get(CODE_TAG) for run in row.group.runs}) > 1
+    ]
+    if mixed:
+        notes.append(f"Seeds run by different versions of the code: {', '.join(mixed[:3])}.")
+    repeated = len(choice.runs) - sum(len(row.group.runs) for row in rows)
+    if repeated:
+        runs = "1 run repeats" if repeated == 1 else f"{repeated} runs repeat"
+        notes.append(
+            f"{runs} what another did, with the same seed, threads and code; one of each counts."
+        )
+    return notes

@@ -1,0 +1,173 @@
+"""Tab completion: click's for verbs, Hydra's for overrides, the index's for runs.
+
+A shell calls `mnist-exp` with `_MNIST_EXP_COMPLETE=<shell>_complete` and reads one answer a line.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+
+import click
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
+    split_arg_string,
+)
+
+from mnist_exp.commands.program import COMPLETION_VARIABLE, PROGRAM
+
+_WORD = re.compile(r"[\w@.+-]+")
+FLAGS = {
+    "--help": "what train does",
+    "--dry-run": "with --multirun: shows the plan, and stops",
+    "--multirun": "every combination of the values given with commas",
+    "--cfg": "print the config instead: job, hydra or all",
+    "--resolve": "with --cfg: interpolations resolved",
+    "--package": "with --cfg: a part of the config",
+    "--info": "where the config comes from",
+    "--config-dir": "a folder of your own configs",
+    "--config-name": "another primary config",
+    "--hydra-help": "Hydra's own help",
+}
+
+# Bash splits words at = and :, and replaces only what follows the last of them; so the part before
+# is cut off the answers. An answer that can go on (model=, model.) gets no space behind it.
+BASH = """\
+%(complete_func)s() {
+    local cursor="${COMP_LINE:0:COMP_POINT}" breaks="${COMP_WORDBREAKS//[^=:]/}" answer
+    local word="${cursor##*[[:space:]]}" before=""
+    if [[ -n $breaks && $word == *[$breaks]* ]]; then before="${word%%"${word##*[$breaks]}"}"; fi
+    COMPREPLY=()
+    while IFS= read -r answer; do
+        if [[ -z $answer ]]; then continue; fi
+        if [[ $answer != *[=./] ]]; then answer="$answer "; fi
+        COMPREPLY+=("${answer#"$before"}")
+    done < <(COMP_LINE="$cursor" %(complete_var)s=bash_complete "$1" 2>/dev/null)
+}
+complete -o nospace -o bashdefault -o default -F %(complete_func)s %(prog_name)s
+"""
+
+
+class Bash(BashComplete):
+    """Bash, with its own way of splitting words; works from version 3.2 on."""
+
+    source_template = BASH
+
+    def source(self) -> str:
+        """Returns the script; click's would start a bash to ask for its version."""
+        return ShellComplete.source(self)
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Returns the words before the cursor, and the one that it stands behind."""
+        line = os.environ["COMP_LINE"]
+        words = split_arg_string(line)[1:]
+        if not words or line[-1].isspace():
+            return words, ""
+        return words[:-1], words[-1]
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """Returns one answer."""
+        return str(item.value)
+
+
+class Zsh(ZshComplete):
+    """Zsh, without a space behind an answer, for most can go on (model=)."""
+
+    source_template = ZshComplete.source_template.replace("compadd -U", "compadd -S '' -U")
+
+
+class Fish(FishComplete):
+    """Fish, with answers that hold commas (model=cnn,mlp) whole."""
+
+    source_template = FishComplete.source_template.replace(
+        'string split ","', 'string split --max 1 ","'
+    )
+
+
+SHELLS: dict[str, type[ShellComplete]] = {"bash": Bash, "zsh": Zsh, "fish": Fish}
+
+
+def script(command: click.Command, shell: str) -> str:
+    """Returns the script that makes a shell ask `answer`.
+
+    Args:
+        command: the whole command line.
+        shell: bash, zsh or fish.
+    """
+    return SHELLS[shell](command, {}, PROGRAM, COMPLETION_VARIABLE).source()
+
+
+def answer(command: click.Command, instruction: str) -> int:
+    """Prints what can stand at the cursor, one answer a line.
+
+    Args:
+        command: the whole command line.
+        instruction: such as `bash_complete`.
+
+    Returns:
+        The exit code; a question that has no answer is no error.
+    """
+    shell = instruction.partition("_")[0]
+    if shell not in SHELLS:
+        return 2
+    click.echo(SHELLS[shell](command, {}, PROGRAM, COMPLETION_VARIABLE).complete())
+    return 0
+
+
+def run_items(incomplete: str, *, finished: bool = True) -> list[CompletionItem]:
+    """Returns the runs whose name begins so.
+
+    Args:
+        incomplete: the beginning.
+        finished: whether those that finished are among them.
+    """
+    from mnist_exp.tracking.read.runs import run_names
+
+    return _beginning_so(run_names(finished=finished), incomplete)
+
+
+def sweep_items(incomplete: str) -> list[CompletionItem]:
+    """Returns the sweeps whose name begins so."""
+    from mnist_exp.tracking.read.runs import open_index, sweep_names
+
+    return _beginning_so(sweep_names(open_index()), incomplete)
+
+
+def data_items(incomplete: str, also: Sequence[str] = ()) -> list[CompletionItem]:
+    """Returns the data sets, and other names, that begin so."""
+    from mnist_exp.data import DATASETS
+
+    return _beginning_so([*DATASETS, *also], incomplete)
+
+
+def _beginning_so(names: Sequence[str], incomplete: str) -> list[CompletionItem]:
+    """Returns the names that begin so, without those that a shell would not take as one word.
+
+    Bash puts an answer on the line as it is, and others may have named a run.
+    """
+    found = (name for name in names if name.startswith(incomplete) and _WORD.fullmatch(name))
+    return [CompletionItem(name) for name in found]
+
+
+def flag_items(incomplete: str) -> list[CompletionItem]:
+    """Returns the flags of `train` that begin so."""
+    return [
+        CompletionItem(flag, help=text)
+        for flag, text in FLAGS.items()
+        if flag.startswith(incomplete)
+    ]
+
+
+def override_items(words: Sequence[str], incomplete: str) -> list[CompletionItem]:
+    """Returns the overrides that begin so.
+
+    Args:
+        words: what stands before, behind `train`.
+        incomplete: the beginning of a word; of several values in it, the last is completed.
+    """
+    from mnist_exp.commands.overrides import complete
+
+    return [CompletionItem(override) for override in complete(words, incomplete)]

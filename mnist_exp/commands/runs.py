@@ -1,0 +1,204 @@
+"""The runs of the store that this folder uses, as rows, a table or JSON."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.terminal import table_console
+from mnist_exp.core.text import counted, finite, printable, without_password
+from mnist_exp.tracking import RunRecord, preflight, recover, resolve
+from mnist_exp.tracking.mlflow.attempt import first_line
+from mnist_exp.tracking.mlflow.store import unreachable
+from mnist_exp.tracking.read.runs import refreshed_index, runs_of_sweep
+from mnist_exp.tracking.sync.recovery import waiting
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+RESULTS = {
+    "sent": "sent",
+    "waiting": "waits: MLflow does not answer",
+    "alive": "left alone: a process works on it",
+    "broken": "cannot be read",
+    "gone": "forgotten: its folder is gone",
+}
+TITLES = ("run", "outcome", "data", "model", "val %", "test % (95 %)", "fit s", "age")
+DISPENSABLE = ("fit s", "age", "data", "val %", "model", "outcome")  # the first of them first
+RIGHT = ("val %", "fit s", "age")
+UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+class Row(NamedTuple):
+    """One run, in the words of the table, by its titles; a value that the run lacks is empty."""
+
+    name: str
+    outcome: str
+    data: str
+    model: str
+    validation: str  # accuracy, %
+    test: str  # accuracy and its 95 % interval, %
+    fit_seconds: str
+    age: str
+
+
+def rows(runs: Iterable[RunRecord], now: datetime | None = None) -> list[Row]:
+    """Returns what the table says of each run.
+
+    Args:
+        runs: the runs.
+        now: the time that ages are counted from; None for the present.
+    """
+    moment = now or datetime.now(UTC)
+    return [_row(run, moment) for run in runs]
+
+
+def table(rows: Sequence[Row], width: int = 80) -> "Table":
+    """Returns a table of rows, with their data where these are not the same.
+
+    Args:
+        rows: at least one.
+        width: in characters; columns of `DISPENSABLE` are left out until the others fit.
+    """
+    from rich.table import Table
+
+    columns = dict(zip(TITLES, zip(*rows, strict=True), strict=True))
+    if len({*columns["data"]} - {""}) <= 1:
+        del columns["data"]
+    hidden = []
+    for name in DISPENSABLE:
+        needed = sum(max(map(len, (title, *texts))) + 2 for title, texts in columns.items()) - 2
+        if needed > width and name in columns:
+            del columns[name]
+            hidden.append(name)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    if hidden:
+        table.caption = f"No room for {', '.join(hidden)}; a wider terminal has all."
+        table.caption_justify = "left"
+    for title in columns:
+        table.add_column(title, justify="right" if title in RIGHT else "left", no_wrap=True)
+    for texts in zip(*columns.values(), strict=True):
+        table.add_row(*texts)
+    return table
+
+
+def newest(limit: int, sweep: str | None = None, *, rebuild: bool = False) -> list[RunRecord]:
+    """Returns the newest runs, after what a crash or an outage left behind was put right.
+
+    Where MLflow does not answer, it says so on stderr and returns what is known, if anything is;
+    stderr also tells how many runs of this folder MLflow does not have.
+
+    Args:
+        limit: how many.
+        sweep: the name of a sweep, whose runs they are; None for all runs.
+        rebuild: whether to read all of MLflow again, not only what is new.
+
+    Raises:
+        RequestError: the store cannot be read, and nothing is known of it, or there is no such
+            sweep.
+    """
+    index, problem = refreshed_index(rebuild=rebuild)
+    runs = index.runs(limit)
+    number = waiting(Path.cwd())
+    unsent = (
+        f"Waiting in outputs/ for `mnist-exp sync`: {counted(number, 'run')}." if number else ""
+    )
+    if problem is not None:
+        if not runs:
+            raise RequestError(f"{unreachable(index.uri, problem)} {unsent}".rstrip()) from problem
+        reason = first_line(problem)
+        click.echo(
+            f"{without_password(index.uri)} does not answer ({reason}); this is what was known.",
+            err=True,
+        )
+    if unsent:
+        click.echo(unsent, err=True)
+    return runs if sweep is None else runs_of_sweep(sweep, index)[:limit]
+
+
+def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
+    """Prints runs to stdout: a table, as wide as it needs where stdout is no terminal, or JSON."""
+    if as_json:
+        click.echo(json.dumps([_as_json(run) for run in runs], indent=2))
+        return
+    if not runs:
+        click.echo("No runs yet. Make one with `mnist-exp train`.")
+        return
+    console = table_console(markup=False)
+    console.print(table(rows(runs), console.width))
+
+
+def sync(to: str | None = None) -> None:
+    """Sends what is pending in this folder to MLflow, and prints what became of it.
+
+    Args:
+        to: the URI of another store for all of it, from now on; None leaves each run its own.
+
+    Raises:
+        RequestError: that store cannot be used.
+        ExperimentError: something could not be sent.
+    """
+    if to is not None:
+        to = resolve(to)
+        preflight(to)
+    pending = recover(Path.cwd(), to=to)
+    if not pending:
+        click.echo("Nothing is pending: MLflow has every run of this folder.")
+    for run in pending:
+        detail = f" ({run.problem})" if run.problem else ""
+        click.echo(f"{run.job_id}  {RESULTS[run.result]}{detail}")
+    left = [run for run in pending if run.result in ("waiting", "broken")]
+    if left:
+        raise ExperimentError(
+            f"Expected to send {counted(len(pending), 'run')} to MLflow. Received: "
+            f"{counted(len(left), 'run')} that could not be sent; the journals keep everything. "
+            "Try `mnist-exp sync` again later, or send to another store: `mnist-exp sync --to URI`."
+        )
+
+
+def _as_json(run: RunRecord) -> dict[str, Any]:
+    """Returns everything that is known of a run; JSON has no number for what is not finite."""
+    metrics = {key: finite(value) for key, value in run.metrics.items()}
+    return asdict(run) | {"metrics": metrics}
+
+
+def _row(run: RunRecord, now: datetime) -> Row:
+    metrics = run.metrics
+    test = _percent(metrics.get("test/accuracy"))
+    if test and {"test/accuracy_low", "test/accuracy_high"} <= metrics.keys():
+        low, high = metrics["test/accuracy_low"], metrics["test/accuracy_high"]
+        test = f"{test} ({_percent(low)}-{_percent(high)})"
+    seconds = metrics.get("time/fit_seconds")
+    return Row(
+        name=printable(run.name),
+        outcome=printable(run.outcome or run.status.lower()),
+        data=printable(run.params.get("data.name", "")),
+        model=printable(_model(run)),
+        validation=_percent(metrics.get("chosen/val_accuracy", metrics.get("val/accuracy"))),
+        test=test,
+        fit_seconds="" if seconds is None else f"{seconds:.1f}",
+        age=_age(now.timestamp() - run.start_time / 1000),
+    )
+
+
+def _model(run: RunRecord) -> str:
+    """Returns the model, and of an ensemble how many."""
+    model = run.tags.get("model") or run.params.get("model.name", "")
+    members = run.params.get("ensemble.members", "1")
+    return model if members == "1" else f"{members} x {model}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in UNITS:
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"

@@ -1,0 +1,147 @@
+"""`mnist-exp train`: one run, a sweep, or what Hydra shows of a config."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+import hydra
+from hydra._internal.utils import get_args_parser
+
+from mnist_exp.config.hydra import CONFIG_NAME, VERSION_BASE, config_folder, hydra_errors
+from mnist_exp.core.errors import RequestError
+from mnist_exp.runs.job import Job, run
+
+if TYPE_CHECKING:
+    from mnist_exp.config import Composer
+    from mnist_exp.sweeps.sweep import Sweep
+
+PLANNED = "mnist_exp_sweeps"  # in the `_target_` of the sweeper that runs a plan
+
+
+def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
+    """Does what a Hydra application does with its command line, checked first.
+
+    Args:
+        arguments: overrides and Hydra's flags.
+        dry_run: of a sweep, whether to stop when its plan is printed.
+
+    Raises:
+        RequestError: the command line or the config is wrong; no folder was made.
+        ExperimentError: a job failed.
+    """
+    flags, unknown = get_args_parser().parse_known_intermixed_args(list(arguments))
+    if unknown:
+        raise RequestError(
+            f"Expected overrides like KEY=VALUE, and Hydra's flags. Received: {' '.join(unknown)}. "
+            "`mnist-exp train --help` names the flags."
+        )
+    if flags.experimental_rerun:
+        raise RequestError(
+            "Expected a config. Received: --experimental-rerun, whose file can run any code. "
+            "Use `mnist-exp resume RUN`, or give the run's overrides again."
+        )
+    shown = flags.cfg or flags.info or flags.hydra_help or flags.shell_completion
+    if dry_run and (shown or not _is_sweep(flags)):
+        raise _not_planned()
+    if shown:
+        _show(arguments, flags)
+    elif _is_sweep(flags):
+        _sweep(arguments, flags, dry_run=dry_run)
+    else:
+        run(_composer(flags), flags.overrides, Job(show=True), configure_logging=True)
+
+
+def _composer(flags: Namespace) -> "Composer":
+    from mnist_exp.config import Composer
+
+    return Composer(flags.config_dir, flags.config_name, flags.config_path)
+
+
+def _is_sweep(flags: Namespace) -> bool:
+    return flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides
+
+
+def _show(arguments: Sequence[str], flags: Namespace) -> None:
+    """Lets Hydra print a config, or what it knows of it."""
+    try:
+        _hand_over(Job(), arguments, flags)
+    except RequestError:  # there are more words for what is wrong
+        if _is_sweep(flags):
+            _planned(flags, dry_run=True)
+        else:
+            _composer(flags).checked(flags.overrides)
+        raise
+
+
+def _sweep(arguments: Sequence[str], flags: Namespace, *, dry_run: bool) -> None:
+    """Lets Hydra run a sweep, which is planned before it starts."""
+    sweep = _planned(flags, dry_run=dry_run)
+    if sweep is None:
+        if dry_run:
+            raise _not_planned()
+        _hand_over(Job(show=True), arguments, flags)
+        return
+    click.echo(sweep.announcement, err=True)
+    if dry_run:
+        if sweep.preview:
+            click.echo(sweep.preview)
+        return
+    if not sweep.complete:
+        from mnist_exp.sweeps.execute.job import SweepJob
+
+        _hand_over(SweepJob(sweep.run), arguments, flags)
+    sweep.conclude()
+
+
+def _planned(flags: Namespace, *, dry_run: bool) -> "Sweep | None":
+    """Returns the plan of a sweep; None where a sweeper of the user's own picks values."""
+    from mnist_exp.config import SweepComposer
+    from mnist_exp.sweeps.execute import extras
+
+    extras.require(flags.overrides)
+    jobs = SweepComposer(_composer(flags), flags.overrides)
+    if PLANNED not in jobs.hydra["sweeper"]["_target_"]:
+        return None
+    from mnist_exp.sweeps.sweep import Sweep
+
+    return Sweep(jobs, dry_run=dry_run)
+
+
+def _not_planned() -> RequestError:
+    return RequestError(
+        "Expected -m, and a sweeper that plans, with --dry-run. Received: a command whose "
+        "jobs are not planned. `mnist-exp train --cfg job` shows the config of a run."
+    )
+
+
+def _hand_over(job: Callable[[Any], Any], arguments: Sequence[str], flags: Namespace) -> None:
+    """Lets Hydra do what a command line asks for, as in an application of its own."""
+    with hydra_errors(), _command_line(arguments, flags.overrides):
+        hydra.main(
+            version_base=VERSION_BASE,
+            config_path=str(config_folder()),
+            config_name=CONFIG_NAME,
+        )(job)()
+
+
+@contextmanager
+def _command_line(arguments: Sequence[str], overrides: Sequence[str]) -> Iterator[None]:
+    """Lets Hydra see the arguments, flags first, and leave its errors to us."""
+    flags = list(reversed(arguments))
+    for override in reversed(overrides):
+        flags.remove(override)
+    before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = [sys.argv[0], *reversed(flags), *overrides]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        sys.argv = before[0]
+        if before[1] is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before[1]

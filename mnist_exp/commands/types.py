@@ -1,0 +1,123 @@
+"""What the command line is made of: pages written by hand, near verbs, runs and overrides."""
+
+from typing import Any
+
+import click
+
+from mnist_exp.commands.pages import HELP
+from mnist_exp.commands.program import PROGRAM
+from mnist_exp.core.errors import RequestError, nearest
+
+
+class HandWritten(click.Command):
+    """A command whose help page is written by hand."""
+
+    def __init__(self, *arguments: Any, page: str, **options: Any) -> None:
+        """Takes what `click.Command` takes, and the page."""
+        super().__init__(*arguments, **options)
+        self.page = page
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Returns the page."""
+        del ctx
+        return self.page.rstrip()
+
+
+class Train(HandWritten):
+    """The verb whose flags are Hydra's."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> Any:
+        """Returns the flags that begin so."""
+        del ctx
+        from mnist_exp.commands.completion import flag_items
+
+        return flag_items(incomplete)
+
+
+class Verbs(click.Group):
+    """The verbs; a misspelt one is told the nearest."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Returns the page."""
+        del ctx
+        return HELP.rstrip()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the verb."""
+        verbs = self.list_commands(ctx)
+        if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in verbs:
+            raise RequestError(
+                f"Expected a verb: {', '.join(verbs)}. Received: {args[0]}."
+                f"{nearest(args[0], verbs)} `{PROGRAM} --help` explains them."
+            )
+        return super().resolve_command(ctx, args)
+
+
+class RunArgument(click.ParamType[str]):
+    """A run: an id or its start, a name, latest, best or @champion."""
+
+    name = "run"
+
+    def __init__(self, *, finished: bool = True) -> None:
+        """Takes any run.
+
+        Args:
+            finished: whether runs that finished are offered too.
+        """
+        self._finished = finished
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        """Returns the runs that the index knows."""
+        del ctx, param
+        from mnist_exp.commands.completion import run_items
+
+        return run_items(incomplete, finished=self._finished)
+
+
+class SweepName(click.ParamType[str]):
+    """The name of a sweep."""
+
+    name = "sweep"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        """Returns the sweeps that the index knows."""
+        del ctx, param
+        from mnist_exp.commands.completion import sweep_items
+
+        return sweep_items(incomplete)
+
+
+class DataName(click.ParamType[str]):
+    """The name of a data set."""
+
+    name = "data"
+
+    def __init__(self, *also: str) -> None:
+        """Takes any name.
+
+        Args:
+            *also: what is offered beside the data sets.
+        """
+        self._also = also
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        """Returns the names."""
+        del ctx, param
+        from mnist_exp.commands.completion import data_items
+
+        return data_items(incomplete, self._also)
+
+
+class OverrideArgument(click.ParamType[str]):
+    """A Hydra override or flag."""
+
+    name = "override"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        """Returns what Hydra's own completion answers."""
+        del param
+        from mnist_exp.commands.completion import override_items
+
+        return override_items(ctx.params.get("arguments") or (), incomplete)

@@ -1,0 +1,134 @@
+"""The configs of a sweep: what its jobs have in common, a grid of overrides, each job's config.
+
+Hydra reads each override once and composes each choice of options once; the values that differ from
+job to job are set after it, see `assign`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from mnist_exp.config.assign import Base, Setting, number, setting
+from mnist_exp.config.compose import Composer
+from mnist_exp.config.diagnose import Examination, words
+from mnist_exp.config.hydra import version_base
+from mnist_exp.config.schema import Config
+from mnist_exp.config.validate import ConfigError, Problem, validate
+
+
+class _Selection(NamedTuple):
+    """An override that only Hydra can compose."""
+
+    text: str
+
+
+class SweepComposer:
+    """Composes the jobs of one sweep."""
+
+    def __init__(self, composer: Composer, overrides: Sequence[str]) -> None:
+        """Reads the command line of a sweep.
+
+        Args:
+            composer: over the user's folders.
+            overrides: as typed, with values to sweep over among them.
+
+        An override that cannot be read, or names an option that does not exist, is left out, and
+        `problems` tells of it.
+
+        Raises:
+            ConfigError: what the jobs have in common does not compose.
+        """
+        self._composer = composer
+        self._bases: dict[tuple[str, ...], Base | None] = {}
+        self._read: dict[str, _Selection | Setting | None] = {}
+        self._set_keys: set[str] = set()  # of settings that Hydra's parser has read
+        examination = Examination(composer.loader, composer.config_name, RunMode.MULTIRUN)
+        with version_base():
+            parsed = examination.parse(overrides)
+            self.problems = tuple(examination.problems)
+            common = [o for o in examination.selections(parsed) if not o.is_sweep_override()]
+            cfg = examination.compose([str(override.input_line) for override in common])
+            if len(examination.problems) > len(self.problems):
+                raise ConfigError(examination.problems)
+        self.hydra: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
+        hydras = [o for o in parsed if o.is_hydra_override() and not o.is_sweep_override()]
+        self.for_hydra = tuple(str(override.input_line) for override in hydras)
+        self.overrides = (
+            *self._params(parsed),  # of hydra.sweeper.params, which the command line overrides
+            *(o for o in parsed if o not in hydras),
+        )
+
+    def chosen(self, group: str) -> bool:
+        """Tells whether an option of a config group is chosen."""
+        return bool(self.hydra["runtime"]["choices"].get(group))
+
+    def grid(self) -> list[tuple[str, ...]]:
+        """Returns the overrides of each job, those that are the same for all among them.
+
+        Raises:
+            ConfigError: Hydra cannot make a grid of them.
+        """
+        try:
+            jobs = BasicSweeper.split_arguments(list(self.overrides), None)[0]
+        except HydraException as error:
+            typed = " ".join(str(override.input_line) for override in self.overrides)
+            raise ConfigError([Problem("-m", "a grid of values", typed, words(error))]) from None
+        return [tuple(job) for job in jobs]
+
+    def config(self, overrides: Sequence[str]) -> Config:
+        """Returns the config of one job.
+
+        Raises:
+            ConfigError: with all its problems at once.
+        """
+        texts = [*self.for_hydra, *overrides]
+        values = self._quick_values(texts)
+        return self._composer.checked(texts)[1] if values is None else validate(values)
+
+    def _quick_values(self, texts: Sequence[str]) -> dict[str, Any] | None:
+        """Returns what the overrides of a job make of its base; None where that is for Hydra."""
+        parts = [self._part(text) for text in texts]
+        base = self._base(tuple(part.text for part in parts if isinstance(part, _Selection)))
+        settings = [part for part in parts if isinstance(part, Setting)]
+        return None if base is None or None in parts else base.values(settings)
+
+    def _part(self, text: str) -> _Selection | Setting | None:
+        """Returns what an override is: Hydra's to compose, a value to set, or neither."""
+        key, _, typed = text.partition("=")
+        if key in self._set_keys and (value := number(typed)) is not None:
+            return Setting(key, value)  # Hydra's parser takes a hundred times as long
+        if text not in self._read:
+            self._read[text] = self._parsed(text)
+        return self._read[text]
+
+    def _parsed(self, text: str) -> _Selection | Setting | None:
+        examination = Examination(self._composer.loader, self._composer.config_name, RunMode.RUN)
+        parsed = examination.parse([text])
+        if not parsed:
+            return None
+        if examination.selections(parsed):
+            return _Selection(text)
+        found = setting(parsed[0])
+        if found is not None:
+            self._set_keys.add(found.key)
+        return found
+
+    def _base(self, selections: tuple[str, ...]) -> Base | None:
+        """Returns a choice of options composed; None where Hydra has to compose every job."""
+        if selections not in self._bases:
+            cfg, values, problems = self._composer.unchecked(selections)
+            self._bases[selections] = None if problems else Base.of(cfg, values)
+        return self._bases[selections]
+
+    def _params(self, parsed: Sequence[Override]) -> list[Override]:
+        params = self.hydra["sweeper"].get("params") or {}
+        typed = {override.get_key_element() for override in parsed}
+        texts = [f"{key}={value}" for key, value in params.items() if key not in typed]
+        parser = OverridesParser.create(config_loader=self._composer.loader)
+        return list(parser.parse_overrides(texts))

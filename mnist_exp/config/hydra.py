@@ -1,0 +1,130 @@
+"""Hydra's config loader over conf/, without Hydra's global state: it works inside other apps.
+
+What composes and what completes a command line share it; checking is the business of `config`.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.utils import setup_globals
+from hydra.errors import HydraException
+from hydra.version import VersionBase, setbase
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from mnist_exp.core import ids
+from mnist_exp.core.errors import RequestError
+
+CONFIG_NAME = "config"
+VERSION_BASE = "1.3"
+_OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
+
+
+def config_folder() -> Path:
+    """Returns conf/: inside the package where it is installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def job_folder(*_: object) -> str:
+    """Returns a new name for a job's folder.
+
+    Hydra calls it for `${mnist_exp.job_folder:}`; an argument, such as a job's number, keeps the
+    name of one job from being taken for another's.
+    """
+    return ids.new()
+
+
+def register_resolvers() -> None:
+    """Registers the interpolations of conf/: Hydra's own, and the name of a job's folder."""
+    setup_globals()
+    OmegaConf.register_new_resolver(
+        "mnist_exp.job_folder", job_folder, use_cache=True, replace=True
+    )
+
+
+@contextmanager
+def version_base() -> Iterator[None]:
+    """Sets Hydra's process-wide compatibility version, and puts back what was there."""
+    holder = VersionBase.instance()
+    before = holder.getbase()
+    setbase(VERSION_BASE)
+    try:
+        yield
+    finally:
+        holder.version_base = before
+
+
+def config_loader(
+    config_dir: str | None = None, config_path: str | None = None
+) -> ConfigLoaderImpl:
+    """Returns a loader over conf/ and a folder of the user's.
+
+    Args:
+        config_dir: a folder searched after conf/, as by Hydra's --config-dir: it adds options.
+        config_path: a folder in place of conf/, as Hydra's --config-path.
+
+    Returns:
+        Hydra's config loader.
+
+    Raises:
+        RequestError: `config_dir` is no folder.
+    """
+    register_resolvers()
+    search_path = create_config_search_path(config_path or str(config_folder()))
+    if config_dir is not None:
+        folder = Path(config_dir).absolute()
+        if not folder.is_dir():
+            raise RequestError(
+                f"Expected --config-dir to be a folder of configs. Received: {config_dir}, "
+                "which is no folder."
+            )
+        anchor = SearchPathQuery(provider="schema")
+        search_path.prepend(provider=_OF_THE_USER, path=f"file://{folder}", anchor=anchor)
+    return ConfigLoaderImpl(config_search_path=search_path)
+
+
+def typed_flags(runtime: Mapping[str, Any]) -> list[str]:
+    """Returns the flags that a config was composed with: --config-dir, where it was given.
+
+    Args:
+        runtime: `hydra.runtime` of the config.
+
+    Returns:
+        One argument a flag; the folder seen from where the command was given.
+    """
+    folders = [
+        Path(source["path"])
+        for source in runtime["config_sources"]
+        if source["provider"] == _OF_THE_USER
+    ]
+    here = Path(runtime["cwd"])
+    return [
+        f"--config-dir={folder.relative_to(here) if folder.is_relative_to(here) else folder}"
+        for folder in folders
+    ]
+
+
+@contextmanager
+def hydra_errors() -> Iterator[None]:
+    """Tells in our words what Hydra refuses within the block.
+
+    Raises:
+        RequestError: a config or an override is wrong, or the job's folder cannot be made.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise RequestError(" ".join(str(error).split())) from error
+    except OSError as error:  # behind Hydra's errors, for a config that is missing is one of both
+        raise RequestError(
+            f"Expected a folder for the job that can be written. Received: {error}. Run the "
+            "command from another folder, or choose one with hydra.run.dir=FOLDER."
+        ) from error

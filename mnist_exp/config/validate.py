@@ -1,0 +1,276 @@
+"""What is wrong with a config, all of it: key, expectation, receipt, nearest valid name."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from mnist_exp.config.fields import MEMBERS, SEEDS, Component
+from mnist_exp.config.schema import Config
+from mnist_exp.config.wording import describe, nearest_key, show
+from mnist_exp.core.errors import RequestError, nearest
+
+UNFIT = ("extra_forbidden", "missing")  # what follows from a section whose `name` was changed alone
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a config."""
+
+    key: str  # dotted, or the override as it was typed
+    expected: str
+    received: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Returns the problem as one line."""
+        line = f"{self.key}: Expected {self.expected}. Received: {self.received}."
+        return f"{line} {self.remedy}" if self.remedy else line
+
+
+class ConfigError(RequestError):
+    """The config is wrong; `problems` holds everything that is."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keeps each distinct problem once, in the order of discovery."""
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """Returns one line for each problem, under a line that counts them."""
+        count = len(self.problems)
+        title = "1 problem" if count == 1 else f"{count} problems"
+        lines = [f"The config has {title}; nothing was run."]
+        lines += [f"  {problem}" for problem in self.problems]
+        lines.append("Every key and its value: mnist-exp train --cfg job")
+        return "\n".join(lines)
+
+
+def validate(values: Mapping[str, Any], known: Iterable[Problem] = ()) -> Config:
+    """Checks plain nested values against the schema.
+
+    Args:
+        values: the whole config as dicts, lists and scalars.
+        known: problems found before; keys that they name are not reported again.
+
+    Returns:
+        The checked config.
+
+    Raises:
+        ConfigError: with every problem, the known ones first.
+    """
+    problems = list(known)
+    try:
+        config = Config.model_validate_json(json.dumps(values, default=repr), strict=True)
+    except ValidationError as error:
+        problems += _translate(error, values)
+    problems += _between_sections(values)
+    if problems:
+        raise ConfigError(_once_per_key(problems))
+    return config
+
+
+def _between_sections(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yields what is wrong between sections, also where others are wrong."""
+    yield from _without_validation(values)
+    yield from _too_many_seeds(values)
+
+
+def _without_validation(values: Mapping[str, Any]) -> Iterator[Problem]:
+    if _select(values, "data.validation_images") != 0:
+        return
+    for key, off in (("best_weights", False), ("early_stopping_patience", None)):
+        value = _select(values, f"training.{key}")
+        if value:
+            yield Problem(
+                f"training.{key}",
+                f"{show(off)} where data.validation_images is 0, for it looks at validation",
+                show(value),
+                f"Set training.{key}={show(off)}, or hold out images with data.validation_images.",
+            )
+
+
+def _too_many_seeds(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yields a problem where the members of an ensemble would have seeds that are none."""
+    seed, members = values.get("seed"), _select(values, "ensemble.members")
+    if not isinstance(seed, int) or not isinstance(members, int) or not 1 < members <= MEMBERS:
+        return
+    highest = SEEDS // members - 1
+    if highest < seed < SEEDS:
+        yield Problem(
+            "seed",
+            f"at most {highest:,} where ensemble.members is {members}, for each member has a seed "
+            f"of its own, from seed * {members} on",
+            str(seed),
+            "Use a smaller seed.",
+        )
+
+
+def schema_keys() -> dict[str, list[str]]:
+    """Returns every dotted key that any option has -> the names of the components that have it.
+
+    The list is empty for keys that do not depend on a choice.
+    """
+    keys: dict[str, list[str]] = {}
+    for section, field in Config.model_fields.items():
+        keys.setdefault(section, [])
+        for model in _models(field.annotation):
+            for key in model.model_fields:
+                owners = keys.setdefault(f"{section}.{key}", [])
+                if issubclass(model, Component) and key != "name":
+                    owners.extend(_component_names(model))
+    return keys
+
+
+def takes_list(key: str) -> bool:
+    """Tells whether the value of a dotted key may be a list."""
+    section, _, name = key.partition(".")
+    field = Config.model_fields.get(section)
+    of_models = (model.model_fields.get(name) for model in _models(field and field.annotation))
+    return any(f and "a list of" in describe(f.annotation, f.metadata) for f in of_models)
+
+
+def named_values(key: str) -> list[str]:
+    """Returns the values of a dotted key that have names, `true` and `null` among them."""
+    section, _, name = key.partition(".")
+    field = Config.model_fields.get(section)
+    of_models = (model.model_fields.get(name) for model in _models(field and field.annotation))
+    return list(dict.fromkeys(text for f in of_models if f for text in _names_in(f.annotation)))
+
+
+def _names_in(annotation: Any) -> Iterator[str]:
+    if get_origin(annotation) is Literal:
+        yield from map(str, get_args(annotation))
+    elif get_origin(annotation) in (Annotated, Union, UnionType):
+        for part in get_args(annotation):
+            yield from _names_in(part)
+    elif annotation is bool:
+        yield from ("true", "false")
+    elif annotation is NoneType:
+        yield "null"
+
+
+def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Problem]:
+    foreign = _foreign_keys(error)
+    for section, keys in foreign.items():
+        name = _select(values, f"{section}.name")
+        remedy = f"Choose a component and its keys together, with {section}=OPTION."
+        yield Problem(section, f"the keys of {name}", f"also {', '.join(keys)}", remedy)
+    for item in error.errors(include_url=False):
+        if item["loc"] and item["loc"][0] in foreign and item["type"] in UNFIT:
+            continue
+        context = item.get("ctx", {})
+        if item["type"] == "rule":
+            yield Problem(
+                context["key"], context["expected"], context["received"], context["remedy"]
+            )
+            continue
+        key, field = _locate(item["loc"])
+        if item["type"] == "extra_forbidden":
+            yield unknown_key(key, values, _known_keys(values))
+        elif item["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            models = _models(Config.model_fields[key].annotation)
+            names = [name for model in models for name in _component_names(model)]
+            name = context.get("tag", "nothing")
+            expected = f"one of {', '.join(names)}"
+            yield Problem(f"{key}.name", expected, name, nearest(name, names).strip())
+        else:
+            expected = "a key" if field is None else describe(field.annotation, field.metadata)
+            if item["type"] == "missing":
+                yield Problem(key, expected, "nothing", f"Set it with {key}=VALUE.")
+                continue
+            received = show(_select(values, key))
+            yield Problem(key, expected, received, _remedy(field, received))
+
+
+def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Problem:
+    """Returns the problem of a key that this config does not have.
+
+    Args:
+        key: the dotted key.
+        values: the config that lacks it, for the names of its components.
+        known: the keys to look for the nearest in.
+    """
+    section = key.partition(".")[0]
+    owners = schema_keys().get(key)
+    if owners:
+        name = _select(values, f"{section}.name")
+        expected = f"a key of {section} {name}" if name else f"no key of {section}, which is null"
+        remedy = f"Choose it first, with {section}=OPTION."
+        return Problem(key, expected, f"a key of {' and '.join(owners)}", remedy)
+    return Problem(key, "a key of the config", "an unknown key", nearest_key(key, known).strip())
+
+
+def _foreign_keys(error: ValidationError) -> dict[str, list[str]]:
+    """Returns section -> keys in it that belong to another component than the section's `name`."""
+    owners = schema_keys()
+    foreign: dict[str, list[str]] = {}
+    for item in error.errors(include_url=False):
+        if item["type"] == "extra_forbidden":
+            section, _, key = _locate(item["loc"])[0].partition(".")
+            if owners.get(f"{section}.{key}"):
+                foreign.setdefault(section, []).append(key)
+    return foreign
+
+
+def _known_keys(values: Mapping[str, Any]) -> list[str]:
+    """Returns the keys that the schema has for the components of a config."""
+    return [
+        key
+        for key, owners in schema_keys().items()
+        if not owners or _select(values, f"{key.partition('.')[0]}.name") in owners
+    ]
+
+
+def _locate(location: tuple[int | str, ...]) -> tuple[str, FieldInfo | None]:
+    """Returns the field of an error and its dotted key, without union tags and indices."""
+    section = str(location[0])
+    field = Config.model_fields.get(section)
+    rest = list(location[1:])
+    models = list(_models(field.annotation)) if field else []
+    if rest and models and issubclass(models[0], Component):
+        tag = rest.pop(0)
+        models = [model for model in models if tag in _component_names(model)]
+    if not rest:
+        return section, field
+    name = str(rest[0])
+    inner = models[0].model_fields.get(name) if models else None
+    return f"{section}.{name}", inner
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yields the sections that a type may be, such as those of `Sampling | Halving | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _component_names(model: type[BaseModel]) -> list[str]:
+    """Returns the values of `name` that choose a component; one may have several."""
+    return [str(name) for name in get_args(model.model_fields["name"].annotation)]
+
+
+def _remedy(field: FieldInfo | None, received: str) -> str:
+    names = get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
+    return nearest(received.strip('"'), map(str, names)).strip()
+
+
+def _select(values: Mapping[str, Any], key: str) -> Any:
+    node: Any = values
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def _once_per_key(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Drops what follows from a problem already named, such as a missing value's absence."""
+    seen: set[str] = set()
+    for problem in problems:
+        if problem.key not in seen:
+            yield problem
+        seen.add(problem.key)

@@ -1,0 +1,77 @@
+"""How a file or folder gets to its place: made beside it under another name, then renamed."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
+
+
+def require_free(out: Path, *, folder: bool, option: str = "--out") -> None:
+    """Checks that something can be written at a place, before anything is made for it.
+
+    Args:
+        out: the place.
+        folder: whether a folder goes there, which may take the place of an empty one.
+        option: what the user named the place with.
+
+    Raises:
+        RequestError: something is there, or its folder does not exist or cannot be written.
+    """
+    if os.path.lexists(out) and not (folder and _is_empty_folder(out)):
+        what = "a folder that does not exist or is empty" if folder else "a file that is new"
+        raise RequestError(
+            f"Expected {option} to be {what}. Received: {out}, which exists; nothing is "
+            "overwritten. Name another, or remove it first."
+        )
+    try:
+        with _hidden_folder(out):
+            pass
+    except OSError as problem:
+        raise RequestError(
+            f"Expected {option} in a folder that can be written. Received: {out}, and in "
+            f"{out.absolute().parent}: {problem.strerror}. Create that folder, or name another."
+        ) from problem
+
+
+@contextmanager
+def staged(out: Path, *, folder: bool, option: str = "--out") -> Iterator[Path]:
+    """Lets the block write at a hidden place beside `out`; its end moves the result there.
+
+    Args:
+        out: where the result goes.
+        folder: whether it is a folder; else a file.
+        option: what the user named the place with.
+
+    Yields:
+        Where to write. It does not exist, and whatever happens nothing of it is left.
+
+    Raises:
+        RequestError: something has come there meanwhile.
+        ExperimentError: it could not be written.
+    """
+    try:
+        with _hidden_folder(out) as beside:
+            place = Path(beside) / "export"
+            yield place
+            require_free(out, folder=folder, option=option)  # that took seconds
+            place.rename(out)
+    except OSError as problem:
+        raise ExperimentError(
+            f"Expected to write {out}. Received: {reason_of(problem)}. Nothing was left there; "
+            "make room, or name another place."
+        ) from problem
+
+
+def _hidden_folder(out: Path) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(
+        dir=out.absolute().parent, prefix=".mnist-exp-export-", ignore_cleanup_errors=True
+    )
+
+
+def _is_empty_folder(path: Path) -> bool:
+    """Whether a folder can be replaced; the working folder would be gone for whoever is in it."""
+    own = path.is_dir() and not path.is_symlink() and not path.samefile(Path.cwd())
+    return own and not any(path.iterdir())

@@ -1,0 +1,91 @@
+"""What this machine is and can do: processor, precision, and the threads of TensorFlow."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.core import tensorflow_setup
+from mnist_exp.core.errors import RequestError
+
+# Processors with one of these compute in bfloat16; others imitate it, slower than float32.
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+_DTYPE_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def resolve_precision(precision: str) -> str:
+    """Returns "float32" or "bfloat16"; "auto" follows the processor's flags, not timing."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if _BFLOAT16_FLAGS & cpu_flags() else "float32"
+
+
+def dtype_policy(precision: str) -> str:
+    """Returns the Keras dtype policy that trains in a precision."""
+    return _DTYPE_POLICIES[precision]
+
+
+def cpu_flags() -> set[str]:
+    """Returns the processor's feature flags as Linux names them; empty on other systems."""
+    return set(_cpuinfo().get("flags", "").split())
+
+
+def cores() -> int:
+    """Returns the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def start_tensorflow(threads: int | None) -> int:
+    """Imports TensorFlow and sets its threads.
+
+    Args:
+        threads: how many; None for every core.
+
+    Returns:
+        The number of threads.
+
+    Raises:
+        RequestError: TensorFlow runs in this process already, with another number.
+    """
+    wanted = threads or cores()
+    tf = tensorflow_setup.tensorflow()
+    threading = tf.config.threading
+    current = threading.get_intra_op_parallelism_threads() or None
+    if current != wanted:
+        try:
+            threading.set_intra_op_parallelism_threads(wanted)
+            threading.set_inter_op_parallelism_threads(wanted)
+        except RuntimeError:
+            running = current or cores()  # TensorFlow's own choice is every core
+            if running != wanted:
+                raise RequestError(
+                    f"Expected training.threads={running}, because TensorFlow runs in this process "
+                    f"already and keeps its threads. Received: {wanted}. Start the run in a "
+                    "process of its own."
+                ) from None
+    return wanted
+
+
+def system() -> dict[str, Any]:
+    """Returns what a reader needs to know about this machine, as JSON holds it."""
+    return {
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "processor": _cpuinfo().get("model name", platform.processor()),
+        "processor_flags": sorted(cpu_flags()),
+        "cores": cores(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "python": platform.python_version(),
+    }
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Returns the first processor's entries of Linux's list; empty on other systems."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    lines = (line.partition(":") for line in text.split("\n\n", 1)[0].splitlines())
+    return {key.strip(): value.strip() for key, _, value in lines}

@@ -1,0 +1,177 @@
+"""A process beside this one, for work that TensorFlow must not wait for: sending and drawing.
+
+It has an interpreter lock of its own, and its imports use a core that idles while TensorFlow loads.
+One process serves every run of its parent, and ends with it, however that ends. Both ends speak in
+pickles: requests on its stdin, answers on its stdout.
+"""
+
+import atexit
+import contextlib
+import itertools
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, BinaryIO, ClassVar
+
+from mnist_exp.core import signals
+
+# The parent's own import path, and nothing of the working folder.
+_CODE = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from mnist_exp.core import sidecar; sidecar.serve()"
+)
+# What says how to reach a store; libraries set other variables when they load.
+_VARIABLES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_", "HTTP", "http")
+_EXIT_SECONDS = 2.0
+_THREADS = 32  # most wait: for a server, or for the end of a run's sending
+
+# Held by whoever imports a large library there: threads doing so at once trip over each other.
+importing = threading.Lock()
+
+
+class GoneError(RuntimeError):
+    """The process ended before it answered."""
+
+    def __init__(self) -> None:
+        """Says so."""
+        super().__init__("the process beside the run ended")
+
+
+class Aside:
+    """The parent's end."""
+
+    _running: ClassVar["Aside | None"] = None
+    _starting = threading.Lock()
+
+    def __init__(self) -> None:
+        """Starts the process; use `current`."""
+        self._owner = os.getpid()
+        self._environment = _environment()
+        self._popen = subprocess.Popen(  # noqa: S603 - this interpreter, this code
+            [sys.executable, "-P", "-c", _CODE, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the run; what it leaves must still be sent
+        )
+        self._waiting: dict[int, Future[Any]] = {}
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._gone = False
+        threading.Thread(target=self._listen, name="aside-answers", daemon=True).start()
+        atexit.register(self._end)
+
+    @classmethod
+    def current(cls) -> "Aside":
+        """Returns the process, started anew where it died or the environment changed."""
+        with cls._starting:
+            running = cls._running
+            if running is None or not running.serves():
+                running = cls._running = cls()
+            return running
+
+    @property
+    def gone(self) -> bool:
+        """Whether it died."""
+        return self._gone or self._popen.poll() is not None
+
+    def serves(self) -> bool:
+        """Says whether it would do now what one that is started now does."""
+        ours = self._owner == os.getpid()
+        return ours and not self.gone and self._environment == _environment()
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Has the process call a function of a module, in a thread of its own.
+
+        Args:
+            function: what to call.
+            *arguments: what pickle can carry.
+
+        Returns:
+            What becomes its answer; or a `RuntimeError`, where it raised one or the process ended.
+        """
+        assert self._popen.stdin is not None
+        future: Future[Any] = Future()
+        # A request that a signal cuts off would spoil all that follow.
+        with signals.held(), self._lock:
+            number = next(self._numbers)
+            self._waiting[number] = future
+            try:
+                pickle.dump((number, function, arguments), self._popen.stdin)
+                self._popen.stdin.flush()
+            except OSError:
+                self._gone = True
+            if self._gone:
+                self._waiting.pop(number, future)
+                future.set_exception(GoneError())
+        return future
+
+    def _listen(self) -> None:
+        assert self._popen.stdout is not None
+        try:
+            while True:
+                number, answer, problem = pickle.load(self._popen.stdout)  # noqa: S301 - our own
+                with self._lock:
+                    future = self._waiting.pop(number)
+                if problem is None:
+                    future.set_result(answer)
+                else:
+                    future.set_exception(RuntimeError(problem))
+        except (EOFError, OSError, pickle.UnpicklingError):
+            pass
+        finally:
+            with self._lock:
+                self._gone = True
+                left = list(self._waiting.values())
+                self._waiting.clear()
+            for future in left:
+                future.set_exception(GoneError())
+
+    def _end(self) -> None:
+        if self._owner != os.getpid():
+            return
+        assert self._popen.stdin is not None
+        with contextlib.suppress(OSError):
+            self._popen.stdin.close()
+        try:
+            self._popen.wait(_EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+
+
+def serve() -> None:
+    """Does what stdin asks for until stdin ends; the process's own end."""
+    # Whatever a library prints must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    pool, lock = ThreadPoolExecutor(_THREADS), threading.Lock()
+    with contextlib.suppress(EOFError, pickle.UnpicklingError):
+        while True:
+            number, function, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own
+            pool.submit(_answer, answers, lock, number, function, arguments)
+    os._exit(0)  # a call that hangs must not hold it up; what is unsent stays in the journals
+
+
+def _answer(
+    answers: BinaryIO,
+    lock: threading.Lock,
+    number: int,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
+    try:
+        content = pickle.dumps((number, function(*arguments), None))
+    except Exception as error:  # noqa: BLE001 - whoever asked is told
+        content = pickle.dumps((number, None, f"{type(error).__name__}: {error}"))
+    with lock, contextlib.suppress(OSError):
+        answers.write(content)
+        answers.flush()
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}

@@ -1,0 +1,109 @@
+"""Small words that tables share: shortened keys and numbers, commands, text safe to print."""
+
+import math
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+
+from mnist_exp.core import hardware
+
+_DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
+# What steers a sweep and means nothing to a single run.
+_SWEEP_ONLY = ("hydra", "sweep", "search")
+_LEAST_P, _SMALL_P = 0.0001, 0.01
+_THREADS = "training.threads"
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+_MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_PASSWORD = re.compile(r"""(://[^/@:\s]*):[^/\s"']*@""")  # a password may hold @
+
+
+def printable(text: str) -> str:
+    """Returns text without what a terminal would obey: others may have written it."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def without_password(text: str) -> str:
+    """Returns text whose addresses, such as `https://name:password@host`, have no password."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
+
+def in_markdown(text: str) -> str:
+    """Returns text that Markdown shows as it is, on one line."""
+    return _MARKUP.sub(lambda found: f"\\{found[0]}", " ".join(text.split()))
+
+
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Returns key -> its last part, or all of it where another key ends in the same."""
+    lasts = [re.split(r"[./]", key)[-1] for key in keys]
+    return {
+        key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)
+    }
+
+
+def shortened(value: str) -> str:
+    """Returns a number to four digits, any other value as it is."""
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    # Integers say epochs or sizes, and are exact.
+    return value if number.is_integer() and "." not in value else f"{number:.{_DIGITS}g}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns how many there are of something, such as "1 run" or "2 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """Returns a share, 0-1, in percent with two decimals."""
+    return f"{100 * share:.2f}"
+
+
+def p_value(p: float) -> str:
+    """Returns p as tables of papers print it, such as `0.03` or `<0.0001`."""
+    if p < _LEAST_P:
+        return f"<{_LEAST_P:.4f}"
+    return f"{p:.2g}" if p < _SMALL_P else f"{p:.2f}"
+
+
+def p_in_words(p: float) -> str:
+    """Returns p as sentences of papers have it, such as `p = 0.03` or `p < 0.0001`."""
+    value = p_value(p)
+    return f"p < {value[1:]}" if value.startswith("<") else f"p = {value}"
+
+
+def finite(value: float) -> float | None:
+    """Returns a number as JSON has it: None for what is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def train_command(arguments: Iterable[str], threads: int | None = None) -> str:
+    """Returns the command that trains a single run, for a shell.
+
+    Args:
+        arguments: flags and overrides as typed; what only a sweep understands is left out.
+        threads: that the run had, which its weights depend on: a launcher may have set them. They
+            are named where they were typed, or are not those that a run takes here. None: unknown.
+    """
+    words = list(filter(_of_a_run, arguments))
+    others = [text for text in words if _key(text) != _THREADS]
+    if threads is not None and (others != words or threads != hardware.cores()):
+        words = [*others, f"{_THREADS}={threads}"]
+    return " ".join(["mnist-exp", "train", *map(_quoted, words)])
+
+
+def _quoted(argument: str) -> str:
+    """Returns an argument as a shell takes it, in double quotes where it holds single ones."""
+    if "'" in argument and not set(r'"$`\!') & set(argument):
+        return f'"{argument}"'
+    return shlex.quote(argument)
+
+
+def _of_a_run(override: str) -> bool:
+    return re.split(r"[./]", _key(override))[0] not in _SWEEP_ONLY
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+")

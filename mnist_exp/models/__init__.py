@@ -1,0 +1,1 @@
+"""Name -> Keras network; network -> other formats."""

@@ -1,0 +1,1 @@
+"""Keras classifier -> the formats of other programs, each checked against the classifier."""

@@ -1,0 +1,67 @@
+"""Keras classifier -> one ONNX file, checked against the classifier before anybody gets it."""
+
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+
+from mnist_exp.core.errors import ExperimentError
+from mnist_exp.inference.model import INPUT, OUTPUT, THRESHOLD
+from mnist_exp.models.export.check import Predict, check
+from mnist_exp.models.export.writing import write
+
+
+def write_onnx(
+    classifier: keras.Model, file: Path, images: np.ndarray, *, threshold: float | None
+) -> float:
+    """Exports a classifier and checks what ONNX Runtime makes of it.
+
+    Args:
+        classifier: uint8 [batch, 28, 28] -> probabilities float32 [batch, 10], in float32.
+        file: where the model goes. Its input is named `pixels`, its output `probabilities`.
+        images: uint8 [N, 28, 28], of which the first 1,000 are compared.
+        threshold: the least confidence at which the model should answer, which is kept in the
+            file's metadata; None where it is not known.
+
+    Returns:
+        The largest difference of a probability.
+
+    Raises:
+        ExperimentError: a digit differs, or a probability by more than 1e-4.
+        OSError: it cannot be written.
+    """
+    classifier(images[:1], training=False)  # Keras does not export a model that was never called
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras looks for a name that NumPy 2 no longer has
+        write(classifier, file, "onnx")
+    model = _with_plain_names(onnx.load(file))
+    if threshold is not None:
+        onnx.helper.set_model_props(model, {THRESHOLD: repr(threshold)})
+    onnx.save(model, file)
+    try:
+        return check(_predictor(file), classifier, images, what="the ONNX export")
+    except ExperimentError:
+        file.unlink()
+        raise
+
+
+def _predictor(file: Path) -> Predict:
+    import onnxruntime
+
+    runtime = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return lambda batch: runtime.run([OUTPUT], {INPUT: batch})[0]
+
+
+def _with_plain_names(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Names the output and the batch axis as a reader of the model expects them."""
+    graph = model.graph
+    (output,) = graph.output
+    for node in graph.node:
+        node.output[:] = [OUTPUT if name == output.name else name for name in node.output]
+    output.name = OUTPUT
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.checker.check_model(model)
+    return model

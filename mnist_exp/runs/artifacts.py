@@ -1,0 +1,150 @@
+"""What a run leaves besides numbers: plots, predictions, models, a summary."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from mnist_exp.config import Config
+from mnist_exp.core import signals
+from mnist_exp.core.text import train_command
+from mnist_exp.data import Split, Splits
+from mnist_exp.evaluation.metrics import Evaluation
+from mnist_exp.models import networks
+from mnist_exp.models.export.onnx import write_onnx
+from mnist_exp.runs import source_code
+from mnist_exp.runs.figures import Drawing, Subject
+from mnist_exp.tracking import Recorder
+from mnist_exp.tracking.read.evidence import ONNX, PREDICTIONS
+from mnist_exp.training import augmentation
+
+_PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8
+
+
+def begin_plots(
+    config: Config,
+    history: Mapping[str, Sequence[float]],
+    result: Evaluation,
+    splits: Splits,
+) -> Drawing:
+    """Has what training and testing gave drawn, while other things are recorded."""
+    originals, augmented = augmentation_preview(config, splits.train)
+    return Drawing(Subject(history, result, splits.test.images, originals, augmented))
+
+
+def record_plots(recorder: Recorder, drawing: Drawing) -> None:
+    """Records the plots when they have been drawn."""
+    for name, png in drawing.plots().items():
+        recorder.artifact(f"plots/{name}.png", partial(Path.write_bytes, data=png))
+
+
+def record_predictions(recorder: Recorder, result: Evaluation) -> None:
+    """Keeps every probability on the test images, for paired tests between runs."""
+
+    def write(file: Path) -> None:
+        with signals.held():  # NumPy cannot close a ZIP file that is cut off
+            np.savez_compressed(
+                file,
+                allow_pickle=False,
+                probabilities=result.probabilities,
+                predictions=result.predictions,
+                labels=result.labels,
+            )
+
+    recorder.artifact(PREDICTIONS, write)
+
+
+def record_models(
+    recorder: Recorder, network: keras.Model, images: np.ndarray, *, threshold: float | None
+) -> None:
+    """Logs the model, raw pixels in and probabilities out, and its checked ONNX twin.
+
+    Args:
+        recorder: the run.
+        network: in float32, images to logits.
+        images: uint8 [N, 28, 28], for the check.
+        threshold: the least confidence of an answer, for the ONNX file; None where unknown.
+    """
+    classifier = networks.classifier(network)
+    # First, because MLflow takes half a second for it, which the export takes too.
+    recorder.model(classifier, requirements=source_code.model_requirements())
+    recorder.artifact(ONNX, lambda file: write_onnx(classifier, file, images, threshold=threshold))
+
+
+def weights_digest(network: keras.Model, name: str = "") -> str:
+    """Returns the SHA-256 over the names, shapes and bytes of a network's weights.
+
+    Args:
+        network: as it was trained, or loaded.
+        name: of a loaded one, as it was trained: its weights' paths have lost it.
+    """
+    prefix = f"{name}/" if name else ""
+    digest = hashlib.sha256()
+    for variable in network.weights:
+        path = prefix + variable.path.removeprefix(prefix)
+        digest.update(f"{path} {tuple(variable.shape)} {variable.dtype}\n".encode())
+        digest.update(variable.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def augmentation_preview(config: Config, train: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a few training images, and what augmentation makes of each.
+
+    Returns:
+        uint8 [k, 28, 28], and float32 [k, m, 28, 28].
+    """
+    augment = augmentation.AUGMENTATIONS[config.augmentation.name](**config.augmentation.options())
+    originals = train.images[:_PREVIEW_DIGITS]
+    repeated = np.repeat(originals, _PREVIEW_DRAWS, axis=0)[..., None].astype(np.float32)
+    changed = augment(repeated, np.array([config.seed, 0], np.int32))
+    shape = (len(originals), _PREVIEW_DRAWS, *originals.shape[1:])
+    return originals, np.asarray(changed).reshape(shape)
+
+
+def description(
+    config: Config,
+    *,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+    network: str,
+    splits: Splits,
+    overrides: Sequence[str],
+) -> str:
+    """Returns the summary on top of the run's page, as Markdown.
+
+    Args:
+        config: what was run.
+        tags: the chosen option of each group.
+        metrics: the final ones, and those of the chosen epoch.
+        network: what was tested, in words.
+        splits: the data.
+        overrides: what was typed.
+    """
+    groups = ("data", "augmentation", "model", "optimizer", "schedule", "experiment")
+    chosen = ", ".join(f"{group} `{tags[group]}`" for group in groups if group in tags)
+    validation = (
+        f"**{metrics['val/accuracy']:.2%}** on {len(splits.validation):,} validation images"
+        if "val/accuracy" in metrics
+        else "No validation images"
+    )
+    test = (
+        f"**{metrics['test/accuracy']:.2%}** on {len(splits.test):,} test images: "
+        f"{metrics['test/errors']:.0f} wrong, 95 % interval {metrics['test/accuracy_low']:.2%} to "
+        f"{metrics['test/accuracy_high']:.2%}, loss {metrics['test/loss']:.4f}, "
+        f"calibration error {metrics['test/ece']:.4f}."
+    )
+    cost = (
+        f"{metrics['model/parameters']:,.0f} parameters, {metrics['time/fit_seconds']:.1f} s of "
+        f"fit in {config.training.precision} on {config.training.threads} threads"
+    )
+    paragraphs = [
+        config.description or "",
+        test,
+        f"{validation}; {network}. {cost}.",
+        f"Seed {config.seed}; {chosen}.",
+        f"`{train_command(overrides, config.training.threads)}`",
+    ]
+    return "\n\n".join(filter(None, paragraphs))

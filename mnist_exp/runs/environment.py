@@ -1,0 +1,103 @@
+"""What a run starts from: a settled config, a store, data and code; and the record of it."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from mnist_exp import data
+from mnist_exp.config import Config, to_record
+from mnist_exp.core import hardware
+from mnist_exp.core.text import without_password
+from mnist_exp.runs import source_code
+from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.mlflow import location
+from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DIRTY_TAG, ENVIRONMENT_TAG, OTHER_CODE
+from mnist_exp.tracking.read.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
+
+# What a run that goes on may find changed, and what that is called.
+_CHANGEABLE = {CODE_TAG: OTHER_CODE, ENVIRONMENT_TAG: "other packages or another processor"}
+
+
+def preflight(config: Config) -> None:
+    """Checks what a run needs from outside, before a folder is made for it.
+
+    Raises:
+        RequestError: the store or the folder of the data cannot be used, or TensorFlow runs in this
+            process already, with another number of threads.
+    """
+    location.preflight(location.resolve(config.tracking.uri))
+    data.require_place(config.data.name, config.data.options().get("root"))
+    if "tensorflow" in sys.modules:
+        hardware.start_tensorflow(config.training.threads)
+
+
+def settled(config: Config) -> Config:
+    """Replaces what depends on the machine, "auto" and null, by what it comes to here."""
+    training = config.training
+    settings = {
+        "precision": hardware.resolve_precision(training.precision),
+        "threads": training.threads or hardware.cores(),
+    }
+    return config.model_copy(update={"training": training.model_copy(update=settings)})
+
+
+def code_tags(code: source_code.Code) -> dict[str, str]:
+    """Returns the tags that name the code of a run."""
+    return {
+        CODE_TAG: code.sha256,
+        COMMIT_TAG: code.commit or "none",
+        DIRTY_TAG: str(bool(code.diff)).lower(),
+    }
+
+
+def tags(code: source_code.Code) -> dict[str, str]:
+    """Returns the tags that name everything that decides what a run computes, but its config."""
+    system = hardware.system()
+    parts = [system[name] for name in ("python", "processor", "processor_flags")]
+    text = json.dumps([source_code.computing_packages(), *parts])
+    return {**code_tags(code), ENVIRONMENT_TAG: hashlib.sha256(text.encode()).hexdigest()}
+
+
+def changes(job_dir: Path) -> list[str]:
+    """Returns what was not the same in all parts of a run, in words."""
+    found: dict[str, set[str]] = {name: set() for name in _CHANGEABLE}
+    for entry in journal.read(job_dir):
+        event, told = entry.event, {}
+        if isinstance(event, events.Start):
+            told = event.tags
+        elif isinstance(event, events.Tags):
+            told = event.values
+        for name in found.keys() & told.keys():
+            found[name].add(told[name])
+    return [words for name, words in _CHANGEABLE.items() if len(found[name]) > 1]
+
+
+def record(
+    recorder: Recorder, config: Config, overrides: Sequence[str], code: source_code.Code
+) -> None:
+    """Records what the run starts from: config, packages, machine, and what git does not know."""
+    entries = (entry.event for entry in journal.read(recorder.job_dir))
+    before = {event.path for event in entries if isinstance(event, events.Artifact)}
+    settings = {"threads": config.training.threads, "precision": config.training.precision}
+    texts = {
+        CONFIG: without_password(yaml.safe_dump(to_record(config), sort_keys=False)),
+        OVERRIDES: yaml.safe_dump(list(overrides)),
+        PACKAGES: "\n".join(source_code.packages()) + "\n",
+        SYSTEM: json.dumps(hardware.system() | settings, indent=2) + "\n",
+        # As `sha256sum` writes it, so that `sha256sum -c` in a checkout compares.
+        FILES: "".join(f"{digest}  {path}\n" for path, digest in code.files.items()),
+        DIFF: code.diff,
+    }
+    for path, text in texts.items():
+        if text or path in before:  # a run that goes on may have no changes any more
+            recorder.artifact(path, partial(_write, text))
+
+
+def _write(text: str, file: Path) -> None:
+    file.write_text(text, encoding="utf-8")

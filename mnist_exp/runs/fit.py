@@ -1,0 +1,147 @@
+"""One network trained: its epochs are recorded as they end, and told to a person.
+
+What comes of it is a `Trained`, as an ensemble is too.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_exp import data
+from mnist_exp.config import Config
+from mnist_exp.runs import console
+from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking.journal import events
+
+if TYPE_CHECKING:
+    import keras
+
+    from mnist_exp.models.networks import Predict
+    from mnist_exp.training.loop import Fit, Task
+
+CHECKPOINT = Path("checkpoints", "last.npz")
+VALIDATION = "val/accuracy"
+
+Stops = Callable[[Mapping[int, float]], bool]  # epoch -> validation accuracy; whether it is enough
+
+
+class Pruned(Exception):  # noqa: N818 - no error: the run lagged behind others and ends untested
+    """A run that was cut off; `metrics` are those of its last epoch."""
+
+    def __init__(self, metrics: Mapping[str, float]) -> None:
+        """Keeps what was reached."""
+        super().__init__()
+        self.metrics = dict(metrics)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that is ready to be measured, and how it came about."""
+
+    network: "keras.Model"  # in float32: images -> logits
+    predict: "Predict"  # of the network
+    words: str  # what it is, for the page of the run
+    choice: Mapping[str, float]  # metrics of the weights that were chosen, to be recorded
+    reached: Mapping[str, float]  # others of theirs, which are on record
+    history: Mapping[str, Sequence[float]]  # metric -> a value an epoch; empty for an ensemble
+    seconds: float  # of fit, all parts and all networks added up
+    earlier_seconds: float  # what of them was before this process
+
+
+def train(
+    recorder: Recorder,
+    config: Config,
+    splits: data.Splits,
+    reporter: console.Reporter,
+    *,
+    callbacks: Sequence[Any] = (),
+    stops: Stops | None = None,
+) -> Trained:
+    """Trains one network, and records its epochs.
+
+    Args:
+        recorder: of the run.
+        config: settled.
+        splits: the data.
+        reporter: tells a person of it.
+        callbacks: Keras callbacks, called at epochs.
+        stops: asked after each epoch but the last whether to cut the run off.
+
+    Returns:
+        The network, with the weights of the chosen epoch.
+
+    Raises:
+        Pruned: it was cut off.
+    """
+    from mnist_exp.training import build
+
+    task = build.task(config, splits)
+    fit = _fit(recorder, reporter, task, config, callbacks=callbacks, stops=stops)
+    return Trained(
+        network=task.twin,
+        predict=task.predict,
+        words=f"weights of epoch {fit.epoch}",
+        choice=_choice(fit),
+        reached={name: values[fit.epoch - 1] for name, values in fit.history.items()},
+        history=fit.history,
+        seconds=fit.seconds,
+        earlier_seconds=fit.earlier_seconds,
+    )
+
+
+def _choice(fit: "Fit") -> dict[str, float]:
+    """Returns which epoch's weights were kept, and what they reached on validation."""
+    chosen = {"chosen/epoch": float(fit.epoch)}
+    if "val/accuracy" in fit.history:
+        chosen["chosen/val_accuracy"] = fit.history["val/accuracy"][fit.epoch - 1]
+    return chosen
+
+
+def _fit(
+    recorder: Recorder,
+    reporter: console.Reporter,
+    task: "Task",
+    config: Config,
+    *,
+    callbacks: Sequence[Any],
+    stops: Stops | None,
+) -> "Fit":
+    from mnist_exp.training import loop
+
+    reporter.say(
+        f"{task.twin.count_params():,} parameters, {len(task.train):,} images, "
+        f"{config.training.precision}, {config.training.threads} threads"
+    )
+    recorded = _recorded_epochs(recorder.job_dir)
+
+    def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+        # An epoch whose checkpoint was lost in a crash runs again, to the same values.
+        if epoch not in recorded:
+            recorder.metrics(metrics, step=epoch)
+            recorded[epoch] = metrics.get(VALIDATION, math.nan)
+        reporter.epoch(epoch, task.epochs, metrics)
+        if stops is not None and epoch < task.epochs and stops(recorded):
+            raise Pruned(metrics)
+
+    with reporter.live():
+        return loop.fit(
+            task,
+            checkpoint_file=recorder.job_dir / CHECKPOINT,
+            best_weights=config.training.best_weights,
+            early_stopping_patience=config.training.early_stopping_patience,
+            callbacks=callbacks,
+            on_progress=reporter.progress,
+            on_epoch=on_epoch,
+        )
+
+
+def _recorded_epochs(job_dir: Path) -> dict[int, float]:
+    """Returns the epochs that the journal has -> their validation accuracy."""
+    entries = (entry.event for entry in journal.read(job_dir))
+    return {
+        e.step: e.values.get(VALIDATION, math.nan)
+        for e in entries
+        if isinstance(e, events.Metrics) and e.step is not None
+    }

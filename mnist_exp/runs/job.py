@@ -1,0 +1,118 @@
+"""One run of a config that Hydra composed, as a job of Hydra's, in a folder that Hydra makes."""
+
+from collections.abc import Sequence
+from contextlib import chdir
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra._internal.callbacks import Callbacks
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import run_job
+from hydra.types import HydraContext, RunMode
+
+from mnist_exp.config.hydra import hydra_errors, register_resolvers, typed_flags, version_base
+from mnist_exp.core.errors import RequestError
+
+if TYPE_CHECKING:
+    from mnist_exp.config import Composer, Config
+    from mnist_exp.runs.pipeline import Run
+
+# A launcher's worker process imports this module to find `Job`, and composes afterwards.
+register_resolvers()
+
+
+class Job:
+    """The function that Hydra calls for a run.
+
+    Where Hydra runs one job, `run` or `failure` keeps what came of it, because Hydra would print a
+    traceback.
+    """
+
+    def __init__(self, *, show: bool = False, callbacks: Sequence[Any] = ()) -> None:
+        """Has run nothing yet.
+
+        Args:
+            show: whether to print the result of a run to stdout.
+            callbacks: Keras callbacks of a single run, called at epochs.
+        """
+        self.show, self.callbacks = show, callbacks
+        self.run: Run | None = None
+        self.failure: Exception | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves the result behind when the job goes to another process."""
+        return {**self.__dict__, "run": None, "failure": None}
+
+    def __call__(self, cfg: Any) -> None:
+        """Runs the experiment that Hydra composed, in the folder that Hydra made."""
+        job = HydraConfig.get()
+        with chdir(job.runtime.cwd):  # relative paths are the command's, with hydra.job.chdir too
+            try:
+                from mnist_exp import config
+                from mnist_exp.runs import lifecycle
+
+                self.run = lifecycle.run(
+                    config.from_hydra(cfg),
+                    job_dir=Path(job.runtime.output_dir),
+                    choices=config.choices(job),
+                    overrides=[*typed_flags(job.runtime), *config.task_overrides(job)],
+                    callbacks=self.callbacks,
+                )
+                if self.show:
+                    lifecycle.show(self.run)
+            except Exception as failure:
+                if job.mode != RunMode.RUN:
+                    raise
+                self.failure = failure
+
+
+def run(
+    composer: "Composer", overrides: Sequence[str], job: Job, *, configure_logging: bool
+) -> "Run":
+    """Composes one experiment, checks it, and runs it as Hydra runs a job.
+
+    Args:
+        composer: of its config.
+        overrides: Hydra overrides.
+        job: what runs it.
+        configure_logging: whether Hydra sets Python's logging up, as the config has it.
+
+    Raises:
+        RequestError: the config is wrong, with all that is wrong in it, or the store, the data, the
+            threads or a folder for the job cannot be had.
+        ExperimentError: the run failed; its record says so. What a callback raises, it raises here.
+    """
+    cfg, config = composer.checked(overrides)
+    preflight(config)
+    with version_base(), hydra_errors():
+        callbacks = Callbacks(cfg)
+        callbacks.on_run_start(config=cfg, config_name=composer.config_name)
+        ended = run_job(
+            hydra_context=HydraContext(config_loader=composer.loader, callbacks=callbacks),
+            task_function=job,
+            config=cfg,
+            job_dir_key="hydra.run.dir",
+            job_subdir_key=None,
+            configure_logging=configure_logging,
+        )
+        callbacks.on_run_end(config=cfg, config_name=composer.config_name, job_return=ended)
+    if job.failure is not None:
+        raise job.failure
+    assert job.run is not None
+    return job.run
+
+
+def preflight(config: "Config") -> None:
+    """Checks the rest that a single run needs, before Hydra makes a folder for it.
+
+    Raises:
+        RequestError: it is a search, or the store, the data or the threads cannot be had.
+    """
+    if config.search is not None:
+        raise RequestError(
+            f"Expected -m with search={config.search.name}, which makes many runs. Received: one "
+            "run. Add -m, or leave search out."
+        )
+    from mnist_exp.runs import environment  # a config error need not wait for it
+
+    environment.preflight(config)

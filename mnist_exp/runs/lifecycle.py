@@ -1,0 +1,286 @@
+"""A run, begun or gone on with: its record is opened, the story told, the record ended."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mnist_exp.config import Config, digest, flatten, from_record, to_record
+from mnist_exp.config.hydra import typed_flags
+from mnist_exp.core import ids, signals
+from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.core.text import without_password
+from mnist_exp.runs import console, ensemble, environment, fit, pipeline, source_code
+from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
+from mnist_exp.runs.pipeline import Run
+from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.names import (
+    CONFIG_TAG,
+    ENSEMBLE_TAG,
+    FAILURE_TAG,
+    JOB_ID_TAG,
+    RESUMED_TAG,
+    SPACE_TAG,
+)
+from mnist_exp.tracking.read.runs import Found, find
+
+LOG = "log.txt"
+OUTPUTS = "outputs"
+
+
+def run(
+    config: Config,
+    *,
+    job_dir: Path,
+    choices: Mapping[str, str],
+    overrides: Sequence[str],
+    name: str | None = None,
+    callbacks: Sequence[Any] = (),
+    tags: Mapping[str, str] | None = None,
+    parent_job_id: str | None = None,
+    stops: Stops | None = None,
+) -> Run:
+    """Runs one experiment and records it.
+
+    Args:
+        config: what to run.
+        job_dir: the run's own folder, which exists; its name becomes the run's identity.
+        choices: config group -> chosen option.
+        overrides: what was typed.
+        name: of the run; None makes one.
+        callbacks: Keras callbacks, called at epochs.
+        tags: more tags for the run, by their full names.
+        parent_job_id: the sweep or the ensemble that the run belongs to.
+        stops: asked after each epoch whether to cut the run off; an ensemble never is.
+
+    Returns:
+        The run, finished or cut off.
+
+    Raises:
+        RequestError: the store or the job folder cannot be used; nothing was recorded.
+        ExperimentError: the work failed; the run says so.
+    """
+    environment.preflight(config)
+    config = environment.settled(config)
+    code = source_code.code()
+    identity = ids.of(job_dir.name)
+    recorder = Recorder.start(
+        job_dir,
+        job_id=identity,
+        run_name=name or f"{choices['model']}-{ids.suffix(identity)}",
+        uri=config.tracking.uri,
+        experiment=config.tracking.experiment,
+        config=to_record(config),
+        params=flatten(config),
+        tags={
+            **choices,
+            JOB_ID_TAG: identity,
+            CONFIG_TAG: digest(config),
+            **environment.tags(code),
+            **(tags or {}),
+        },
+        description=config.description or "",
+        parent_job_id=parent_job_id,
+    )
+    return _recorded(recorder, config, code, overrides, callbacks=callbacks, stops=stops)
+
+
+def show(run: Run) -> None:
+    """Prints what a run reached to stdout."""
+    where = f"run {run.run_id}" if run.run_id else f"journal in {run.job_dir}"
+    console.show_result(run.name, run.metrics, where)
+
+
+def resume(selector: str) -> Run:
+    """Continues a run that was cut off, from its last checkpoint, in the same MLflow run.
+
+    Args:
+        selector: what names the run, or its job folder.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        RequestError: there is no such run, another process works on it, or it finished.
+        ExperimentError: the work failed; the run says so.
+    """
+    return resume_in(_job_folder(selector))
+
+
+def resume_in(
+    job_dir: Path,
+    *,
+    overrides: Sequence[str] | None = None,
+    callbacks: Sequence[Any] = (),
+    stops: Stops | None = None,
+) -> Run:
+    """Continues the run of a job folder; see `resume`.
+
+    Args:
+        job_dir: with the run's journal.
+        overrides: what was typed; None where Hydra has kept it in the folder.
+        callbacks: Keras callbacks, called at epochs.
+        stops: asked after each epoch whether to cut the run off.
+    """
+    code = source_code.code()
+    config = from_record(journal.start_of(job_dir).config)
+    typed = _typed(job_dir) if overrides is None else overrides
+    outcome = journal.outcome_of(entry.event for entry in journal.read(job_dir))
+    recorder = Recorder.resume(job_dir)  # what refuses the run comes before: this is on record
+    recorder.tags(environment.tags(code))
+    if outcome == "failed":
+        recorder.tags({FAILURE_TAG: ""})  # the reason is no longer one
+    changes = ", ".join(environment.changes(job_dir))
+    if changes:
+        recorder.tags({RESUMED_TAG: changes})
+        console.Reporter().say(
+            f"This run goes on with {changes}: its end may not be what it would have been."
+        )
+    return _recorded(recorder, config, code, typed, callbacks=callbacks, stops=stops)
+
+
+def _typed(job_dir: Path) -> list[str]:
+    """Returns the flags and overrides that Hydra keeps in a job folder."""
+    folder = job_dir / ".hydra"
+    if not folder.is_dir():
+        return []
+    hydra, texts = (
+        yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        for name in ("hydra.yaml", "overrides.yaml")
+    )
+    own = [text for text in texts if not text.startswith("sweep.")]  # those a sweep sets
+    return [*typed_flags(hydra["hydra"]["runtime"]), *own]
+
+
+def _job_folder(selector: str) -> Path:
+    if Path(selector).is_dir():
+        return _of_a_run(Path(selector))
+    found = find(selector)
+    record = found.record
+    if record.is_member:
+        raise _no_run_of_its_own(found)
+    folder = Path(OUTPUTS, record.job_id or "")
+    if record.job_id is None or not folder.is_dir():
+        raise RequestError(
+            f"Expected the job folder of run {record.name} at {folder}. Received: no such folder. "
+            "Give the command in the folder that the run was started from, or name the job folder "
+            "itself: `mnist-exp resume FOLDER`."
+        )
+    return folder
+
+
+def _of_a_run(job_dir: Path) -> Path:
+    """Returns a job folder, unless it is a sweep's or that of a part of another run."""
+    start = journal.start_of(job_dir)
+    if SPACE_TAG in start.tags:
+        raise RequestError(
+            f"Expected the job folder of a run. Received: {job_dir}, that of the sweep "
+            f"{start.run_name}. The same `mnist-exp train -m` command goes on with it."
+        )
+    if ENSEMBLE_TAG in start.tags:
+        raise RequestError(
+            f"Expected a run that is no part of another. Received: {job_dir}, a member of an "
+            f"ensemble, which goes on with it: `mnist-exp resume {OUTPUTS}/{start.parent_job_id}`."
+        )
+    return job_dir
+
+
+def _no_run_of_its_own(found: Found) -> RequestError:
+    tags = found.record.tags
+    names = [run.name for run in found.index.tagged(JOB_ID_TAG, tags[ENSEMBLE_TAG])]
+    of = names[0] if names else "RUN"
+    return RequestError(
+        f"Expected a run that is no part of another. Received: {found.record.name}, a member of an "
+        f"ensemble, which goes on with it: `mnist-exp resume {of}`."
+    )
+
+
+def _recorded(
+    recorder: Recorder,
+    config: Config,
+    code: source_code.Code,
+    overrides: Sequence[str],
+    *,
+    callbacks: Sequence[Any] = (),
+    stops: Stops | None = None,
+) -> Run:
+    """Tells the story into the run's log, and ends the record with what became of it."""
+    log = recorder.job_dir / LOG
+    overrides = [without_password(text) for text in overrides]  # they are recorded
+    outcome: events.Outcome = "failed"
+    try:
+        with console.log_file(log):
+            try:
+                environment.record(recorder, config, overrides, code)
+                train = _training(recorder, config, overrides, callbacks=callbacks, stops=stops)
+                run = pipeline.tell(recorder, config, overrides, train)
+                outcome = "finished"
+            except Pruned as cut:
+                outcome = "pruned"
+                console.logger.info("Cut off: it lagged behind other trials.")
+                run = Run(recorder.started.run_name, None, recorder.job_dir, config, cut.metrics)
+            except Exception as problem:
+                console.logger.exception("The run failed.")
+                recorder.tags({FAILURE_TAG: reason_of(problem)})
+                raise
+            except BaseException as stop:
+                outcome = "killed"
+                console.logger.warning("The run was stopped (%s).", type(stop).__name__)
+                if ENSEMBLE_TAG not in recorder.started.tags:  # a member goes on with its ensemble
+                    name = recorder.started.run_name
+                    console.Reporter().say(f"Go on from its last epoch: mnist-exp resume {name}")
+                raise
+    finally:
+        with signals.held("The run's record is being ended; once more stops at once."):
+            _end(recorder, outcome)
+    # A member's weights are taken from its checkpoint when all have been trained.
+    if not config.training.keep_checkpoints and ENSEMBLE_TAG not in recorder.started.tags:
+        shutil.rmtree((recorder.job_dir / CHECKPOINT).parent, ignore_errors=True)
+        ensemble.drop_checkpoints(recorder.job_dir)
+    return replace(run, run_id=recorder.run_id)
+
+
+def _training(
+    recorder: Recorder,
+    config: Config,
+    overrides: Sequence[str],
+    *,
+    callbacks: Sequence[Any],
+    stops: Stops | None,
+) -> pipeline.Train:
+    """Returns what makes the network of a run: one training, or those of the members."""
+    if config.ensemble.members == 1:
+        return partial(fit.train, recorder, config, callbacks=callbacks, stops=stops)
+    started = recorder.started
+
+    def run_member(member: ensemble.Member) -> Run:
+        if member.begun:
+            folder, typed = member.job_dir, member.overrides
+            return resume_in(folder, overrides=typed, callbacks=callbacks)
+        member.job_dir.mkdir(parents=True, exist_ok=True)
+        return run(
+            member.config,
+            job_dir=member.job_dir,
+            choices={group: option for group, option in started.tags.items() if "." not in group},
+            overrides=member.overrides,
+            name=member.name,
+            callbacks=callbacks,
+            tags={ENSEMBLE_TAG: started.job_id},
+            parent_job_id=started.job_id,
+        )
+
+    return partial(ensemble.train, ensemble.members(recorder, config, overrides), run_member)
+
+
+def _end(recorder: Recorder, outcome: events.Outcome) -> None:
+    try:
+        recorder.artifact(LOG, lambda file: shutil.copyfile(recorder.job_dir / LOG, file))
+    except ExperimentError as problem:  # a full disk; the end itself is worth more than the log
+        console.Reporter().say(str(problem))
+    finally:
+        recorder.end(outcome)

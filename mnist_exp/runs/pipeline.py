@@ -1,0 +1,158 @@
+"""The story of a run: config -> data -> model -> training -> evaluation -> tracking.
+
+How a network comes about is told by `fit`, or by `ensemble`; here it is measured and recorded.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnist_exp import data
+from mnist_exp.config import Config
+from mnist_exp.core import hardware, tensorflow_setup
+from mnist_exp.core.errors import ExperimentError
+from mnist_exp.evaluation import selective
+from mnist_exp.evaluation.metrics import Evaluation, evaluate
+from mnist_exp.runs import console, figures
+from mnist_exp.runs.fit import Trained
+from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.names import DATA_TAG, WEIGHTS_TAG
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has finished."""
+
+    name: str
+    run_id: str | None  # MLflow's; None while MLflow is out of reach
+    job_dir: Path
+    config: Config
+    metrics: dict[str, float]  # the final ones, and those of the chosen epoch
+
+
+Train = Callable[[data.Splits, console.Reporter], Trained]
+
+
+def tell(recorder: Recorder, config: Config, overrides: Sequence[str], train: Train) -> Run:
+    """Does the work of a run and records it.
+
+    Args:
+        recorder: of the run, which has begun.
+        config: settled.
+        overrides: what was typed.
+        train: makes the network, when TensorFlow has been started.
+
+    Returns:
+        The run, whose record still has to be ended.
+
+    Raises:
+        Pruned: it was cut off, and was not tested.
+        ExperimentError: the work failed.
+    """
+    began = time.perf_counter()
+    reporter = console.Reporter()
+    reporter.say(f"{recorder.started.run_name} in {_short(recorder.job_dir)}")
+    figures.prepare()
+    with tensorflow_setup.tensorflow_beside():
+        splits = _data(recorder, config)
+    hardware.start_tensorflow(config.training.threads)
+    from mnist_exp.runs import artifacts
+
+    trained = train(splits, reporter)
+    measured = _measure(recorder, config, trained, splits)
+    costs = {
+        "model/parameters": trained.network.count_params(),
+        "time/fit_seconds": trained.seconds,
+        "time/total_seconds": time.perf_counter() - began + trained.earlier_seconds,
+    }
+    recorder.metrics(costs)
+    metrics = {**trained.reached, **measured, **costs}
+    tags = recorder.started.tags
+    recorder.describe(
+        artifacts.description(
+            config,
+            tags=tags,
+            metrics=metrics,
+            network=trained.words,
+            splits=splits,
+            overrides=overrides,
+        )
+    )
+    return Run(recorder.started.run_name, recorder.run_id, recorder.job_dir, config, metrics)
+
+
+def _data(recorder: Recorder, config: Config) -> data.Splits:
+    """Loads the data and records which they are."""
+    splits = data.load(config.data.name, seed=config.seed, **config.data.options())
+    _check_same_data(recorder.job_dir, splits.digest)
+    recorder.dataset(
+        name=splits.name,
+        digest=splits.digest[:36],
+        source=splits.source,
+        sizes={name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
+    )
+    recorder.tags({DATA_TAG: splits.digest})
+    return splits
+
+
+def _measure(
+    recorder: Recorder, config: Config, trained: Trained, splits: data.Splits
+) -> dict[str, float]:
+    """Tests a network, and records what came of it, and itself."""
+    from mnist_exp.runs import artifacts
+
+    result = evaluate(trained.predict(splits.test.images), splits.test.labels)
+    selection = _selection(trained, splits.validation)
+    measured = {**test_metrics(result), **trained.choice, **selection}
+    recorder.metrics(measured)  # before anything else can fail: the test set is measured once
+    drawn = artifacts.begin_plots(config, trained.history, result, splits)
+    artifacts.record_predictions(recorder, result)
+    artifacts.record_models(
+        recorder,
+        trained.network,
+        splits.test.images,
+        threshold=selection.get(selective.THRESHOLD),
+    )
+    recorder.tags({WEIGHTS_TAG: artifacts.weights_digest(trained.network)})
+    artifacts.record_plots(recorder, drawn)
+    return measured
+
+
+def _selection(trained: Trained, validation: data.Split) -> dict[str, float]:
+    """Returns what is recorded of when the network should answer; nothing without images."""
+    if not len(validation):
+        return {}
+    result = evaluate(trained.predict(validation.images), validation.labels)
+    return selective.select(result.probabilities, result.labels).metrics()
+
+
+def test_metrics(result: Evaluation) -> dict[str, float]:
+    """Returns what a run records of its test images."""
+    return {
+        "test/accuracy": result.accuracy,
+        "test/accuracy_low": result.accuracy_low,
+        "test/accuracy_high": result.accuracy_high,
+        "test/loss": result.loss,
+        "test/errors": result.errors,
+        "test/ece": result.ece,
+    }
+
+
+def _short(folder: Path) -> Path:
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
+def _check_same_data(job_dir: Path, digest: str) -> None:
+    """Refuses to go on with other data than a run began with."""
+    entries = (entry.event for entry in journal.read(job_dir))
+    before = [
+        e.values[DATA_TAG] for e in entries if isinstance(e, events.Tags) and DATA_TAG in e.values
+    ]
+    if before and before[0] != digest:
+        raise ExperimentError(
+            f"Expected the data that this run began with, SHA-256 {before[0]}. Received: other "
+            f"data, {digest}. Put the first back, or start anew with `mnist-exp train`."
+        )

@@ -1,0 +1,111 @@
+"""From the config that a run recorded to one that can be run here.
+
+What determines the result is the record's; where data lie and where runs are tracked is a matter
+of this machine, and never the record's.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.config import Composer, Config, ConfigError, rebuilt
+from mnist_exp.core.errors import RequestError
+from mnist_exp.data import DATASETS
+from mnist_exp.tracking.read.evidence import Evidence
+
+# What may be set anew: it has no part in what the experiment is.
+LOCAL_KEYS = ("data.root", "training.threads", "training.keep_checkpoints")
+GROUPS = ("data", "augmentation", "model", "optimizer", "schedule", "training", "tracking")
+_OPTION = re.compile(r"\w[\w.-]{0,99}")
+
+
+def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]:
+    """Returns nested values of a config for this machine, for the recorded data.
+
+    Args:
+        evidence: of the run.
+        overrides: of `LOCAL_KEYS`.
+
+    Raises:
+        RequestError: an override is of another key.
+        ConfigError: an override is wrong.
+    """
+    own = [text.partition("=")[0].lstrip("+") for text in overrides]
+    for key, text in zip(own, overrides, strict=True):
+        if key not in LOCAL_KEYS or "=" not in text:
+            raise RequestError(
+                f"Expected overrides of {', '.join(LOCAL_KEYS)}, since all else is the run's own. "
+                f"Received: {text}. For another experiment use `mnist-exp train`."
+            )
+    recorded = {name: section(evidence.config, name) for name in ("data", "training")}
+    name = recorded["data"].get("name")
+    chosen = [f"data={name}"] if isinstance(name, str) and name in DATASETS else []
+    _, values, problems = Composer().unchecked([*chosen, *overrides])
+    if problems:
+        raise ConfigError(problems)
+    root = recorded["data"].get("root")
+    has_root = name in ("mnist", "idx") and "data.root" not in own
+    if has_root and isinstance(root, str) and _is_folder(root):
+        values["data"]["root"] = root
+    if name == "idx" and "root" not in values["data"]:
+        raise RequestError(
+            f"Expected the folder of the data that run {evidence.run.name} was trained on. "
+            f"Received: {root}, which is not here. Name it with data.root=FOLDER."
+        )
+    if "training.threads" not in own:
+        values["training"]["threads"] = recorded["training"].get("threads")
+    return values
+
+
+def config_of(evidence: Evidence, local: Mapping[str, Any]) -> Config:
+    """Returns the config of the run, to be run here.
+
+    Raises:
+        RequestError: this version does not accept it; with every key that is in the way.
+    """
+    try:
+        return rebuilt(evidence.config, local)
+    except ConfigError as error:
+        problems = "\n".join(f"  {problem}" for problem in error.problems)
+        raise RequestError(
+            f"Expected a recorded config that this version of mnist-exp accepts. Received: that of "
+            f"run {evidence.run.name}, with\n{problems}\nTo run the code of then: "
+            f"`mnist-exp reproduce {evidence.run.name} --worktree`."
+        ) from error
+
+
+def placed(evidence: Evidence, config: Config) -> Config:
+    """Returns a recorded config whose data are where this machine has them.
+
+    Args:
+        evidence: of the run.
+        config: that the run recorded.
+
+    Raises:
+        RequestError: they were in a folder that is not here.
+    """
+    root = local_values(evidence, ())["data"].get("root")
+    if "root" not in type(config.data).model_fields:
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+
+
+def choices_of(evidence: Evidence) -> dict[str, str]:
+    """Returns the option that was chosen of each config group, as far as it is known."""
+    tags = evidence.run.tags
+    known = {group: tags[group] for group in (*GROUPS, "experiment") if group in tags}
+    return {group: option for group, option in known.items() if _OPTION.fullmatch(option)}
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # too long, of an unknown user, with a null byte
+        return False
+
+
+def section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Returns a section of a recorded config; an empty one where there is none."""
+    found = values.get(name)
+    return found if isinstance(found, Mapping) else {}

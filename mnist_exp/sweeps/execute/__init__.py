@@ -1,0 +1,1 @@
+"""The jobs of a sweep, run where a launcher puts them."""

@@ -1,0 +1,200 @@
+"""Which jobs of a plan are to run: numbered, without those that the ledger has as done."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.config import flatten
+from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.text import counted
+from mnist_exp.runs import environment, source_code
+from mnist_exp.runs.console import duration
+from mnist_exp.sweeps.execute import parent, preview
+from mnist_exp.sweeps.execute.launches import Fleet, PlannedJob, planned_folder
+from mnist_exp.sweeps.plan import Draft, Plan
+from mnist_exp.sweeps.results.ledger import Ledger
+from mnist_exp.sweeps.results.result import JobResult, objective
+from mnist_exp.sweeps.search.space import Space
+from mnist_exp.tracking import RunRecord, journal
+from mnist_exp.tracking.names import CODE_TAG, DONE, OTHER_CODE, RESUMED_TAG
+
+
+class Agenda:
+    """A plan, beside what is done of it."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, fleet: Fleet, outputs: Path) -> None:
+        """Numbers the jobs of a grid, and takes over what need not run again.
+
+        Args:
+            plan: of the sweep.
+            ledger: which has been read.
+            fleet: how many jobs run at once.
+            outputs: where the job folders lie.
+
+        Raises:
+            RequestError: the sweep of this name explored another space.
+        """
+        self._plan = plan
+        self._ledger = ledger
+        self._fleet = fleet
+        self._outputs = outputs
+        self._code = source_code.code().sha256
+        self._check_space()
+        self.jobs = self._numbered(plan.grid)  # of a grid; a search has them as it goes
+        self.done: dict[int, JobResult] = {}
+        for job in self.jobs:
+            run = self.good(job.assignment.key)
+            if run is not None:
+                self.done[job.number] = replace(ledger.result(run, epochs=False), number=job.number)
+
+    @property
+    def waiting(self) -> list[PlannedJob]:
+        """The jobs of a grid that are to run."""
+        return [job for job in self.jobs if job.number not in self.done]
+
+    def good(self, key: str) -> RunRecord | None:
+        """Returns the run of a job that need not run again; None where it must."""
+        run, rerun = self._ledger.done(key), self._plan.config.sweep.rerun
+        return None if rerun == "all" or (rerun == "stale" and self._is_stale(run)) else run
+
+    def planned(self, number: int, draft: Draft) -> PlannedJob:
+        """Returns a job with its number, and with the folder of its run if that was cut off."""
+        folder, threads = self._folder(draft.key)
+        training = draft.config.training
+        if threads is not None:  # a run goes on with those that it began with
+            training = training.model_copy(update={"threads": threads})
+        config = draft.config.model_copy(update={"training": training})
+        return PlannedJob(number, draft.overrides, config, draft.assignment, folder)
+
+    def announce(self) -> str:
+        """Returns what is going to happen, in a few lines."""
+        lines = [self._search() if self._plan.space is not None else self._grid()]
+        if self._plan.repeated:
+            lines.append(f"{self._plan.repeated} more would repeat one of these; left out.")
+        runs = [self._ledger.done(job.assignment.key) for job in self.jobs]
+        if self._plan.space is not None:
+            runs = [run for run in self._ledger.latest() if run.outcome in DONE]
+        stale = sum(self._is_stale(run) for run in runs)
+        if stale and self._plan.config.sweep.rerun == "none":
+            lines.append(
+                f"{stale} of those done were run by older code; sweep.rerun=stale runs them again."
+            )
+        return "\n".join(lines)
+
+    def preview(self) -> str:
+        """Returns the jobs of a grid and how each stands, a line for each."""
+        return preview.text(
+            [(job.number, job.assignment.overrides, self._state(job)) for job in self.jobs]
+        )
+
+    def _state(self, job: PlannedJob) -> str:
+        """Returns whether a job is to run, in words."""
+        result, run = self.done.get(job.number), self._ledger.run(job.assignment.key)
+        if result is not None:
+            reached = objective(result)
+            measured = "" if math.isnan(reached) else f", validation {reached:.2%}"
+            return f"done: {result.run_name}{measured}"
+        if job.assignment.key in self._ledger.at_work or (run is not None and not run.outcome):
+            return "running"
+        return "to do" if run is None else f"to do again, {run.outcome} before"
+
+    def _is_stale(self, run: RunRecord | None) -> bool:
+        """Whether a run was made by other code, or a part of it was made by another."""
+        if run is None:
+            return False
+        mixed = OTHER_CODE in run.tags.get(RESUMED_TAG, "")
+        return mixed or run.tags.get(CODE_TAG) != self._code
+
+    def _check_space(self) -> None:
+        """Refuses a name that another space has."""
+        run = self._ledger.parent
+        if run is None:
+            return
+        lines = parent.difference(parent.space_of(run), self._plan.record)
+        if lines:
+            changes = "".join(f"\n  {line}" for line in lines)
+            raise RequestError(
+                f"Expected the space that sweep {self._plan.name} explored before. Received: "
+                f"another. Choose another sweep.name, or go back to it:{changes}"
+            )
+
+    def _numbered(self, drafts: Sequence[Draft]) -> list[PlannedJob]:
+        """Numbers a grid: what has a run keeps its number, the others take those that are free."""
+        known = self._ledger.numbers()
+        taken = set(known.values())
+        free = (n for n in range(len(drafts) + len(taken)) if n not in taken)
+        return [
+            self.planned(known[draft.key] if draft.key in known else next(free), draft)
+            for draft in drafts
+        ]
+
+    def _folder(self, key: str) -> tuple[str, int | None]:
+        """Returns the folder of a job, and the threads of the run that goes on in it, if one does.
+
+        What other code began, or left no journal that can be read, is begun anew.
+        """
+        run = self._ledger.newest(key)
+        if run is None or run.job_id is None or run.outcome in DONE or self._is_stale(run):
+            return planned_folder(), None
+        try:
+            start = journal.start_of(self._outputs / run.job_id)
+            return run.job_id, int(start.config["training"]["threads"])
+        except (RequestError, ExperimentError, KeyError, TypeError):
+            return planned_folder(), None
+
+    def _grid(self) -> str:
+        done, waiting = len(self.done), len(self.waiting)
+        what = counted(waiting, "job")
+        if done:
+            what = f"{done} of {len(self.jobs)} done, {waiting} to do"
+        if not waiting:
+            what = f"all {done} jobs are done" if done > 1 else "its one job is done"
+        seconds = 0.0
+        for job in self.waiting:
+            like = self._ledger.seconds_of_like(flatten(environment.settled(job.config)))
+            if like is None:
+                return f"Sweep {self._plan.name}: {what}"
+            seconds += like[0]
+        return f"Sweep {self._plan.name}: {what}{self._about(seconds, waiting)}"
+
+    def _search(self) -> str:
+        search, space = self._plan.config.search, self._plan.space
+        assert search is not None
+        assert space is not None
+        seeds = max(1, len(space.seeds))
+        jobs = search.trials * seeds
+        what = f"{search.name} search, {counted(search.trials, 'trial')}"
+        what += f" of {seeds} seeds" if seeds > 1 else ""
+        if search.name == "halving":
+            what = f"halving search, {self._rounds(search, space)}"
+            what += f", each with {seeds} seeds" if seeds > 1 else ""
+        known = len(self._ledger.latest())
+        what += f", {counted(known, 'run')} so far" if known else ""
+        like = self._ledger.seconds_of_like(flatten(environment.settled(self._plan.config)))
+        if like is None or search.name == "halving":
+            return f"Sweep {self._plan.name}: {what}"
+        left = max(0, jobs - known)
+        return f"Sweep {self._plan.name}: {what}{self._about(like[0] * left, left)}"
+
+    def _rounds(self, search: Any, space: Space) -> str:
+        """Returns the rounds of a halving search in words."""
+        from mnist_exp.sweeps.search.halving import (
+            Halving,  # it imports Optuna, which a grid need not
+        )
+
+        epochs = self._plan.config.training.epochs
+        first, *others = Halving(search, space, epochs).rounds
+        words = f"{counted(first[0], 'trial')} with {counted(first[1], 'epoch')}"
+        for trials, length in others:
+            words += f", then the best{f' {trials}' if trials > 1 else ''} with {length}"
+        if not others:
+            words += ", and no second round: for one, training.epochs has to be at least "
+            words += f"{search.reduction * search.min_epochs}, and search.trials 2"
+        return words
+
+    def _about(self, seconds: float, jobs: int) -> str:
+        """Returns how long jobs take that run some at once."""
+        at_once = max(1, min(self._fleet.slots, jobs))
+        return f", about {duration(seconds / at_once)}" if jobs else ""

@@ -1,0 +1,212 @@
+"""What a person sees of a sweep while it runs: one live table on a terminal, plain lines elsewhere.
+
+Jobs are watched in their journals, because a launcher answers only when all of them have ended.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from mnist_exp.core.errors import ExperimentError
+from mnist_exp.runs import ensemble
+from mnist_exp.runs.console import duration
+from mnist_exp.sweeps.execute.launches import PlannedJob
+from mnist_exp.sweeps.results import records
+from mnist_exp.sweeps.results.ranking import key_and_value, seconds_of
+from mnist_exp.sweeps.results.result import JobResult, objective
+from mnist_exp.sweeps.results.wording import config_text
+from mnist_exp.tracking import journal
+from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.names import DONE
+
+_LOOK_SECONDS = 0.5
+_SHOWN = 8
+
+
+class Progress:
+    """The jobs of a sweep as they run and end."""
+
+    def __init__(
+        self,
+        *,
+        total: int,
+        outputs: Path,
+        slots: int,
+        retries: int,
+        ended: Callable[[JobResult], None],
+    ) -> None:
+        """Watches nothing yet.
+
+        Args:
+            total: jobs of the sweep, those of former commands too.
+            outputs: where the job folders lie.
+            slots: how many run at once.
+            retries: how often a job that failed is tried again.
+            ended: told once of each job that has ended, by the thread that sees it first.
+        """
+        self.total = total
+        self._outputs = outputs
+        self._slots = slots
+        self._retries = retries
+        self._since = 0
+        self._ended = ended
+        self._console = Console(stderr=True, highlight=False)
+        self._results: dict[int, JobResult] = {}
+        self._earlier: set[int] = set()
+        self._watched: dict[int, PlannedJob] = {}
+        self._running: dict[int, str] = {}
+        self._lock = threading.Lock()  # the watching thread and the launches' see the same ends
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="sweep-progress", daemon=True)
+        self._live = Live(
+            console=self._console, get_renderable=self._view, refresh_per_second=2, transient=True
+        )
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Prints a line, above the table where there is one."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def knows(self, results: Iterable[JobResult]) -> None:
+        """Counts jobs of former commands."""
+        for result in results:
+            self._results[result.number] = result
+            self._earlier.add(result.number)
+
+    def watch(self, jobs: Sequence[PlannedJob]) -> None:
+        """Follows jobs that are being launched."""
+        for job in jobs:
+            self._results.pop(job.number, None)
+        self._since = events.now()
+        self._watched = {job.number: job for job in jobs}
+
+    def note(self, result: JobResult) -> None:
+        """Tells of a result that stands, unless it was told of."""
+        with self._lock:
+            before = self._results.get(result.number)
+            self._results[result.number] = result
+            self._running.pop(result.number, None)
+        if before is None or before.outcome != result.outcome:
+            self.say(self._line(result))
+            self._ended(result)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_LOOK_SECONDS):
+            for number, job in list(self._watched.items()):
+                if number not in self._results:
+                    self._look(number, job)
+
+    def _look(self, number: int, job: PlannedJob) -> None:
+        job_dir = self._outputs / job.folder
+        if not (job_dir / journal.FILE_NAME).exists():
+            return
+        try:
+            entries = [entry.event for entry in journal.read(job_dir)]
+            result = records.from_journal(job_dir)
+        except ExperimentError:
+            return  # the job itself says why its journal cannot be read
+        if result is None:
+            state = _state(job_dir, entries)
+            with self._lock:
+                if number not in self._results:  # it may have ended since
+                    self._running[number] = state
+        elif result.end_time >= self._since:  # not the end of a run that goes on now
+            self._running.pop(number, None)
+            final = result.outcome in DONE or (result.outcome == "failed" and not self._retries)
+            if final:  # of what was killed, and of what is tried again, the launches tell
+                self.note(result)
+
+    def _line(self, result: JobResult) -> str:
+        done = len(self._results)
+        what = {
+            "finished": _reached(result),
+            "pruned": f"pruned after epoch {max(result.epochs, default=0)}",
+            "failed": f"failed: {result.reason}",
+            "killed": f"killed: {result.reason}",
+        }[result.outcome]
+        config = f" ({' '.join(result.overrides)})" if result.overrides else ""
+        return (
+            f"job {result.number}{config}: {what}, {seconds_of(result):.1f} s  "
+            f"[{done} of {self.total}{self._left()}]"
+        )
+
+    def _left(self) -> str:
+        new = [r for n, r in list(self._results.items()) if n not in self._earlier]
+        if not new:
+            return ""
+        mean = sum(map(seconds_of, new)) / len(new)
+        seconds = mean * (self.total - len(self._results)) / self._slots
+        return f", {duration(seconds)} left" if seconds >= 1 else ""
+
+    def _summary(self) -> str:
+        results = list(self._results.values())
+        failed = sum(r.outcome in {"failed", "killed"} for r in results)
+        parts = [f"{len(results)} of {self.total} done", f"{len(self._running)} running"]
+        if failed:
+            parts.append(f"{failed} failed")
+        finished = [r for r in results if r.outcome == "finished" and not math.isnan(objective(r))]
+        best = max(finished, key=objective, default=None)
+        if best is not None:
+            parts.append(f"best {objective(best):.2%} (job {best.number})")
+        return "  ".join(parts) + self._left()
+
+    def _view(self) -> Group:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for no_wrap in (True, False, True):  # only configs give way where it is narrow
+            table.add_column(no_wrap=no_wrap)
+        for number, state in list(self._running.items())[:_SHOWN]:
+            job = self._watched.get(number)
+            own = job.assignment.overrides if job is not None else ()
+            what = config_text(own, [key for key, _ in map(key_and_value, own)])
+            cut = Text(what, no_wrap=True, overflow="ellipsis")
+            table.add_row(f"job {number}", cut, state)
+        return Group(Text(self._summary()), table)
+
+
+def _state(job_dir: Path, entries: Sequence[events.Event]) -> str:
+    """Returns how far a job is, from its journal, or from that of the member that it is at."""
+    member = ensemble.latest(job_dir)
+    if member is None:
+        return _epoch(entries)
+    try:
+        own = [entry.event for entry in journal.read(member)]
+    except ExperimentError:
+        own = []
+    return f"member {int(member.name) + 1}, {_epoch(own)}"
+
+
+def _epoch(entries: Sequence[events.Event]) -> str:
+    last: Mapping[str, float] = {}
+    epoch = 0
+    for event in entries:
+        if isinstance(event, events.Metrics) and event.step is not None:
+            last, epoch = event.values, event.step
+    if not epoch:
+        return "starting"
+    accuracy = last.get(records.VALIDATION)
+    reached = "" if accuracy is None else f", validation {accuracy:.2%}"
+    return f"epoch {epoch}{reached}"
+
+
+def _reached(result: JobResult) -> str:
+    """Returns what a job that finished reached, in words."""
+    accuracy, loss = objective(result), result.metrics.get("train/loss", 0.0)
+    words = "finished" if math.isnan(accuracy) else f"validation {accuracy:.2%}"
+    return words if math.isfinite(loss) else f"{words}, diverged"

@@ -1,0 +1,112 @@
+"""What a sweep found: the way to the best, and which key mattered."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mnist_exp.plots.frame import BLUE, INK, add_axes, framed, style
+from mnist_exp.plots.scale import AccuracyScale, fitting
+from mnist_exp.sweeps.results.coordinates import parallel_coordinates
+from mnist_exp.sweeps.results.exploration import Step, steps
+from mnist_exp.sweeps.results.result import JobResult
+
+__all__ = ["best_so_far", "importance", "parallel_coordinates"]
+
+_MOST_BARS = 25
+_PALE = "#9ec5e0"
+
+
+def best_so_far(results: Sequence[JobResult]) -> Figure:
+    """Draws the best validation accuracy against time and against trained epochs.
+
+    Args:
+        results: The jobs of a sweep, with at least one finished config.
+    """
+    found = steps(results)
+    subtitle = (
+        "Dots: configs, when their last seed ended. Line: the best so far. "
+        "Heights are logarithmic in the error."
+    )
+    figure = framed(670, best_so_far_title(found), subtitle)
+    unit, length = _time_unit(found[-1].seconds)
+    times = [step.seconds / length for step in found]
+    upper, lower = add_axes(figure, 75, 365, 800, 195), add_axes(figure, 75, 60, 800, 195)
+    _draw_steps(upper, found, times)
+    upper.set_xlabel(f"Time in which jobs ran ({unit})", color=INK)
+    _draw_steps(lower, found, [step.epochs for step in found])
+    lower.set_xlabel("Epochs trained by all jobs together, pruned and failed ones too", color=INK)
+    return figure
+
+
+def best_so_far_title(found: Sequence[Step]) -> str:
+    """Returns the finding: the best, and how soon it was reached."""
+    best = found[-1].best
+    title = f"Best so far: {100 * best:.2f} % validation accuracy"
+    if len(found) == 1:
+        return f"{title}, one config"
+    place = next(place for place, step in enumerate(found, start=1) if step.accuracy == best)
+    return f"{title}, reached with config {place} of {len(found)}"
+
+
+def _draw_steps(axes: Axes, found: Sequence[Step], ends: Sequence[float]) -> None:
+    scale = AccuracyScale([step.accuracy for step in found])
+    axes.scatter(ends, [scale.height(step.accuracy) for step in found], s=22, color=_PALE, zorder=2)
+    best = [scale.height(step.best) for step in found]
+    axes.plot(ends, best, drawstyle="steps-post", color=BLUE, linewidth=2, zorder=3)
+    risen = [place for place, step in enumerate(found) if step.accuracy == step.best]
+    axes.scatter(
+        [ends[place] for place in risen],
+        [best[place] for place in risen],
+        s=26,
+        color=BLUE,
+        zorder=4,
+    )
+    ticks = scale.ticks()
+    style(axes)
+    axes.set(xlim=(0, 1.03 * ends[-1] or 1), ylim=(-0.08, 1.08))
+    axes.set_yticks(list(ticks.values()), list(ticks))
+    whole = isinstance(ends[0], int)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=whole))
+    axes.set_title("Validation accuracy (%)", loc="left", fontsize=11, color=INK)
+
+
+def _time_unit(seconds: float) -> tuple[str, int]:
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return unit, length
+    return "seconds", 1
+
+
+def importance(values: Mapping[str, float]) -> Figure:
+    """Draws how much each key explains of what the keys explain one by one.
+
+    Args:
+        values: Key -> share, 0-1; at least one.
+    """
+    shares = sorted(values.items(), key=lambda item: -item[1])[:_MOST_BARS]
+    subtitle = "Of the variance of validation accuracy that the keys explain one by one (fANOVA)"
+    if len(shares) < len(values):
+        subtitle += f"; the first {len(shares)} of {len(values)} keys"
+    figure = framed(110 + 26 * len(shares), importance_title(values), subtitle)
+    axes = add_axes(figure, 240, 30, 600, 26 * len(shares))
+    places = range(len(shares))
+    axes.barh(places, [100 * share for _, share in shares], height=0.62, color=BLUE)
+    for place, (_, share) in enumerate(shares):
+        axes.text(
+            100 * share + 1, place, f"{100 * share:.0f} %", va="center", fontsize=10, color=INK
+        )
+    style(axes)
+    axes.grid(visible=False)
+    axes.spines["bottom"].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set(xlim=(0, 108), ylim=(len(shares) - 0.4, -0.6), xticks=[])
+    axes.set_yticks(places, [fitting(key, 33) for key, _ in shares])
+    return figure
+
+
+def importance_title(values: Mapping[str, float]) -> str:
+    """Returns the finding: the key that matters most."""
+    key, share = max(values.items(), key=lambda item: item[1])
+    return f"Importance: {fitting(key, 50)} explains {100 * share:.0f} %"

@@ -1,0 +1,160 @@
+"""What the tracking store knows of a sweep: its parent run, and what became of each job.
+
+MLflow is the truth, and the local index makes reading it fast; nothing else is remembered.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from mnist_exp.config.identity import completed_params
+from mnist_exp.core.errors import RequestError
+from mnist_exp.sweeps.results import records
+from mnist_exp.sweeps.results.records import JOB_PARAM, VALIDATION
+from mnist_exp.sweeps.results.result import JobResult
+from mnist_exp.tracking import Index, RunRecord, preflight, recover
+from mnist_exp.tracking.mlflow.attempt import Attempt
+from mnist_exp.tracking.mlflow.store import unreachable
+from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG
+
+TOTAL_SECONDS = "time/total_seconds"
+# Keys whose values decide how long a run takes, or their beginnings.
+_COSTLY = (
+    "model.",
+    "data.name",
+    "data.train_images",
+    "augmentation.name",
+    "training.epochs",
+    "training.batch_size",
+    "training.precision",
+    "ensemble.",
+)
+_ORPHAN_SECONDS = 20.0
+_POLL_SECONDS = 0.5
+
+Costs = tuple[tuple[str, str], ...]
+
+
+class Ledger:
+    """The runs of one sweep."""
+
+    def __init__(self, sweep: str, uri: str, experiment: str) -> None:
+        """Opens the index.
+
+        Args:
+            sweep: its name.
+            uri: a tracking URI as `location.resolve` returns it.
+            experiment: MLflow's.
+        """
+        self.sweep = sweep
+        self.index = Index.open(uri, experiment)
+        self.parent: RunRecord | None = None
+        self.at_work: frozenset[str] = frozenset()  # keys of jobs that other processes are at
+        self._runs: dict[str, list[RunRecord]] = {}
+
+    def read(self, *, alone: bool = True) -> None:
+        """Puts right what a crash left behind, and reads the sweep's runs anew.
+
+        Args:
+            alone: whether jobs that are at work in other processes are in the way.
+
+        Raises:
+            RequestError: the store cannot be read, or a job is still at work in another process.
+        """
+        preflight(self.index.uri)
+        if alone:
+            self._await_orphans()
+        else:
+            alive = self._alive().values()
+            self.at_work = frozenset(tags[KEY_TAG] for tags in alive if KEY_TAG in tags)
+        with Attempt() as attempt:
+            self.index.refresh()
+        if attempt.problem is not None:
+            raise unreachable(self.index.uri, attempt.problem) from attempt.problem
+        runs: dict[str, list[RunRecord]] = defaultdict(list)
+        parents = []
+        for run in self.index.tagged(SWEEP_TAG, self.sweep):
+            if run.is_sweep:
+                parents.append(run)
+            elif KEY_TAG in run.tags and JOB_PARAM in run.params:
+                runs[run.tags[KEY_TAG]].append(run)
+        self._runs = runs
+        self.parent = min(parents, key=lambda run: run.start_time) if parents else None
+
+    def run(self, key: str) -> RunRecord | None:
+        """Returns the run that counts for a job: one that is done, else the newest."""
+        runs = self._runs.get(key, [])
+        return next((run for run in runs if run.outcome in DONE), next(iter(runs), None))
+
+    def newest(self, key: str) -> RunRecord | None:
+        """Returns the newest run of a job, whatever became of it."""
+        return next(iter(self._runs.get(key, [])), None)
+
+    def done(self, key: str) -> RunRecord | None:
+        """Returns the run of a job that need not run again; None where it must."""
+        run = self.run(key)
+        return run if run is not None and run.outcome in DONE else None
+
+    def numbers(self) -> dict[str, int]:
+        """Returns key -> number of the jobs that have a run."""
+        return {key: int(runs[-1].params[JOB_PARAM]) for key, runs in self._runs.items()}
+
+    def latest(self) -> list[RunRecord]:
+        """Returns the run that counts for each job that has one."""
+        return [run for key in self._runs if (run := self.run(key)) is not None]
+
+    def result(self, run: RunRecord, *, epochs: bool) -> JobResult:
+        """Returns what came of a job.
+
+        Args:
+            run: one of this sweep's.
+            epochs: whether to fetch its validation accuracy epoch by epoch.
+        """
+        history = self.index.store.history(run.run_id, VALIDATION) if epochs else {}
+        return records.from_record(run, history)
+
+    def seconds_of_like(self, params: dict[str, str]) -> tuple[float, int] | None:
+        """Returns how long runs took that differ in little that costs time, and their number."""
+        like = self._seconds.get(_costs(params), [])
+        return (like[len(like) // 2], len(like)) if like else None
+
+    @cached_property
+    def _seconds(self) -> dict[Costs, list[float]]:
+        """What decides how long a run takes -> how long those took that finished, ascending."""
+        seconds: dict[Costs, list[float]] = defaultdict(list)
+        for run in self.index.runs():
+            if run.outcome == "finished" and TOTAL_SECONDS in run.metrics:
+                seconds[_costs(run.params)].append(run.metrics[TOTAL_SECONDS])
+        return {costs: sorted(some) for costs, some in seconds.items()}
+
+    def _alive(self) -> dict[Path, Mapping[str, str]]:
+        """Returns job folder -> tags of this sweep's runs that a process is at.
+
+        MLflow need not know them yet. What a crash left behind is put right.
+        """
+        pending = [one.job_dir for one in recover(Path.cwd()) if one.result == "alive"]
+        found = ((job_dir, records.tags_of(job_dir)) for job_dir in pending)
+        return {job_dir: tags for job_dir, tags in found if tags.get(SWEEP_TAG) == self.sweep}
+
+    def _await_orphans(self) -> None:
+        """Waits for jobs whose sweep was killed a moment ago: they notice, and end themselves."""
+        deadline = time.monotonic() + _ORPHAN_SECONDS
+        while True:
+            alive = self._alive()
+            if not alive:
+                return
+            if time.monotonic() > deadline:
+                raise RequestError(
+                    f"Expected the jobs of sweep {self.sweep} to have ended. Received: "
+                    f"{', '.join(str(folder) for folder in alive)}, where a process is still at "
+                    "work. Wait for it to end, or stop it."
+                )
+            time.sleep(_POLL_SECONDS)
+
+
+def _costs(params: dict[str, str]) -> Costs:
+    """Returns the params that decide how long a run takes."""
+    whole = completed_params(params)
+    return tuple(sorted((key, whole[key]) for key in whole if key.startswith(_COSTLY)))

@@ -1,0 +1,154 @@
+"""From the jobs of a sweep to its configs: the seeds of each together, the best validation first.
+
+Test accuracy travels along to be shown; nothing here is decided by it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mnist_exp.core.statistics import Summary, summarize
+from mnist_exp.core.text import train_command
+from mnist_exp.sweeps.results.result import JobResult, objective
+
+SEED = "seed"
+_ORDER = ("finished", "pruned", "failed")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One config, its seeds together."""
+
+    overrides: tuple[str, ...]  # what sets it apart, without the seed
+    jobs: tuple[int, ...]  # those that gave a value first, in its order
+    seeds: tuple[int, ...]  # one per job, in the same order
+    values: tuple[float, ...]  # validation accuracies, 0-1, one per seed that has one
+    mean: float  # of the values; NaN without any
+    deviation: float | None  # standard deviation over seeds; None below two
+    low: float  # 95 % interval, 0-1: of the mean over seeds, or of one seed's validation images
+    high: float
+    test_accuracy: float | None  # mean over seeds, 0-1; shown, never used to rank
+    seconds: float  # of all its jobs together
+    threads: int | None  # of the first job; None where its record does not say
+    outcome: Literal["finished", "pruned", "failed"]
+
+
+def key_and_value(override: str) -> tuple[str, str]:
+    """Returns the two sides of an override, the key without a leading `+`."""
+    key, _, value = override.partition("=")
+    return key.lstrip("+"), value
+
+
+def settings(overrides: Iterable[str]) -> dict[str, str]:
+    """Returns key -> value as typed, the seed left out."""
+    pairs = dict(map(key_and_value, overrides))
+    return {key: value for key, value in pairs.items() if key != SEED}
+
+
+def swept_keys(overrides: Iterable[Sequence[str]]) -> list[str]:
+    """Returns every key that some of the configs set, the seed left out, in order of appearance."""
+    return list(dict.fromkeys(key for config in overrides for key in settings(config)))
+
+
+def varying_keys(overrides: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the swept keys without those that have the same value everywhere."""
+    configs = [settings(config) for config in overrides]
+    return [
+        key for key in swept_keys(overrides) if len({config.get(key) for config in configs}) > 1
+    ]
+
+
+def ranking(results: Iterable[JobResult]) -> list[Row]:
+    """Groups jobs that differ by nothing but the seed, and orders the groups.
+
+    Returns:
+        Finished configs, the best mean of validation accuracy first; then pruned, then failed.
+        Equals keep the order of their first jobs.
+    """
+    groups: dict[frozenset[tuple[str, str]], list[JobResult]] = {}
+    for result in sorted(results, key=lambda result: result.number):
+        groups.setdefault(frozenset(settings(result.overrides).items()), []).append(result)
+    rows = [_row(jobs) for jobs in groups.values()]
+    return sorted(rows, key=lambda row: (_ORDER.index(row.outcome), -_or_worst(row.mean)))
+
+
+def _row(jobs: Sequence[JobResult]) -> Row:
+    outcome = _outcome(jobs)
+    # A search may try the same config twice; the same seed twice is no second measurement.
+    by_seed = {job.seed: job for job in jobs if job.outcome in ("finished", "pruned")}
+    measured = [job for job in by_seed.values() if math.isfinite(objective(job))]
+    others = [job for job in jobs if job not in measured]
+    values = tuple(objective(job) for job in measured)
+    tests = [j.metrics["test/accuracy"] for j in by_seed.values() if "test/accuracy" in j.metrics]
+    mean = math.fsum(values) / len(values) if values else math.nan
+    summary = _summary(values, measured)
+    threads = (*measured, *others)[0].params.get("training.threads", "")
+    return Row(
+        overrides=tuple(text for text in jobs[0].overrides if key_and_value(text)[0] != SEED),
+        jobs=tuple(job.number for job in (*measured, *others)),
+        seeds=tuple(job.seed for job in (*measured, *others)),
+        values=values,
+        mean=mean,
+        deviation=summary.deviation,
+        low=summary.low,
+        high=summary.high,
+        test_accuracy=math.fsum(tests) / len(tests) if tests else None,
+        seconds=math.fsum(map(seconds_of, jobs)),
+        threads=int(threads) if threads.isdecimal() else None,
+        outcome=outcome,
+    )
+
+
+def _outcome(jobs: Sequence[JobResult]) -> Literal["finished", "pruned", "failed"]:
+    """Returns what became of a config: one pruned seed makes its mean that of a part."""
+    outcomes = {job.outcome for job in jobs}
+    if "pruned" in outcomes:
+        return "pruned"
+    return "finished" if "finished" in outcomes else "failed"
+
+
+def _summary(values: Sequence[float], jobs: Sequence[JobResult]) -> Summary:
+    images = int(jobs[0].params["data.validation_images"]) if values else 0
+    if not images:
+        return Summary(math.nan, None, math.nan, math.nan)
+    return summarize(values, images)
+
+
+def _or_worst(value: float) -> float:
+    return value if math.isfinite(value) else -math.inf
+
+
+def seconds_of(result: JobResult) -> float:
+    """Returns how long a job took; a job that broke off has said only when it began and ended."""
+    elapsed = max(0, result.end_time - result.start_time) / 1000
+    return result.metrics.get("time/total_seconds", elapsed)
+
+
+def winner(rows: Sequence[Row]) -> Row | None:
+    """Returns the best config among those that finished with the most seeds; None without any.
+
+    So the one seed of a config that went well does not beat others that have all of theirs.
+    """
+    measured = [row for row in rows if row.outcome == "finished" and row.values]
+    most = max((len(row.values) for row in measured), default=0)
+    return next((row for row in measured if len(row.values) == most), None)
+
+
+def winner_command(rows: Sequence[Row], fixed: Sequence[str]) -> str | None:
+    """Returns the command that trains the winner again, with the first seed that it has a value of.
+
+    Args:
+        rows: The ranking.
+        fixed: The flags and overrides that every job of the sweep has, as typed. What only a sweep
+            understands is left out of the command, and what the winner sets itself.
+
+    Returns:
+        One line for a shell; None where there is no winner.
+    """
+    best = winner(rows)
+    if best is None:
+        return None
+    own = {SEED, *settings(best.overrides)}
+    shared = [text for text in fixed if key_and_value(text)[0] not in own]
+    return train_command([*shared, *best.overrides, f"{SEED}={best.seeds[0]}"], best.threads)

@@ -1,0 +1,119 @@
+"""A job's result, from its journal or from MLflow's run: the same either way."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.config import Config, flatten
+from mnist_exp.sweeps.membership import Assignment
+from mnist_exp.sweeps.results.result import JobResult
+from mnist_exp.tracking import RunRecord, journal
+from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.events import Outcome, now
+from mnist_exp.tracking.names import FAILURE_TAG, KEY_TAG, OVERRIDES_TAG, TRIAL_TAG
+from mnist_exp.tracking.sync.replay import run_id_of
+
+JOB_PARAM = "sweep.job"
+VALIDATION = "val/accuracy"
+
+
+def from_journal(job_dir: Path) -> JobResult | None:
+    """Returns the result of a job that has ended; None where it has not begun, or not ended."""
+    entries = [entry.event for entry in journal.read(job_dir)]
+    outcome = journal.outcome_of(entries)
+    if not entries or outcome is None or not isinstance(entries[0], events.Start):
+        return None
+    tags, metrics, epochs = dict(entries[0].tags), dict[str, float](), dict[int, float]()
+    for event in entries:
+        if isinstance(event, events.Tags):
+            tags |= event.values
+        elif isinstance(event, events.Metrics):
+            metrics |= event.values
+            if event.step is not None and VALIDATION in event.values:
+                epochs[event.step] = event.values[VALIDATION]
+    return _result(
+        params=entries[0].params,
+        tags=tags,
+        outcome=outcome,
+        run_id=run_id_of(job_dir),
+        run_name=entries[0].run_name,
+        metrics=metrics,
+        epochs=epochs,
+        start_time=entries[0].time,
+        end_time=entries[-1].time,
+    )
+
+
+def key_of(run: RunRecord) -> str:
+    """Returns what the job of a run is known by."""
+    return run.tags[KEY_TAG]
+
+
+def tags_of(job_dir: Path) -> Mapping[str, str]:
+    """Returns the tags that the run of a job folder began with; none where there is no run."""
+    entries = journal.read(job_dir)
+    start = entries[0].event if entries else None
+    return start.tags if isinstance(start, events.Start) else {}
+
+
+def from_record(run: RunRecord, epochs: Mapping[int, float]) -> JobResult:
+    """Returns the result of a job that MLflow knows.
+
+    Args:
+        run: a child run of a sweep, which has ended.
+        epochs: epoch -> val/accuracy, where it is wanted.
+    """
+    outcomes: dict[str | None, Outcome] = {
+        "finished": "finished",
+        "pruned": "pruned",
+        "failed": "failed",
+    }
+    return _result(
+        params=run.params,
+        tags=run.tags,
+        outcome=outcomes.get(run.outcome, "killed"),
+        run_id=run.run_id,
+        run_name=run.name,
+        metrics=run.metrics,
+        epochs=epochs,
+        start_time=run.start_time,
+        end_time=run.end_time or run.start_time,
+    )
+
+
+def unrecorded(
+    config: Config, assignment: Assignment, reason: str, outcome: Outcome = "failed"
+) -> JobResult:
+    """Returns the result of a job that ended before its record began."""
+    return _result(
+        params=flatten(config),
+        tags=assignment.tags(config.sweep.name or "") | {FAILURE_TAG: reason},
+        outcome=outcome,
+        run_id=None,
+        run_name="",
+        metrics={},
+        epochs={},
+        start_time=now(),
+        end_time=now(),
+    )
+
+
+def _result(
+    *, params: Mapping[str, str], tags: Mapping[str, str], outcome: Outcome, **values: Any
+) -> JobResult:
+    trial = json.loads(tags[TRIAL_TAG]) if TRIAL_TAG in tags else {"number": None, "params": None}
+    reason = tags.get(FAILURE_TAG, "")
+    if outcome == "killed" and not reason:
+        reason = "its process was stopped or killed (kill -9, a crash or too little memory)"
+    return JobResult(
+        number=int(params[JOB_PARAM]),
+        key=tags[KEY_TAG],
+        overrides=tuple(json.loads(tags[OVERRIDES_TAG])),
+        params=dict(params),
+        outcome=outcome,
+        reason=reason if outcome in {"failed", "killed"} else "",
+        trial=trial["number"],
+        trial_params=trial["params"],
+        **values,
+    )

@@ -1,0 +1,203 @@
+"""What a sweep found, for people and spreadsheets.
+
+The terminal and Markdown have the ranking, what failed and why, and how to train the winner again;
+CSV has every job.
+"""
+
+from collections.abc import Iterable, Sequence
+from csv import DictWriter
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from mnist_exp.core.terminal import table_console
+from mnist_exp.core.text import finite, in_markdown, short_keys, shortened
+from mnist_exp.sweeps.results.exploration import dimensions, importance, measured
+from mnist_exp.sweeps.results.ranking import (
+    Row,
+    ranking,
+    seconds_of,
+    settings,
+    swept_keys,
+    winner_command,
+)
+from mnist_exp.sweeps.results.result import JobResult, objective
+from mnist_exp.sweeps.results.wording import (
+    config_text,
+    count,
+    failures,
+    measures,
+    ranks,
+    shown_keys,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import Console
+    from rich.table import Column, Table
+
+_SHOWN = 20  # on a terminal
+_NOTE = (
+    "Ranked by validation accuracy; test accuracy is shown and chooses nothing. Intervals: 95 %, "
+    "over the seeds of a config (Student's t) or, of a single seed, over its validation images "
+    "(Wilson)."
+)
+_NOTHING = "No job has finished."
+
+
+def csv(results: Iterable[JobResult]) -> str:
+    """Returns one line per job, by number, under a line of names; what a job lacks is empty.
+
+    Numbers have all their digits: accuracies 0-1, times in seconds. A swept key that a job does not
+    set has the value of its whole config.
+    """
+    jobs = sorted(results, key=lambda result: result.number)
+    keys = swept_keys(job.overrides for job in jobs)
+    text = StringIO()
+    lines = [_line(job, keys) for job in jobs]
+    names = ("job", "outcome", "run_id", "run_name", "trial", *keys, "seed", "objective")
+    names += ("val/accuracy", "test/accuracy", "seconds", "reason")
+    writer = DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _line(job: JobResult, keys: Iterable[str]) -> dict[str, object]:
+    own = settings(job.overrides)
+    return {key: own.get(key, job.params.get(key, "")) for key in keys} | {
+        "job": job.number,
+        "outcome": job.outcome,
+        "run_id": job.run_id,
+        "run_name": job.run_name,
+        "trial": job.trial,
+        "seed": job.seed,
+        "objective": finite(objective(job)),
+        "val/accuracy": job.metrics.get("val/accuracy"),
+        "test/accuracy": job.metrics.get("test/accuracy"),
+        "seconds": seconds_of(job),
+        "reason": job.reason,
+    }
+
+
+def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
+    """Returns the whole ranking, the failures and the winner's command.
+
+    Args:
+        results: Every job of the sweep that has ended.
+        fixed: The flags and overrides that all of them share, as typed.
+    """
+    rows = ranking(results)
+    ranked = [row for row in rows if row.outcome != "failed"]
+    keys = shown_keys(rows)
+    names = ["#", *keys, "seeds", "validation % (95 %)", "test %", "seconds"]
+    right = {"#", "seeds", "test %", "seconds"}
+    lines = [_cells(names), _cells("--:" if name in right else ":--" for name in names)]
+    for rank, row in zip(ranks(ranked), ranked, strict=True):
+        own = settings(row.overrides)
+        values = [rank, *(shortened(own.get(key, "")) for key in keys), *measures(row)]
+        lines.append(_cells(map(in_markdown, values)))
+    parts = ["\n".join(lines), in_markdown(_NOTE)] if ranked else [_NOTHING]
+    failed = failures(results, keys)
+    if failed:
+        items = [f"- {in_markdown(failure)}" for failure in failed]
+        parts += [f"## {count(failed)}", "\n".join(items)]
+    command = winner_command(rows, fixed)
+    if command:
+        parts += ["## The winner again", f"```sh\n{command}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(values: Iterable[str]) -> str:
+    return f"| {' | '.join(values)} |"
+
+
+def show(
+    results: Sequence[JobResult], fixed: Sequence[str], console: "Console | None" = None
+) -> None:
+    """Prints the ranking, the failures and the winner's command; of long lists the beginning.
+
+    Args:
+        results: Every job of the sweep that has ended.
+        fixed: The flags and overrides that all of them share, as typed.
+        console: Where to; None for stdout, as wide as a terminal, or 200 columns where it is none.
+    """
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = console or table_console(highlight=True)
+    rows = ranking(results)
+    ranked = [row for row in rows if row.outcome != "failed"]
+    keys = shown_keys(rows)
+    if ranked:
+        console.print(_table(ranked[:_SHOWN], keys, console.width))
+        console.print(Text(f"{_left_out(ranked, 'configs')}\n{_NOTE}", "dim"))
+    else:
+        console.print(_NOTHING)
+    failed = failures(results, keys)
+    if failed:
+        console.print(Text(f"\n{count(failed)}:", "bold"))
+        for failure in failed[:_SHOWN]:
+            console.print(Padding(Text(failure), (0, 0, 0, 2)))
+        console.print(Text(_left_out(failed, "failures"), "dim"), end="")
+    command = winner_command(rows, fixed)
+    if command:
+        console.print(Text("\nThe winner again:", "bold"))
+        # Not wrapped, so that it can be copied as it stands.
+        console.print(Text(f"  {command}"), soft_wrap=True)
+
+
+def _left_out(everything: Sequence[object], name: str) -> str:
+    left = len(everything) - _SHOWN
+    return f"... and {left} more {name}, in the sweep's results.csv\n" if left > 0 else ""
+
+
+def _table(rows: Sequence[Row], keys: Sequence[str], width: int) -> "Table":
+    """Returns the ranking with a column for each key, or, where it is too narrow, one for all."""
+    wide = _plain_table([short_keys(keys)[key] for key in keys])
+    narrow = _plain_table(["config"])
+    for rank, row in zip(ranks(rows), rows, strict=True):
+        own = settings(row.overrides)
+        _add(wide, [rank, *(shortened(own.get(key, "")) for key in keys), *measures(row)])
+        _add(narrow, [rank, config_text(row.overrides, keys) or "no overrides", *measures(row)])
+    needed = sum(_longest(column) + 2 for column in wide.columns)
+    return wide if keys and needed <= width else narrow
+
+
+def _plain_table(names: Iterable[str]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("#", justify="right", no_wrap=True)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    table.add_column("seeds", justify="right", no_wrap=True)
+    table.add_column("val % (95 %)", no_wrap=True)
+    table.add_column("test %", justify="right", no_wrap=True)
+    table.add_column("time s", justify="right", no_wrap=True)
+    return table
+
+
+def _add(table: "Table", cells: Iterable[str]) -> None:
+    from rich.text import Text  # square brackets in strings would be markup
+
+    table.add_row(*map(Text, cells))
+
+
+def _longest(column: "Column") -> int:
+    return max(len(str(cell)) for cell in (column.header, *column.cells))
+
+
+def pictures(results: Sequence[JobResult]) -> "dict[str, Figure]":
+    """Returns name -> figure, of those that have something to show."""
+    from mnist_exp.sweeps.results import figures
+
+    found = measured(results)
+    shares = importance(results)
+    drawn = {}
+    if found:
+        drawn["best_so_far"] = figures.best_so_far(results)
+    if dimensions(results):
+        drawn["parallel_coordinates"] = figures.parallel_coordinates(results)
+    if shares:
+        drawn["importance"] = figures.importance(shares)
+    return drawn

@@ -1,0 +1,39 @@
+"""What came of one job of a sweep, in plain values that travel between processes and machines."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from mnist_exp.tracking.journal.events import Outcome
+from mnist_exp.tracking.read.selection import VALIDATION_METRICS
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """One job that has ended."""
+
+    number: int  # `sweep.job`, from 0: the sweep's own number, kept from one command to the next
+    key: str  # SHA-256 of what determines the result
+    overrides: tuple[str, ...]  # what sets the job apart within its sweep, the seed among it
+    params: dict[str, str]  # the whole config: dotted key -> text
+    outcome: Outcome
+    run_id: str | None  # MLflow's; None where MLflow does not have the run yet
+    run_name: str
+    metrics: dict[str, float]  # the last value of each
+    epochs: dict[int, float]  # epoch -> val/accuracy
+    reason: str  # why it failed, in a line; empty where it did not
+    start_time: int  # unix milliseconds
+    end_time: int
+    trial: int | None  # of a search
+    trial_params: dict[str, Any] | None  # as Optuna gave them
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return int(self.params["seed"])
+
+
+def objective(result: JobResult) -> float:
+    """Returns the validation accuracy of a job, NaN where it has none; test images have no say."""
+    known = (result.metrics[name] for name in VALIDATION_METRICS if name in result.metrics)
+    return next(known, math.nan)

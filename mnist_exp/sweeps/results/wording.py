@@ -1,0 +1,53 @@
+"""What the texts and pictures of a sweep say of configs, measurements and failures."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from mnist_exp.core.text import percent, short_keys, shortened
+from mnist_exp.sweeps.results.ranking import Row, key_and_value, swept_keys, varying_keys
+from mnist_exp.sweeps.results.result import JobResult
+
+
+def config_text(overrides: Iterable[str], keys: Sequence[str]) -> str:
+    """Returns a config's values of some keys on one line, as short as they stay clear."""
+    own = dict(map(key_and_value, overrides))
+    labels = short_keys(keys)
+    return " ".join(f"{labels[key]}={shortened(own[key])}" for key in keys if key in own)
+
+
+def shown_keys(rows: Sequence[Row]) -> list[str]:
+    """Returns the keys in which configs differ; where they do not, all that they set."""
+    overrides = [row.overrides for row in rows]
+    return varying_keys(overrides) or swept_keys(overrides)
+
+
+def ranks(rows: Iterable[Row]) -> Iterator[str]:
+    """Yields the place of a finished config; others have none."""
+    for place, row in enumerate(rows, start=1):
+        yield str(place) if row.outcome == "finished" else ""
+
+
+def measures(row: Row) -> Iterator[str]:
+    """Yields seeds, validation accuracy with its interval, test accuracy or why none, time."""
+    measured, asked = len(row.values), len(set(row.seeds))
+    yield str(asked) if measured == asked else f"{measured} of {asked}"
+    interval = f" ({percent(row.low)}-{percent(row.high)})" if math.isfinite(row.low) else ""
+    yield f"{percent(row.mean)}{interval}" if measured else ""
+    untested = "pruned" if row.outcome == "pruned" else ""
+    yield untested if row.test_accuracy is None else percent(row.test_accuracy)
+    yield f"{row.seconds:,.1f}"
+
+
+def failures(results: Iterable[JobResult], keys: Sequence[str]) -> list[str]:
+    """Returns a line for each job that failed or was killed: which one, and why."""
+    return [
+        f"job {job.number}, {f'{config_text(job.overrides, keys)} seed={job.seed}'.lstrip()}: "
+        f"{job.reason or job.outcome}"
+        for job in sorted(results, key=lambda result: result.number)
+        if job.outcome in ("failed", "killed")
+    ]
+
+
+def count(failures: Sequence[str]) -> str:
+    """Returns how many jobs failed."""
+    return "1 job failed" if len(failures) == 1 else f"{len(failures)} jobs failed"

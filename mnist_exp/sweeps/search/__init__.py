@@ -1,0 +1,1 @@
+"""What is explored, and what to try next."""

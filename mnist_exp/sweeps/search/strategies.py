@@ -1,0 +1,139 @@
+"""What to try next, from the trials so far: at random, by TPE, or by halving.
+
+A proposal is a function of (`search.seed`, its number, the trials). Nothing is remembered that
+could not be rebuilt, so a search that was cut off goes on as if it had not been.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from optuna.samplers import TPESampler
+
+from mnist_exp.sweeps.search.halving import Halving
+from mnist_exp.sweeps.search.sampling import Draws, Params, draw, identity, seed_of, size
+from mnist_exp.sweeps.search.space import Space
+from mnist_exp.sweeps.search.trials import Proposal, Trial, study
+
+__all__ = ["EXPLORERS", "Explorer", "Proposal", "Settings", "Trial", "explorer", "study"]
+
+STARTUP = 10  # trials at random, before TPE has enough to learn from; as Optuna has it
+
+
+class Settings(Protocol):
+    """The `search` section of a config; halving has `reduction` and `min_epochs` too."""
+
+    @property
+    def name(self) -> str:
+        """A key of EXPLORERS."""
+
+    @property
+    def trials(self) -> int:
+        """How many, at least 1; of the first round, in halving."""
+
+    @property
+    def seed(self) -> int:
+        """At least 0."""
+
+
+class Explorer(Protocol):
+    """Chooses trials."""
+
+    @property
+    def total(self) -> int:
+        """How many trials the whole search has, if none of them fails."""
+
+    def next(self, trials: Sequence[Trial], room: int) -> list[Proposal]:
+        """Returns what to run next; nothing when the search is over.
+
+        Args:
+            trials: all so far, in any order; the open ones come first, their params unchanged.
+            room: the most to propose, at least 1.
+
+        Raises:
+            RequestError: the trials are not of this search.
+        """
+
+
+def explorer(settings: Settings, space: Space, *, epochs: int) -> Explorer:
+    """Returns what chooses the trials of a search.
+
+    A space that has fewer configs than `trials` is tried once, and no more.
+
+    Args:
+        settings: the `search` section.
+        space: to explore.
+        epochs: `training.epochs`, the length of a full training.
+
+    Raises:
+        ConfigError: halving, which sets the epochs itself, is to explore them.
+    """
+    return EXPLORERS[settings.name](settings, space, epochs)
+
+
+class Sampled:
+    """One trial after the other."""
+
+    def __init__(
+        self, count: int, space: Space, sample: Callable[[int, Sequence[Trial]], Params]
+    ) -> None:
+        """Proposes nothing yet.
+
+        Args:
+            count: the trials to make.
+            space: to explore.
+            sample: a trial's number, and the trials so far -> its params, different from theirs.
+        """
+        self._count = count
+        self._size = size(space.dimensions)
+        self._sample = sample
+
+    @property
+    def total(self) -> int:
+        """How many trials the whole search has."""
+        return int(min(self._count, self._size))
+
+    def next(self, trials: Sequence[Trial], room: int) -> list[Proposal]:
+        """Returns the open trials, then new ones; see `Explorer`."""
+        known = {trial.number: trial for trial in trials}
+        tried = {identity(trial.params) for trial in trials}
+        proposals = [Proposal(trial.number, trial.params, ()) for trial in _open(trials)]
+        for number in range(self._count):
+            if len(proposals) >= room or len(tried) >= self._size:
+                break
+            if number not in known:
+                params = self._sample(number, list(known.values()))
+                # Of several at once the later ones know of the earlier ones, as open trials.
+                known[number] = Trial(number, params, None, {}, None)
+                tried.add(identity(params))
+                proposals.append(Proposal(number, params, ()))
+        return proposals[:room]
+
+
+def _random(settings: Settings, space: Space, _: int) -> Explorer:
+    draws = Draws(space.dimensions, settings.seed)
+    return Sampled(settings.trials, space, lambda number, _: draws[number])
+
+
+def _tpe(settings: Settings, space: Space, _: int) -> Explorer:
+    def sampler(seed: int) -> TPESampler:
+        return TPESampler(seed=seed, n_startup_trials=STARTUP, constant_liar=True)
+
+    def sample(number: int, trials: Sequence[Trial]) -> Params:
+        tried = {identity(trial.params) for trial in trials}
+        known, seed = study(space, trials), seed_of(settings.seed, number)
+        return draw(known, space.dimensions, tried, sampler, seed)
+
+    return Sampled(settings.trials, space, sample)
+
+
+# The name in the config -> what chooses.
+EXPLORERS: dict[str, Callable[[Any, Space, int], Explorer]] = {
+    "random": _random,
+    "tpe": _tpe,
+    "halving": Halving,
+}
+
+
+def _open(trials: Sequence[Trial]) -> list[Trial]:
+    left = [trial for trial in trials if trial.outcome is None]
+    return sorted(left, key=lambda trial: trial.number)

@@ -1,0 +1,266 @@
+"""Runs in MLflow: every call that writes or reads them, in plain values.
+
+With `connection`, `logged_model`, `registry` and `view` the only importer of mlflow, which is
+loaded at the first call.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mnist_exp.core.errors import RequestError
+from mnist_exp.core.text import without_password
+from mnist_exp.tracking.journal.events import Dataset, Start, Status
+from mnist_exp.tracking.mlflow import connection
+from mnist_exp.tracking.mlflow.attempt import first_line
+from mnist_exp.tracking.mlflow.dataset import dataset_input
+from mnist_exp.tracking.names import JOB_ID_TAG, OUTCOME_TAG
+from mnist_exp.tracking.records import RunRecord
+
+REGISTERED_MODEL = "mnist"
+CHAMPION = "champion"
+# MLflow's limits. What is longer stays whole in the artifact config/resolved.yaml.
+_PARAM_CHARACTERS = 6000
+_TAG_CHARACTERS = 8000
+_ENTITIES_A_BATCH = 100
+_METRICS_A_BATCH = 1000
+_RUNS_A_PAGE = 500
+
+
+class Point(NamedTuple):
+    """One value of one metric; `time` in unix milliseconds."""
+
+    key: str
+    value: float
+    time: int
+    step: int
+
+
+class Store:
+    """One experiment of an MLflow store."""
+
+    def __init__(self, uri: str, experiment: str) -> None:
+        """Remembers where to look; connects when first used.
+
+        Args:
+            uri: A tracking URI as `location.resolve` returns it.
+            experiment: The name of the experiment.
+        """
+        self.uri = uri
+        self.experiment = experiment
+
+    @cached_property
+    def client(self) -> Any:
+        """The `MlflowClient`; a local store that is absent is created."""
+        return connection.connect(self.uri)
+
+    # Writing
+
+    def create_run(self, start: Start) -> str:
+        """Makes a run with its journalled start, name and job id; returns its run id."""
+        tags = {JOB_ID_TAG: start.job_id}
+        parent = self.parent_run_id(start)
+        if parent is not None:
+            tags["mlflow.parentRunId"] = parent
+        run = self.client.create_run(
+            self._experiment_id(create=True),
+            start_time=start.time,
+            tags=tags,
+            run_name=start.run_name,
+        )
+        return str(run.info.run_id)
+
+    def parent_run_id(self, start: Start) -> str | None:
+        """Returns the run id of the parent, once MLflow knows it."""
+        if start.parent_run_id is not None or start.parent_job_id is None:
+            return start.parent_run_id
+        parent = self.find_run(start.parent_job_id)
+        return None if parent is None else parent.run_id
+
+    def log_params(self, run_id: str, params: Mapping[str, str]) -> None:
+        """Logs any number of params; the same ones again do nothing."""
+        from mlflow.entities import Param
+
+        for batch in _batches(params.items(), _ENTITIES_A_BATCH):
+            entities = [Param(key, value[:_PARAM_CHARACTERS]) for key, value in batch]
+            self.client.log_batch(run_id, params=entities)
+
+    def log_metrics(
+        self, run_id: str, points: Sequence[Point], *, model_id: str | None = None
+    ) -> None:
+        """Logs points in one batch (up to a thousand of them); the same ones again do nothing.
+
+        Args:
+            run_id: The run.
+            points: What to log.
+            model_id: The logged model whose page shows them too.
+        """
+        from mlflow.entities import Metric
+
+        for batch in _batches(points, _METRICS_A_BATCH):
+            metrics = [
+                Metric(p.key, p.value, p.time, p.step, model_id=model_id, run_id=run_id)
+                for p in batch
+            ]
+            self.client.log_batch(run_id, metrics=metrics)
+
+    def recorded_steps(self, run_id: str, keys: Iterable[str]) -> set[tuple[str, int]]:
+        """Returns the (metric, step) pairs that MLflow has of these metrics."""
+        known = self.client.get_run(run_id).data.metrics
+        return {
+            (key, metric.step)
+            for key in keys
+            if key in known
+            for metric in self.client.get_metric_history(run_id, key)
+        }
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Sets any number of tags."""
+        from mlflow.entities import RunTag
+
+        for batch in _batches(tags.items(), _ENTITIES_A_BATCH):
+            entities = [RunTag(key, value[:_TAG_CHARACTERS]) for key, value in batch]
+            self.client.log_batch(run_id, tags=entities)
+
+    def describe(self, run_id: str, markdown: str) -> None:
+        """Sets the text that the UI shows on top of the run."""
+        self.set_tags(run_id, {"mlflow.note.content": markdown})
+
+    def log_dataset(self, run_id: str, dataset: Dataset) -> None:
+        """Names the data of the run; the same data again does nothing."""
+        from mlflow.exceptions import MlflowException
+
+        inputs = [dataset_input(dataset)]
+        try:
+            self.client.log_inputs(run_id, datasets=inputs)
+        except MlflowException as problem:
+            if problem.error_code != "BAD_REQUEST":
+                raise
+            # Another run named the same new data at this moment; now they are known.
+            self.client.log_inputs(run_id, datasets=inputs)
+
+    def log_artifact(self, run_id: str, file: Path, path: str) -> None:
+        """Uploads a file.
+
+        Args:
+            run_id: The run.
+            file: The file; its name is the last part of `path`.
+            path: Where it goes below the run's artifacts, with slashes.
+        """
+        folder, _, _ = path.rpartition("/")
+        self.client.log_artifact(run_id, str(file), folder or None)
+
+    def end_run(self, run_id: str, status: Status, time: int) -> None:
+        """Sets the final status and the end."""
+        self.client.set_terminated(run_id, status, time)
+
+    def reopen_run(self, run_id: str) -> None:
+        """Sets a run that was cut off back to RUNNING, without the outcome that it had."""
+        from mlflow.exceptions import MlflowException
+
+        self.client.update_run(run_id, status="RUNNING")
+        try:
+            self.client.delete_tag(run_id, OUTCOME_TAG)
+        except MlflowException as problem:  # nobody had noticed that it was cut off
+            if problem.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+
+    # Reading
+
+    def find_run(self, job_id: str) -> RunRecord | None:
+        """Returns the run of a job folder, a deleted one too; None when MLflow has none."""
+        quoted = job_id.replace("'", "\\'")
+        found = list(self._search(f"tags.`{JOB_ID_TAG}` = '{quoted}'", "all"))
+        return min(found, key=lambda run: run.deleted) if found else None
+
+    def get(self, run_id: str) -> RunRecord | None:
+        """Returns a run of any experiment, a deleted one too; None when MLflow has none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _record(self.client.get_run(run_id))
+        except MlflowException as problem:
+            if problem.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+
+    def search(self, filter_string: str = "", *, deleted: bool = False) -> Iterator[RunRecord]:
+        """Yields the runs of the experiment, newest first.
+
+        Args:
+            filter_string: In MLflow's search language.
+            deleted: The deleted runs instead of the active ones.
+        """
+        return self._search(filter_string, "deleted_only" if deleted else "active_only")
+
+    def identity(self) -> str:
+        """Returns what tells the experiment from another one of its name; "" where there is none.
+
+        Another store may have come to the address, or in the place of the file.
+        """
+        found = self.client.get_experiment_by_name(self.experiment)
+        return "" if found is None else f"{found.experiment_id} {found.creation_time}"
+
+    def history(self, run_id: str, metric: str) -> dict[int, float]:
+        """Returns step -> value of a metric; empty where the run has none."""
+        points = self.client.get_metric_history(run_id, metric)
+        return {point.step: point.value for point in points}
+
+    def artifact_path(self, run_id: str, path: str) -> Path:
+        """Returns an artifact of a run as a local file or folder; a remote one is downloaded."""
+        from mlflow.artifacts import download_artifacts
+
+        location = self.client.get_run(run_id).info.artifact_uri
+        return Path(download_artifacts(artifact_uri=f"{location}/{path}", tracking_uri=self.uri))
+
+    def _experiment_id(self, *, create: bool) -> str | None:
+        return connection.experiment_id(self.client, self.uri, self.experiment, create=create)
+
+    def _search(self, filter_string: str, view: str) -> Iterator[RunRecord]:
+        from mlflow.entities import ViewType
+
+        experiment = self._experiment_id(create=False)
+        token = None
+        while experiment is not None:
+            page = self.client.search_runs(
+                [experiment],
+                filter_string,
+                ViewType.from_string(view),
+                max_results=_RUNS_A_PAGE,
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+            yield from map(_record, page)
+            token = page.token
+            if not token:
+                return
+
+
+def unreachable(uri: str, problem: Exception) -> RequestError:
+    """Returns the error for a store that a command needs and cannot read."""
+    return RequestError(
+        f"Expected an MLflow store that answers at {without_password(uri)}. Received: "
+        f"{first_line(problem)}. Start the server, or name another store with MLFLOW_TRACKING_URI."
+    )
+
+
+def _record(run: Any) -> RunRecord:
+    return RunRecord(
+        run_id=run.info.run_id,
+        name=run.info.run_name,
+        status=run.info.status,
+        deleted=run.info.lifecycle_stage != "active",
+        start_time=run.info.start_time,
+        end_time=run.info.end_time,
+        params=dict(run.data.params),
+        metrics=dict(run.data.metrics),
+        tags=dict(run.data.tags),
+        artifact_uri=run.info.artifact_uri,
+    )
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    waiting = list(items)
+    for first in range(0, len(waiting), size):
+        yield waiting[first : first + size]

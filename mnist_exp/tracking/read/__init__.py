@@ -1,0 +1,1 @@
+"""Recorded runs, found and read with distrust."""

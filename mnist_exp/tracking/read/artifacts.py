@@ -1,0 +1,101 @@
+"""The artifacts of a run as bytes: of a limited size, and without MLflow where they lie here."""
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from mnist_exp.core import cache
+from mnist_exp.tracking.mlflow.location import sqlite_path
+from mnist_exp.tracking.records import RunRecord
+
+FOLDER = "mlruns"
+
+
+class OversizeError(Exception):
+    """An artifact is larger than anything that mnist_exp records in its place."""
+
+
+def read(run: RunRecord, path: str, uri: str, *, limit_bytes: int, sha256: str = "") -> bytes:
+    """Returns the content of an artifact.
+
+    Args:
+        run: The run.
+        path: Of the artifact below the run's artifacts, with slashes.
+        uri: The store of the run, as `location.resolve` returns it.
+        limit_bytes: The most to read.
+        sha256: Of the content, if it is known; what was downloaded is then kept by that name in
+            the user's cache. Whether the content is the right one is for the caller to check.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        OversizeError: It is larger than the limit.
+        Exception: What MLflow raises when a remote artifact is out of reach.
+    """
+    folder = _local_folder(run.artifact_uri, uri)
+    if folder is not None:
+        return _read(folder / path, limit_bytes)
+    kept = cache.folder("artifacts") / sha256
+    if sha256 and kept.is_file():
+        content = _read(kept, limit_bytes)
+        if hashlib.sha256(content).hexdigest() == sha256:  # a power cut may have emptied it
+            return content
+    content = _download(run, path, uri, limit_bytes)
+    if sha256:
+        _keep(content, kept)
+    return content
+
+
+def _local_folder(artifact_uri: str, uri: str) -> Path | None:
+    """Returns where artifacts lie on this machine; None where they are remote.
+
+    MLflow keeps absolute paths. Those of a project that was moved are looked for beside its store.
+    """
+    parts = urlsplit(artifact_uri)
+    if parts.scheme not in {"", "file"}:
+        return None
+    folder = Path(unquote(parts.path) if parts.scheme else artifact_uri)
+    store = sqlite_path(uri)
+    if not folder.is_dir() and store is not None and FOLDER in folder.parts:
+        first = len(folder.parts) - folder.parts[::-1].index(FOLDER)
+        return store.parent.joinpath(FOLDER, *folder.parts[first:])
+    return folder
+
+
+def _read(file: Path, limit_bytes: int) -> bytes:
+    # A pipe would wait for a writer for ever.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb") as stream:  # noqa: PTH123 - of a descriptor
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError(f"{file} is no file")
+        if status.st_size > limit_bytes:
+            raise OversizeError(f"{status.st_size:,} bytes, more than {limit_bytes:,}")
+        return stream.read(limit_bytes)
+
+
+def _download(run: RunRecord, path: str, uri: str, limit_bytes: int) -> bytes:
+    from mnist_exp.tracking.mlflow.connection import connect
+
+    client = connect(uri)
+    sizes = {
+        f.path: f.file_size for f in client.list_artifacts(run.run_id, path.rpartition("/")[0])
+    }
+    if path not in sizes:
+        raise FileNotFoundError(f"{path} is not among the artifacts of the run")
+    if (sizes[path] or 0) > limit_bytes:
+        raise OversizeError(f"{sizes[path]:,} bytes, more than {limit_bytes:,}")
+    with tempfile.TemporaryDirectory() as folder:
+        return _read(Path(client.download_artifacts(run.run_id, path, folder)), limit_bytes)
+
+
+def _keep(content: bytes, file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as part:
+            part.write(content)
+        Path(part.name).replace(file)
+    except OSError:
+        return  # it is downloaded again

@@ -1,0 +1,120 @@
+"""Journals sent to MLflow by the process beside this one, so that nothing of MLflow's slows it."""
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from mnist_exp.core import sidecar
+from mnist_exp.core.sidecar import Aside
+from mnist_exp.tracking.index import Index
+from mnist_exp.tracking.mlflow import connection
+from mnist_exp.tracking.mlflow.attempt import Attempt
+from mnist_exp.tracking.sync.replay import run_id_of
+from mnist_exp.tracking.sync.thread import Sender
+
+_INDEX_SECONDS = 2.0
+
+# Of the process beside: job folder -> its sender.
+_senders: dict[str, Sender] = {}
+_lock = threading.Lock()
+
+
+class RemoteSender:
+    """The sending of one journal, by the process."""
+
+    def __init__(self, job_dir: Path) -> None:
+        """Begins to send.
+
+        Args:
+            job_dir: The job folder, with its journal.
+        """
+        self._job_dir = job_dir.absolute()
+        self._aside = Aside.current()
+        self._run_id: str | None = None
+        self.problem = ""
+        self.refused: list[str] = []
+        self.notify()
+
+    @property
+    def run_id(self) -> str | None:
+        """MLflow's run id, once known."""
+        self._run_id = self._run_id or run_id_of(self._job_dir)
+        return self._run_id
+
+    def notify(self) -> None:
+        """Says that the journal has grown."""
+        self._living().submit(notify, str(self._job_dir))
+
+    def close(self, timeout_seconds: float) -> bool:
+        """Waits while events arrive at MLflow, and gives up when none do.
+
+        Args:
+            timeout_seconds: How long to wait without any progress.
+
+        Returns:
+            Whether MLflow has everything.
+        """
+        try:
+            answer = self._living().submit(close, str(self._job_dir), timeout_seconds).result()
+        except RuntimeError as error:
+            self.problem = str(error)
+            return False
+        self._run_id, self.problem, self.refused = answer.run_id, answer.problem, answer.refused
+        return bool(answer.sent)
+
+    def update_index(self, uri: str, experiment: str) -> None:
+        """Shows the index of a local store what was sent, by the process, where MLflow is loaded.
+
+        Args:
+            uri: Of the store.
+            experiment: MLflow's.
+        """
+        if not self._aside.gone:
+            # The first index of a store with a thousand runs is left to who reads it.
+            with contextlib.suppress(RuntimeError, TimeoutError):
+                self._aside.submit(update_index, uri, experiment).result(_INDEX_SECONDS)
+
+    def _living(self) -> Aside:
+        """Returns the process that began to send; where that died, another goes on."""
+        if self._aside.gone:
+            self._aside = Aside.current()
+        return self._aside
+
+
+class Closed(NamedTuple):
+    """What became of a journal's sending."""
+
+    sent: bool
+    run_id: str | None
+    problem: str
+    refused: list[str]
+
+
+def notify(job_dir: str) -> None:
+    """In the process beside: sends what the journal has now, and the first time begins to."""
+    _sender(job_dir).notify()
+
+
+def close(job_dir: str, timeout_seconds: float) -> Closed:
+    """In the process beside: sends the rest; see `RemoteSender.close`."""
+    sender = _sender(job_dir)
+    sent = sender.close(timeout_seconds)
+    with _lock:
+        del _senders[job_dir]
+    return Closed(sent, sender.run_id, sender.problem, sender.refused)
+
+
+def update_index(uri: str, experiment: str) -> None:
+    """In the process beside: see `RemoteSender.update_index`."""
+    with contextlib.closing(Index.open(uri, experiment)) as index:
+        index.catch_up()
+
+
+def _sender(job_dir: str) -> Sender:
+    with sidecar.importing, Attempt():  # should it fail, each sending will say why
+        connection.load()
+    with _lock:
+        if job_dir not in _senders:
+            _senders[job_dir] = Sender(Path(job_dir))
+        return _senders[job_dir]

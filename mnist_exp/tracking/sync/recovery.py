@@ -1,0 +1,146 @@
+"""Ends what a crash left open, and sends what an outage left behind.
+
+Every command that reads runs calls `recover`; with nothing pending it is one look at a folder.
+"""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.locks import Lock
+from mnist_exp.tracking import journal
+from mnist_exp.tracking.index import Index
+from mnist_exp.tracking.journal import events, pending_runs
+from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
+from mnist_exp.tracking.sync.replay import Replay
+
+Result = Literal["sent", "waiting", "alive", "broken", "gone"]
+
+# A run that ended a moment ago may still be in its last call to a server that does not answer.
+_SENDER_SECONDS = 5.0
+
+
+class Recovered(NamedTuple):
+    """What became of one pending run."""
+
+    job_id: str
+    job_dir: Path
+    run_id: str | None
+    result: Result
+    killed: bool  # it was open, and nobody worked on it
+    problem: str  # why it waits or cannot be read, or what MLflow did not take
+
+
+def recover(folder: Path, *, to: str | None = None) -> list[Recovered]:
+    """Completes the runs that were started from a folder and are not known to be in MLflow.
+
+    A run that another process works on is left alone. A store that does not answer is tried once.
+
+    Args:
+        folder: Where the runs were started from.
+        to: Another store for all of them, from now on; None leaves each its own.
+
+    Returns:
+        One entry for each pending run.
+    """
+    done = []
+    unreachable: dict[str, str] = {}
+    for marker in pending_runs.pending(folder):
+        uri = to or marker.uri
+        recovered = _recover_one(marker, unreachable.get(uri), to)
+        if recovered.result == "waiting":
+            unreachable.setdefault(uri, recovered.problem)
+        if recovered.result in {"sent", "gone"}:
+            pending_runs.remove(folder, marker.job_id)
+        elif recovered.result == "waiting" and to is not None:
+            pending_runs.add(folder, marker.job_id, marker.job_dir, to)
+        done.append(recovered)
+    return done
+
+
+def _recover_one(
+    marker: pending_runs.Marker, known_problem: str | None, to: str | None
+) -> Recovered:
+    job_dir = marker.job_dir
+    answer = Recovered(marker.job_id, job_dir, None, "gone", killed=False, problem="")
+    if not job_dir.is_dir():
+        return answer
+    lock = journal.hold(job_dir)
+    if lock is None:
+        return answer._replace(result="alive")
+    try:
+        try:
+            killed = _end(job_dir, lock, to)
+        except (ExperimentError, OSError) as problem:
+            return answer._replace(result="broken", problem=str(problem))
+    finally:
+        lock.release()
+    if killed is None:
+        return answer
+    answer = answer._replace(killed=killed)
+    if known_problem is not None:
+        return answer._replace(result="waiting", problem=known_problem)
+    return _send(answer)
+
+
+def _end(job_dir: Path, lock: Lock, to: str | None) -> bool | None:
+    """Ends an open journal as killed, at the time of its last event, and moves it to a store.
+
+    Returns:
+        Whether it was open; None when there is no journal.
+    """
+    entries = journal.read(job_dir)
+    if not entries:
+        return None
+    time = entries[-1].event.time
+    told: list[events.Event] = []
+    killed = journal.outcome_of(entry.event for entry in entries) is None
+    if killed:
+        told.append(events.End(time, "KILLED", "killed"))
+    if to is not None and to != journal.start_of(job_dir).uri:
+        told.append(events.Moved(time, to))
+    if told:
+        writer = journal.Journal(job_dir, lock)
+        for event in told:
+            writer.append(event)
+        problem = writer.problem
+        writer.close()
+        if problem is not None:
+            raise problem
+    return killed
+
+
+def _send(answer: Recovered) -> Recovered:
+    replay = Replay.of(answer.job_dir, wait_seconds=_SENDER_SECONDS)
+    if replay is None:
+        return answer._replace(result="alive")
+    complete = False
+    with Attempt() as attempt:
+        complete = replay.advance()
+    replay.close()
+    if attempt.problem is not None:
+        return answer._replace(result="waiting", problem=first_line(attempt.problem))
+    if replay.run_id is not None:
+        start = journal.start_of(answer.job_dir)
+        # It would be passed over as older than what was seen last.
+        with Attempt(), closing(Index.open(start.uri, start.experiment)) as index:
+            index.invalidate(replay.run_id)
+    return answer._replace(
+        run_id=replay.run_id,
+        result="sent" if complete else "alive",
+        problem="; ".join(replay.refused),
+    )
+
+
+def waiting(folder: Path) -> int:
+    """Returns how many runs that were started from a folder have ended and are not in MLflow."""
+    return sum(map(_has_ended, pending_runs.pending(folder)))
+
+
+def _has_ended(marker: pending_runs.Marker) -> bool:
+    try:
+        entries = journal.read(marker.job_dir)
+    except (ExperimentError, OSError):
+        return False
+    return journal.outcome_of(entry.event for entry in entries) is not None

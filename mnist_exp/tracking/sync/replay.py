@@ -1,0 +1,276 @@
+"""Sends a journal to MLflow, each event once, however often it is cut off and begun again.
+
+`journal.sent` remembers how far MLflow has confirmed it. That file is only a cache: when it is
+gone, or MLflow's run is, MLflow is asked what it has.
+"""
+
+import contextlib
+import json
+from itertools import groupby
+from pathlib import Path
+
+from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.locks import Lock
+from mnist_exp.tracking import journal
+from mnist_exp.tracking.journal import staging
+from mnist_exp.tracking.journal.events import (
+    Artifact,
+    Dataset,
+    Description,
+    End,
+    Event,
+    Metrics,
+    Model,
+    Moved,
+    Resumed,
+    Start,
+    Tags,
+)
+from mnist_exp.tracking.mlflow.attempt import first_line
+from mnist_exp.tracking.mlflow.store import Point, Store
+from mnist_exp.tracking.names import OUTCOME_TAG
+from mnist_exp.tracking.records import RunRecord
+
+_SENT_NAME = "journal.sent"
+_LOCK_NAME = "journal.sending"
+# What MLflow answers to a request that will never be right; everything else may pass.
+_FINAL_ANSWERS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST"}
+_EVENTS_A_BATCH = 100
+
+
+def run_id_of(job_dir: Path) -> str | None:
+    """Returns the MLflow run id of a job folder, if it was ever known."""
+    return _read_sent(job_dir)[1]
+
+
+class Replay:
+    """The sending of one journal; whoever has it holds the journal's sending lock."""
+
+    def __init__(self, job_dir: Path, lock: Lock) -> None:
+        """Prepares to send; use `of`."""
+        self.job_dir = job_dir
+        self.run_id: str | None = run_id_of(job_dir)
+        self.refused: list[str] = []
+        self.steps = 0  # grows with every confirmed batch
+        self._lock = lock
+        self._start = journal.start_of(job_dir)
+        self._store = Store(self._start.uri, self._start.experiment)
+        self._entries: list[journal.Entry] = []
+        self._offset = 0
+        self._attached = False
+        self._asked = False
+        self._recorded: set[tuple[str, int]] = set()
+
+    @classmethod
+    def of(cls, job_dir: Path, *, wait_seconds: float = 0.0) -> "Replay | None":
+        """Takes over the sending of a journal; None while another process does it."""
+        lock = Lock.take(job_dir / _LOCK_NAME, wait_seconds=wait_seconds)
+        return None if lock is None else cls(job_dir, lock)
+
+    def close(self) -> None:
+        """Lets another process send."""
+        self._lock.release()
+
+    def advance(self) -> bool:
+        """Sends what the journal holds and MLflow lacks.
+
+        Returns:
+            True when MLflow has everything and the run has ended.
+
+        Raises:
+            Exception: Whatever MLflow raises while it is out of reach. Nothing is lost; the next
+                call goes on where this one stopped.
+        """
+        try:
+            self._entries += journal.read(self.job_dir, after=_end(self._entries))
+            self._attach()
+            rest = (entry for entry in self._entries if entry.end > self._offset)
+            # `start_of` has told where to; MLflow need not hear of it.
+            fresh = [entry for entry in rest if not isinstance(entry.event, Moved)]
+            for same, group in groupby(enumerate(fresh), _batch_key):
+                self._send_batch([entry for _, entry in group], metrics=same[0])
+        except Exception:
+            self._attached = False  # what the failed call did is for MLflow to say
+            raise
+        ended = journal.outcome_of(self._events())
+        if ended in {"finished", "pruned"}:
+            self._clean()
+        return ended is not None
+
+    def _attach(self) -> None:
+        """Finds the run by its job id, and forgets `journal.sent` where MLflow knows less."""
+        if self._attached:
+            return
+        run = self._store.find_run(self._start.job_id)
+        offset, run_id = _read_sent(self.job_dir)
+        self._offset = offset if run is not None and run.run_id == run_id else 0
+        self.run_id = None if run is None else run.run_id
+        if run is not None and run.deleted:
+            self._abandon(run)
+        self._asked = run is None  # a new run has nothing to ask about
+        self._recorded = set()
+        for entry in self._entries:
+            if entry.end <= self._offset and isinstance(entry.event, Metrics):
+                self._recorded |= {(point.key, point.step) for point in _points(entry.event)}
+        self._attached = True
+
+    def _abandon(self, run: RunRecord) -> None:
+        """A run that a user deleted in MLflow is left so: all of it counts as sent."""
+        self.refused.append(f"the run {run.name} was deleted in MLflow")
+        self._confirm(_end(self._entries))
+
+    def _send_batch(self, entries: list[journal.Entry], *, metrics: bool) -> None:
+        try:
+            if metrics:
+                self._send_metrics([e.event for e in entries if isinstance(e.event, Metrics)])
+            else:
+                for entry in entries:
+                    self._send(entry)
+        except Exception as problem:
+            if getattr(problem, "error_code", None) not in _FINAL_ANSWERS or self.run_id is None:
+                raise
+            run = self._store.find_run(self._start.job_id)
+            if run is None or run.deleted:
+                raise
+            # One event that MLflow will never take must not keep the others from it.
+            if len(entries) > 1:
+                for entry in entries:
+                    self._send_batch([entry], metrics=metrics)
+                return
+            self.refused.append(first_line(problem))
+        self._confirm(entries[-1].end)
+
+    def _send(self, entry: journal.Entry) -> None:
+        event = entry.event
+        if isinstance(event, Start):
+            self._send_start(event)
+            return
+        run_id = self._known_run()
+        match event:
+            case Tags():
+                self._store.set_tags(run_id, event.values)
+            case Description():
+                self._store.describe(run_id, event.markdown)
+            case Dataset():
+                self._store.log_dataset(run_id, event)
+            case Artifact():
+                self._send_artifact(run_id, event)
+            case Model():
+                self._send_model(run_id, event)
+            case End():
+                self._send_end(run_id, event)
+            case Resumed():
+                self._store.reopen_run(run_id)
+            case Start() | Metrics() | Moved():
+                raise AssertionError(event)
+
+    def _send_start(self, start: Start) -> None:
+        if self.run_id is None:
+            self.run_id = self._store.create_run(start)
+        self._store.set_tags(self.run_id, start.tags)
+        self._store.describe(self.run_id, start.description)
+        self._store.log_params(self.run_id, start.params)
+
+    def _send_metrics(self, events: list[Metrics]) -> None:
+        """Sends the points that MLflow lacks; a resumed run repeats epochs that it has."""
+        run_id = self._known_run()
+        points = [point for event in events for point in _points(event)]
+        if not self._asked:
+            keys = {key for e in self._events() if isinstance(e, Metrics) for key in e.values}
+            self._recorded |= self._store.recorded_steps(run_id, keys)
+            self._asked = True
+        missing = {(p.key, p.step): p for p in points if (p.key, p.step) not in self._recorded}
+        self._store.log_metrics(run_id, list(missing.values()))
+        self._recorded |= set(missing)
+
+    def _send_artifact(self, run_id: str, event: Artifact) -> None:
+        file = self.job_dir / staging.FOLDER / event.path
+        if not file.is_file():
+            self.refused.append(f"{file} is gone")
+        elif staging.digest_of(file) == event.sha256:
+            self._store.log_artifact(run_id, file, event.path)
+        elif not self._written_again(event):
+            self.refused.append(f"{file} was altered")
+
+    def _written_again(self, event: Artifact) -> bool:
+        """Says whether a resumed run replaced the file; its own event will send it."""
+        events = self._events()
+        later = events[len(events) - events[::-1].index(event) :]
+        return any(isinstance(e, Artifact) and e.path == event.path for e in later)
+
+    def _send_model(self, run_id: str, event: Model) -> None:
+        from mnist_exp.tracking.mlflow.logged_model import send_model
+
+        folder = self.job_dir / staging.FOLDER / event.path
+        if folder.is_dir():
+            send_model(self._store, run_id, folder, event)
+        else:
+            self.refused.append(f"{folder} is gone")
+
+    def _send_end(self, run_id: str, event: End) -> None:
+        parent = self._store.parent_run_id(self._start)
+        tags: dict[str, str] = {OUTCOME_TAG: event.outcome}
+        if parent is not None:
+            tags["mlflow.parentRunId"] = parent
+        self._store.set_tags(run_id, tags)
+        self._link_metrics(run_id)
+        self._store.end_run(run_id, event.status, event.time)
+
+    def _link_metrics(self, run_id: str) -> None:
+        """Shows the final metrics on the model's page too, as MLflow's `log_model` does."""
+        events = self._events()
+        if not any(isinstance(event, Model) for event in events):
+            return
+        from mnist_exp.tracking.mlflow.logged_model import model_id
+
+        finals = [e for e in events if isinstance(e, Metrics) and e.step is None]
+        points = {p.key: p for e in reversed(finals) for p in _points(e)}
+        model = model_id(self._store, run_id)
+        if model is not None:
+            self._store.log_metrics(run_id, list(points.values()), model_id=model)
+
+    def _events(self) -> list[Event]:
+        return [entry.event for entry in self._entries]
+
+    def _known_run(self) -> str:
+        if self.run_id is None:
+            raise ExperimentError(f"MLflow has no run for {self.job_dir} yet.")
+        return self.run_id
+
+    def _confirm(self, offset: int) -> None:
+        self._offset = offset
+        self.steps += 1
+        part = self.job_dir / f"{_SENT_NAME}.part"
+        with contextlib.suppress(OSError):  # a full disk costs the cache only
+            part.write_text(json.dumps({"offset": offset, "run_id": self.run_id}))
+            part.replace(self.job_dir / _SENT_NAME)
+
+    def _clean(self) -> None:
+        """Removes the staged artifacts of a finished run: MLflow holds them now."""
+        if not self.refused:
+            staging.clear(self.job_dir)
+
+
+def _batch_key(numbered: tuple[int, journal.Entry]) -> tuple[bool, int]:
+    """Puts neighbouring metrics into one batch; every other event goes alone."""
+    number, entry = numbered
+    metrics = isinstance(entry.event, Metrics)
+    return metrics, number // _EVENTS_A_BATCH if metrics else number
+
+
+def _points(event: Metrics) -> list[Point]:
+    """Returns the event's values; final ones are one point at MLflow's own default, step 0."""
+    step = event.step if event.step is not None else 0
+    return [Point(key, value, event.time, step) for key, value in event.values.items()]
+
+
+def _end(entries: list[journal.Entry]) -> int:
+    return entries[-1].end if entries else 0
+
+
+def _read_sent(job_dir: Path) -> tuple[int, str | None]:
+    try:
+        sent = json.loads((job_dir / _SENT_NAME).read_text())
+        return int(sent["offset"]), sent["run_id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, None

@@ -1,0 +1,1 @@
+"""Config, images and network -> trained weights."""

@@ -1,0 +1,46 @@
+"""A checked config -> the things that it names, on this machine."""
+
+import keras
+
+from mnist_exp.config import Config
+from mnist_exp.core import hardware
+from mnist_exp.data import Splits
+from mnist_exp.models import layers, networks
+from mnist_exp.training import augmentation, optimizers
+from mnist_exp.training.loop import Task
+
+
+def task(config: Config, splits: Splits) -> Task:
+    """Builds everything that is trained and that trains it.
+
+    Args:
+        config: with a precision that is settled.
+        splits: what to train and to validate on.
+
+    Returns:
+        Models with fresh weights, optimizer, schedule and augmentation, ready for `training.fit`.
+    """
+    twin = network(config)
+    return Task(
+        network=layers.copy(twin, hardware.dtype_policy(config.training.precision)),
+        twin=twin,
+        predict=networks.predictor(twin),
+        optimizer=optimizers.OPTIMIZERS[config.optimizer.name](**config.optimizer.options()),
+        schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
+        augment=augmentation.AUGMENTATIONS[config.augmentation.name](
+            **config.augmentation.options()
+        ),
+        plain_fraction=config.training.plain_fraction,
+        train=splits.train,
+        validation=splits.validation,
+        seed=config.seed,
+        epochs=config.training.epochs,
+        batch_size=config.training.batch_size,
+        label_smoothing=config.training.label_smoothing,
+        weight_averaging=config.training.weight_averaging,
+    )
+
+
+def network(config: Config) -> keras.Model:
+    """Builds the network of a config, in float32, with fresh weights."""
+    return networks.build(config.model.name, seed=config.seed, **config.model.options())
