@@ -27,22 +27,26 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-from commands import python
 from forks import place
+from invoke import python
 
 ROOT = Path(__file__).resolve().parent.parent
 # What a result rests on -> its tests, as pytest takes them.
 MODULES = {
-    "core/statistics.py": ("tests/test_statistics.py",),
+    "core/statistics.py": ("tests/core/test_statistics.py",),
     "data/splits.py": (
         "tests/data/test_splits.py",
         "tests/data/test_idx.py",
         "tests/data/test_digits.py",
     ),
-    "training/loop.py": ("tests/test_training.py",),
-    "training/checkpoint.py": ("tests/test_training.py", "-k", "checkpoint or resumed and float32"),
+    "training/loop.py": ("tests/training/test_loop.py",),
+    "training/checkpoint.py": (
+        "tests/training/test_loop.py",
+        "-k",
+        "checkpoint or resumed and float32",
+    ),
     "tracking/journal/__init__.py": ("tests/tracking/test_journal.py",),
-    "commands/reproduce/verdict.py": ("tests/reproduction/test_verdict.py",),
+    "commands/reproduce/verdict.py": ("tests/commands/reproduce/test_verdict.py",),
     "sweeps/results/ranking.py": ("tests/sweeps/test_ranking.py",),
 }
 OPERATORS = (

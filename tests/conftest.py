@@ -9,8 +9,8 @@ from pathlib import Path
 import empty_store
 import forks
 import pytest
-from commands import mnist_exp
 from gallery import Gallery
+from invoke import mnist_exp
 from projects import ENSEMBLE
 from tiers import Tiers
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import waiting
-from commands import Process, start, start_python
+from invoke import Process, start, start_python
 
 _END_SECONDS = 60.0  # for a server that was asked to end; it takes one
 

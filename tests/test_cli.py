@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import servers
-from commands import here, python, start
 from examples import understand
+from invoke import here, python, start
 from projects import SMALL
 
 from mnist_exp import cli

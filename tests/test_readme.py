@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import servers
-from commands import python
 from examples import understand
+from invoke import python
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pexpect
 import pytest
 import waiting
-from commands import LIMIT_SECONDS, start_python
+from invoke import LIMIT_SECONDS, start_python
 
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.data import mnist

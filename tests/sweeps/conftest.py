@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import commands
+import invoke
 import pytest
 import waiting
-from commands import Done, Process
+from invoke import Done, Process
 
 from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.tracking import RunRecord, Store, resolve
@@ -37,9 +37,7 @@ class SweepFolder:
 
     def start(self, *arguments: str) -> Process:
         """Starts a command in a process group of its own, as a shell does."""
-        process = commands.start(
-            self.path, *arguments, env=self._environment, start_new_session=True
-        )
+        process = invoke.start(self.path, *arguments, env=self._environment, start_new_session=True)
         self._started.append(process)
         return process
 

@@ -3,8 +3,8 @@
 import csv
 import io
 
-from commands import python
 from golden_files import GOLDEN
+from invoke import python
 from sweep_results import FIXED, job, markdown, mixed, over_seeds, shown
 
 from mnist_exp.sweeps.results import report

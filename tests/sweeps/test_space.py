@@ -2,8 +2,8 @@ import json
 import math
 
 import pytest
-from commands import python
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from invoke import python
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mnist_exp.config import ConfigError

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import Process, start_python
+from invoke import Process, start_python
 from servers import MlflowServer
 
 from mnist_exp.tracking import Index, Recorder, Store, resolve

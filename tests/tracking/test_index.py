@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from commands import python
+from invoke import python
 
 from mnist_exp.tracking import Index, Store, resolve
 from mnist_exp.tracking.journal.events import Start, now

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from commands import python
+from invoke import python
 
 from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking import Recorder, journal

@@ -6,7 +6,7 @@ import resource
 from pathlib import Path
 
 import pytest
-from commands import python
+from invoke import python
 
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.tracking import Recorder, Store, journal

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import here, mnist_exp
+from invoke import here, mnist_exp
 from PIL import Image, ImageDraw
 from projects import copied
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import mnist_exp, python
+from invoke import mnist_exp, python
 from projects import artifacts, change, copied, store
 
 from mnist_exp import data

@@ -2,18 +2,15 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
-from commands import here, python
+from drawn import STROKES, draw, encoded, line_of
+from invoke import here, python
 from PIL import Image
 from projects import copied
-
-sys.path.insert(0, str(Path(__file__).parent / "inference"))
-from drawn import STROKES, draw, encoded, line_of
 
 
 def mnist_exp(*arguments, content=None):

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from commands import mnist_exp
+from invoke import mnist_exp
 from PIL import Image
 from projects import artifacts, copied, history, only_run, store
 from test_plots import assert_legible, title, written

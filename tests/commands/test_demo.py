@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import servers
 import waiting
-from commands import here, mnist_exp, python
+from invoke import here, mnist_exp, python
 from PIL import Image, ImageDraw
 from projects import copied
 from selenium.webdriver import ActionChains

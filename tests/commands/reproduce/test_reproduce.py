@@ -3,7 +3,7 @@
 import subprocess
 
 from checkouts import mnist_exp
-from commands import python
+from invoke import python
 from projects import SMALL
 
 from mnist_exp.tracking.names import REPRODUCES_TAG, VERDICT_TAG

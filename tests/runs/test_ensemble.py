@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import waiting
 import yaml
-from commands import Process, mnist_exp, python, start
+from invoke import Process, mnist_exp, python, start
 from projects import ENSEMBLE, EPOCHS, MEMBER, artifacts, copied, history, store
 
 from mnist_exp import data

@@ -7,10 +7,10 @@ import pickle
 import pydantic
 import pytest
 import yaml
-from commands import python
 from golden_files import GOLDEN, contents
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from invoke import python
 
 from mnist_exp import config
 from mnist_exp.config import schema

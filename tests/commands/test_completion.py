@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from commands import here
+from invoke import here
 
 from mnist_exp.commands.completion import run_items
 from mnist_exp.commands.overrides import complete

@@ -1,7 +1,7 @@
 """TensorFlow loads beside other work, and in commands without what only wraps other libraries."""
 
 import pytest
-from commands import python
+from invoke import python
 
 LOAD = """
 import sys

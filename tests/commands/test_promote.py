@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import servers
-from commands import mnist_exp, python
+from invoke import mnist_exp, python
 from PIL import Image
 from projects import artifacts, copied, store
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from checkouts import Checkout, Project
-from commands import mnist_exp
 from gallery import Gallery
+from invoke import mnist_exp
 from projects import SMALL, copied
 
 from mnist_exp.runs import source_code

@@ -7,7 +7,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from commands import python
+from invoke import python
 
 from mnist_exp import data
 from mnist_exp.data import corruptions

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from commands import here, python
+from invoke import here, python
 
 from mnist_exp.commands.compare.choosing import choose
 from mnist_exp.commands.compare.compare import compare

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 import pytest
-from commands import python
+from invoke import python
 
 import mnist_exp
 from mnist_exp.core.errors import RequestError

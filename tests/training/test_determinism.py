@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import python
+from invoke import python
 
 from mnist_exp.core import hardware
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
 import determinism
 
 SMALLEST = {"training.threads": "1", "training.precision": "float32", "model": "seed_mlp"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import waiting
-from commands import start_python
+from invoke import start_python
 
 from mnist_exp.core.sidecar import Aside
 

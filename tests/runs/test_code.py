@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from commands import python
+from invoke import python
 
 from mnist_exp.runs import source_code
 

@@ -8,7 +8,7 @@ import pytest
 import servers
 import waiting
 from browsers import chromium, text
-from commands import here
+from invoke import here
 from selenium.webdriver.common.by import By
 
 from mnist_exp.tracking import Store, resolve

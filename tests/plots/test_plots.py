@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from commands import python
+from invoke import python
 from PIL import Image
 
 from mnist_exp import plots

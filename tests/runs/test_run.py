@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import waiting
 import yaml
-from commands import mnist_exp, python, start
+from invoke import mnist_exp, python, start
 from projects import SMALL, artifacts, history, only_run, store
 
 from mnist_exp.tracking import RunRecord

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import here, python, start_python
+from invoke import here, python, start_python
 
 either = pytest.mark.parametrize("fresh", [False, True], ids=["fork", "fresh"])
 

@@ -5,16 +5,16 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import commands
+import invoke
 import projects
 
 from mnist_exp.tracking import RunRecord, Store
 
 
-def mnist_exp(folder: Path, *arguments: str, code: Path | None = None) -> commands.Done:
+def mnist_exp(folder: Path, *arguments: str, code: Path | None = None) -> invoke.Done:
     """Runs the real command in a folder, by the code of a checkout where one is given."""
     path = {"PYTHONPATH": str(code), "PYTHONSAFEPATH": "1"} if code else {}
-    return commands.mnist_exp(folder, *arguments, env=os.environ | path)
+    return invoke.mnist_exp(folder, *arguments, env=os.environ | path)
 
 
 @dataclass(frozen=True)
