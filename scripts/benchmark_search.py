@@ -17,8 +17,8 @@ from measuring import MNIST_EXP, Line, progress, run
 
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.result import objective
-from mnist_exp.tracking import Store
 from mnist_exp.tracking.mlflow import location
+from mnist_exp.tracking.mlflow.store import Store
 
 SHARE = 1 / 3  # of the random search's compute
 NAME = "search"

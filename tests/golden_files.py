@@ -8,10 +8,11 @@ import yaml
 from rich.console import Console
 from sweep_results import markdown, over_seeds, shown
 
+from mnist_exp.commands import runs
 from mnist_exp.config import Composer, ConfigError, SweepComposer, compose, to_record
 from mnist_exp.sweeps.plan import Plan
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.names import OUTCOME_TAG
+from mnist_exp.tracking.records import RunRecord
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
@@ -85,7 +86,7 @@ def runs_table() -> str:
         ("deep_cnn-q7r2ub", "deep_cnn", "FAILED", "failed", {}, 9000),
         ("cnn-3fd6ya", "cnn", "KILLED", "killed", {"val/accuracy": 1.0}, 200_000),
     )
-    runs = [
+    records = [
         RunRecord(
             run_id=name,
             name=name,
@@ -101,7 +102,7 @@ def runs_table() -> str:
         for name, model, status, outcome, metrics, age_seconds in states
     ]
     text = io.StringIO()
-    Console(file=text, width=80).print(runs.table(runs.rows(runs, now)))
+    Console(file=text, width=80).print(runs.table(runs.rows(records, now)))
     return text.getvalue()
 
 

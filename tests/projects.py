@@ -6,7 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_exp.tracking import RunRecord, Store, resolve
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.records import RunRecord
 
 # What trains within a second.
 SMALL = ("data=digits", "training=smoke", "model=seed_mlp")

@@ -37,8 +37,9 @@ from mnist_exp import config
 from mnist_exp.core import sidecar
 from mnist_exp.evaluation import metrics
 from mnist_exp.runs import figures
-from mnist_exp.tracking import Store, resolve
 from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Store
 
 LIBRARIES = (
     "cv2", "hydra", "hydra_plugins.hydra_joblib_launcher.joblib_launcher", "keras",

@@ -20,9 +20,9 @@ from mnist_exp.evaluation.metrics import evaluate as measure
 from mnist_exp.runs import classifier, console
 from mnist_exp.runs.pipeline import test_metrics
 from mnist_exp.runs.recorded_config import placed
-from mnist_exp.tracking import Point
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
+from mnist_exp.tracking.mlflow.store import Point
 from mnist_exp.tracking.read.evidence import Evidence
 from mnist_exp.tracking.read.runs import Found, find, require_finished
 

@@ -15,7 +15,7 @@ from mnist_exp.core.text import finite, printable
 from mnist_exp.inference import Reading, decode
 from mnist_exp.inference.decoding import MOST_BYTES, SUFFIXES, images_in, read
 from mnist_exp.runs.recognizer import recognizer_of
-from mnist_exp.tracking import RunRecord
+from mnist_exp.tracking.records import RunRecord
 
 STANDARD_INPUT = "-"
 REFUSED = 2

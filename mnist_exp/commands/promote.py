@@ -13,13 +13,13 @@ from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.statistics import LEVEL, mcnemar_test, wilson_interval
 from mnist_exp.core.text import p_in_words, printable
 from mnist_exp.runs import classifier
-from mnist_exp.tracking import RunRecord, Store
 from mnist_exp.tracking.mlflow import registry
 from mnist_exp.tracking.mlflow.registry import Version
-from mnist_exp.tracking.mlflow.store import REGISTERED_MODEL
+from mnist_exp.tracking.mlflow.store import REGISTERED_MODEL, Store
 from mnist_exp.tracking.names import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
 from mnist_exp.tracking.read.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.tracking.read.runs import Found, find, require_finished
+from mnist_exp.tracking.records import RunRecord
 
 # The port that it would take by itself is that of the MLflow UI.
 SERVE = f"{registry.SERVE} --port 5001"

@@ -12,11 +12,12 @@ import click
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.terminal import table_console
 from mnist_exp.core.text import counted, finite, printable, without_password
-from mnist_exp.tracking import RunRecord, preflight, recover, resolve
 from mnist_exp.tracking.mlflow.attempt import first_line
+from mnist_exp.tracking.mlflow.location import preflight, resolve
 from mnist_exp.tracking.mlflow.store import unreachable
 from mnist_exp.tracking.read.runs import refreshed_index, runs_of_sweep
-from mnist_exp.tracking.sync.recovery import waiting
+from mnist_exp.tracking.records import RunRecord
+from mnist_exp.tracking.sync.recovery import recover, waiting
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -17,8 +17,8 @@ from mnist_exp.models import networks
 from mnist_exp.models.export.onnx import write_onnx
 from mnist_exp.runs import source_code
 from mnist_exp.runs.figures import Drawing, Subject
-from mnist_exp.tracking import Recorder
 from mnist_exp.tracking.read.evidence import ONNX, PREDICTIONS
+from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.training import augmentation
 
 _PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8

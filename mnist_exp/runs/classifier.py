@@ -7,9 +7,10 @@ from mnist_exp.config import Config
 from mnist_exp.core import hardware
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.text import printable
-from mnist_exp.tracking import RunRecord, Store
 from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path, require_as_saved
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DATA_TAG, WEIGHTS_TAG
+from mnist_exp.tracking.records import RunRecord
 
 if TYPE_CHECKING:
     import keras

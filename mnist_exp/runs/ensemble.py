@@ -18,9 +18,10 @@ from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import evaluate
 from mnist_exp.runs import console
 from mnist_exp.runs.fit import CHECKPOINT, VALIDATION, Trained
-from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.names import WEIGHTS_TAG
+from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.training import checkpoint
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from mnist_exp.config import Config, to_record
 from mnist_exp.core import hardware
 from mnist_exp.core.text import without_password
 from mnist_exp.runs import source_code
-from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DIRTY_TAG, ENVIRONMENT_TAG, OTHER_CODE
 from mnist_exp.tracking.read.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
+from mnist_exp.tracking.recorder import Recorder
 
 # What a run that goes on may find changed, and what that is called.
 _CHANGEABLE = {CODE_TAG: OTHER_CODE, ENVIRONMENT_TAG: "other packages or another processor"}

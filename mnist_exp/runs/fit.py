@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp import data
 from mnist_exp.config import Config
 from mnist_exp.runs import console
-from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.recorder import Recorder
 
 if TYPE_CHECKING:
     import keras

@@ -17,7 +17,7 @@ from mnist_exp.core.text import without_password
 from mnist_exp.runs import console, ensemble, environment, fit, pipeline, source_code
 from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
 from mnist_exp.runs.pipeline import Run
-from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.names import (
     CONFIG_TAG,
@@ -28,6 +28,7 @@ from mnist_exp.tracking.names import (
     SPACE_TAG,
 )
 from mnist_exp.tracking.read.runs import Found, find
+from mnist_exp.tracking.recorder import Recorder
 
 LOG = "log.txt"
 OUTPUTS = "outputs"

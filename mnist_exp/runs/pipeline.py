@@ -16,9 +16,10 @@ from mnist_exp.evaluation import selective
 from mnist_exp.evaluation.metrics import Evaluation, evaluate
 from mnist_exp.runs import console, figures
 from mnist_exp.runs.fit import Trained
-from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.names import DATA_TAG, WEIGHTS_TAG
+from mnist_exp.tracking.recorder import Recorder
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """What reads images with the ONNX model that a run recorded."""
 
 from mnist_exp.inference import Model, Recognizer
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.read.evidence import Evidence
 from mnist_exp.tracking.read.runs import find, require_finished
+from mnist_exp.tracking.records import RunRecord
 
 
 def recognizer_of(selector: str) -> tuple[Recognizer, RunRecord]:

@@ -19,9 +19,9 @@ from mnist_exp.sweeps.plan import Plan
 from mnist_exp.sweeps.results import report
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult
-from mnist_exp.tracking import recover
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.names import DONE
+from mnist_exp.tracking.sync.recovery import recover
 
 if TYPE_CHECKING:
     from mnist_exp.sweeps.execute.batches import Campaign

@@ -13,8 +13,8 @@ from projects import artifacts, change, copied, store
 
 from mnist_exp import data
 from mnist_exp.commands.export.formats import FORMATS
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path
+from mnist_exp.tracking.records import RunRecord
 
 TRAIN = ["train", "data=digits", "training=smoke", "training.epochs=8"]
 MARGIN = 0.02  # of accuracy, that rounding to 8 bits may cost

@@ -22,10 +22,10 @@ from mnist_exp.commands.promote import promote, show
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.statistics import mcnemar_test
 from mnist_exp.core.text import p_in_words
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.mlflow import registry
 from mnist_exp.tracking.mlflow.logged_model import model_id
 from mnist_exp.tracking.names import OUTCOME_TAG
+from mnist_exp.tracking.records import RunRecord
 
 PROGRAM = """
 import mnist_exp

@@ -7,8 +7,8 @@ from golden_files import GOLDEN, runs_table
 from rich.console import Console
 
 from mnist_exp.commands import runs
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.read.runs import SELECTORS, run_names
+from mnist_exp.tracking.records import RunRecord
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -45,8 +45,8 @@ def test_a_name_commands_no_terminal():
 
 
 def test_ages_are_in_the_largest_unit():
-    runs = [record(seconds) for seconds in (59, 60, 3599, 3600, 86_399, 86_400 * 30)]
-    ages = [row.age for row in runs.rows(runs, NOW)]
+    records = [record(seconds) for seconds in (59, 60, 3599, 3600, 86_399, 86_400 * 30)]
+    ages = [row.age for row in runs.rows(records, NOW)]
     assert ages == ["59 s", "1 min", "59 min", "1 h", "23 h", "30 d"]
 
 
@@ -62,10 +62,10 @@ def test_narrow_terminal_keeps_every_run_on_a_line():
 
 
 def test_data_are_told_where_they_differ():
-    runs = {name: record(0, params={"data.name": name}) for name in ("mnist", "digits", "")}
+    records = {name: record(0, params={"data.name": name}) for name in ("mnist", "digits", "")}
 
     def titles(*names, width=80):
-        table = runs.table(runs.rows([runs[name] for name in names], NOW), width)
+        table = runs.table(runs.rows([records[name] for name in names], NOW), width)
         return [column.header for column in table.columns]
 
     assert "data" not in titles("mnist", "mnist", "")
@@ -75,8 +75,8 @@ def test_data_are_told_where_they_differ():
 def test_a_narrow_terminal_has_fewer_columns_and_whole_names():
     text = io.StringIO()
     metrics = {"chosen/val_accuracy": 0.991, "test/accuracy": 0.99, "time/fit_seconds": 1234.5}
-    runs = [record(seconds, name="deep_cnn-abcdef", metrics=metrics) for seconds in (0, 1)]
-    shown = runs.table(runs.rows(runs, NOW), 40)
+    records = [record(seconds, name="deep_cnn-abcdef", metrics=metrics) for seconds in (0, 1)]
+    shown = runs.table(runs.rows(records, NOW), 40)
     Console(file=text, width=40).print(shown)
     header, first, _, *note = text.getvalue().splitlines()
     assert "fit s" not in header

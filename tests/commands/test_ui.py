@@ -11,8 +11,9 @@ from browsers import chromium, text
 from invoke import here
 from selenium.webdriver.common.by import By
 
-from mnist_exp.tracking import Store, resolve
 from mnist_exp.tracking.mlflow import view
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Store
 
 EXPERIMENT = "1"
 HEADERS = {

@@ -15,7 +15,8 @@ from projects import copied
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.inference import decode, drawings
 from mnist_exp.inference.drawings import file_drawing, labelled
-from mnist_exp.tracking import Store, resolve
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Store
 
 TRAIN = ["train", "data=digits", "model=mlp", "training=smoke"]
 

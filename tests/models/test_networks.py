@@ -77,25 +77,25 @@ def test_the_tutorials_network():
 
 
 def test_an_ensemble_has_the_mean_probability_of_its_networks():
-    networks = [built("seed_mlp", seed=seed) for seed in range(3)]
+    members = [built("seed_mlp", seed=seed) for seed in range(3)]
     pixels = images(1003)
-    each = [networks.predictor(network)(pixels) for network in networks]
-    network = networks.ensemble(networks)
-    assert network.count_params() == 3 * networks[0].count_params()
+    each = [networks.predictor(network)(pixels) for network in members]
+    network = networks.ensemble(members)
+    assert network.count_params() == 3 * members[0].count_params()
     logits = networks.predictor(network)(pixels)
     mean = np.mean([keras.ops.softmax(one) for one in each], axis=0)
     np.testing.assert_allclose(np.exp(logits), mean, rtol=1e-4, atol=1e-7)
 
 
 def test_an_ensemble_of_networks_that_are_sure_has_finite_logits():
-    networks = []
+    members = []
     for seed, digit in enumerate((3, 3, 5)):
         network = built("seed_mlp", seed=seed)
         *others, bias = network.get_weights()
         bias[digit] = 1000  # the probability of every other digit is 0 in float32
         network.set_weights([*others, bias])
-        networks.append(network)
-    logits = networks.predictor(networks.ensemble(networks))(images(5))
+        members.append(network)
+    logits = networks.predictor(networks.ensemble(members))(images(5))
     assert np.isfinite(logits).all()
     np.testing.assert_allclose(np.exp(logits[:, [3, 5]]), [[2 / 3, 1 / 3]] * 5, rtol=1e-5)
 

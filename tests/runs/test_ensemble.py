@@ -13,8 +13,8 @@ from invoke import Process, mnist_exp, python, start
 from projects import ENSEMBLE, EPOCHS, MEMBER, artifacts, copied, history, store
 
 from mnist_exp import data
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path
+from mnist_exp.tracking.records import RunRecord
 
 MEMBERS = 2
 WEIGHTS = "mnist_exp.weights_sha256"

@@ -14,8 +14,8 @@ import yaml
 from invoke import mnist_exp, python, start
 from projects import SMALL, artifacts, history, only_run, store
 
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.mlflow.logged_model import model_path
+from mnist_exp.tracking.records import RunRecord
 
 # A slice of the real training images; the test images are all there.
 SLICE = ["data.train_images=4000", "data.validation_images=1000", "training.batch_size=64"]

@@ -16,8 +16,10 @@ import waiting
 from invoke import Done, Process
 
 from mnist_exp.sweeps.results.records import JOB_PARAM
-from mnist_exp.tracking import RunRecord, Store, resolve
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import KEY_TAG, SWEEP_TAG
+from mnist_exp.tracking.records import RunRecord
 
 WEIGHTS = "mnist_exp.weights_sha256"
 _TIMED = re.compile(r"^time/|images_per_second")  # metrics that differ from run to run

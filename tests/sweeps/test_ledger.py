@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from mnist_exp.sweeps.results.ledger import Ledger
-from mnist_exp.tracking import Recorder, resolve
+from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, SWEEP_TAG
+from mnist_exp.tracking.recorder import Recorder
 
 OUTAGE = "http://127.0.0.1:9"
 

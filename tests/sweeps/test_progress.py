@@ -9,7 +9,7 @@ from mnist_exp.config import compose
 from mnist_exp.sweeps.execute.launches import PlannedJob
 from mnist_exp.sweeps.execute.progress import Progress
 from mnist_exp.sweeps.membership import Assignment
-from mnist_exp.tracking import Recorder
+from mnist_exp.tracking.recorder import Recorder
 
 OWN = ("model=deep_cnn", "optimizer.learning_rate=0.01", "a.b=[c]", "seed=3")
 

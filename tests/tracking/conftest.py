@@ -8,8 +8,11 @@ import pytest
 from invoke import Process, start_python
 from servers import MlflowServer
 
-from mnist_exp.tracking import Index, Recorder, Store, resolve
+from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.mlflow.connection import connect
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.recorder import Recorder
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ import yaml
 
 from mnist_exp.config import compose, from_record, rebuilt, to_record
 from mnist_exp.config.validate import ConfigError
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.read.evidence import CONFIG, PACKAGES, PREDICTIONS, Evidence, EvidenceError
+from mnist_exp.tracking.records import RunRecord
 
 URI = "sqlite:////nowhere/mlflow.db"
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from invoke import python
 
-from mnist_exp.tracking import Index, Store, resolve
+from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.journal.events import Start, now
 from mnist_exp.tracking.mlflow import registry
-from mnist_exp.tracking.mlflow.store import Point
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Point, Store
 from mnist_exp.tracking.names import JOB_ID_TAG
 
 
@@ -115,7 +116,9 @@ def test_another_store_at_the_same_place_is_another_one(store, index):
     for path in Path().glob("mlflow.db*"):
         path.rename(f"moved-{path.name}")
     code = """
-from mnist_exp.tracking import Index, Store, resolve
+from mnist_exp.tracking.index import Index
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.journal.events import Start
 store = Store(resolve(None), "mnist")
 start = Start(1000, "early", "cnn-early", "mnist", store.uri, {}, {}, "", None, None, {})
@@ -161,7 +164,8 @@ def test_an_unchanged_store_is_read_without_mlflow(store, index):
     add_run(store, "one")
     code = """
 import sys
-from mnist_exp.tracking import Index, resolve
+from mnist_exp.tracking.index import Index
+from mnist_exp.tracking.mlflow.location import resolve
 index = Index.open(resolve(None), "mnist")
 index.refresh()
 print([run.job_id for run in index], "mlflow" in sys.modules)
@@ -177,7 +181,8 @@ def test_who_writes_leaves_it_to_nobody_else_to_load_mlflow(store, index):
     index.catch_up()
     code = """
 import sys
-from mnist_exp.tracking import Index, preflight, resolve
+from mnist_exp.tracking.index import Index
+from mnist_exp.tracking.mlflow.location import preflight, resolve
 index = Index.open(resolve(None), "mnist")
 preflight(index.uri)
 index.refresh()

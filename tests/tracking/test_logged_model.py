@@ -10,7 +10,7 @@ import yaml
 from invoke import python
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.tracking import Recorder, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.events import Model, encode
 from mnist_exp.tracking.mlflow.logged_model import (
     keras_file,
@@ -21,6 +21,7 @@ from mnist_exp.tracking.mlflow.logged_model import (
     send_model,
 )
 from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.recorder import Recorder
 
 REQUIREMENTS = ["keras==3.15.0", "tensorflow==2.21.0"]
 EVENT = Model(1, "model", "model", REQUIREMENTS, "3.15.0", "tensorflow", None)
@@ -185,7 +186,7 @@ def test_a_waiting_model_is_sent_without_tensorflow(store, killed):
     code = """
 import sys
 from pathlib import Path
-from mnist_exp.tracking import recover
+from mnist_exp.tracking.sync.recovery import recover
 from mnist_exp.tracking.journal import pending_runs
 pending_runs.add(Path.cwd(), "job-1", Path.cwd() / "outputs/job-1", "any")
 print([run.result for run in recover(Path.cwd())])

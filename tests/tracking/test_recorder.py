@@ -9,10 +9,12 @@ import pytest
 from invoke import python
 
 from mnist_exp.core.errors import ExperimentError, RequestError
-from mnist_exp.tracking import Recorder, Store, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.pending_runs import pending
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DIGESTS
+from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.tracking.sync.replay import Replay
 from mnist_exp.tracking.sync.thread import Sender
 

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 from waiting import until
 
-from mnist_exp.tracking import Index, Recorder, Store, journal, recover
+from mnist_exp.tracking import journal
+from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.journal.events import Metrics, Start, now
 from mnist_exp.tracking.journal.pending_runs import pending
+from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.recorder import Recorder
+from mnist_exp.tracking.sync.recovery import recover
 
 OUTAGE = "http://127.0.0.1:9"
 
@@ -18,7 +22,7 @@ OUTAGE = "http://127.0.0.1:9"
 RUN = """
 import sys
 from pathlib import Path
-from mnist_exp.tracking import Recorder
+from mnist_exp.tracking.recorder import Recorder
 job_dir = Path("outputs") / sys.argv[1]
 if job_dir.exists():
     recorder = Recorder.resume(job_dir)

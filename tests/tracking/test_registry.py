@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from mnist_exp.core.errors import ExperimentError, RequestError
-from mnist_exp.tracking import Store
 from mnist_exp.tracking.mlflow import registry
 from mnist_exp.tracking.mlflow.logged_model import logged_model, model_id
+from mnist_exp.tracking.mlflow.store import Store
 
 REQUIREMENTS = ["keras==3.15.0", "tensorflow==2.21.0"]
 
@@ -122,7 +122,7 @@ def test_a_model_that_was_deleted_or_whose_files_are_gone_is_refused(store, fini
 def test_one_process_promotes_at_a_time(store, python, monkeypatch):
     code = (
         "import sys, time\n"
-        "from mnist_exp.tracking import Store\n"
+        "from mnist_exp.tracking.mlflow.store import Store\n"
         "from mnist_exp.tracking.mlflow import registry\n"
         "with registry.promoting(Store(sys.argv[1], 'mnist')):\n"
         "    print('inside', flush=True)\n"

@@ -5,8 +5,9 @@ import math
 import pytest
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.tracking import RunRecord, select
 from mnist_exp.tracking.journal.events import Start, now
+from mnist_exp.tracking.read.selection import select
+from mnist_exp.tracking.records import RunRecord
 
 
 def run(run_id: str, name: str, status: str = "FINISHED", **metrics: float) -> RunRecord:

@@ -9,16 +9,17 @@ import pytest
 from waiting import until
 
 from mnist_exp.core.errors import ExperimentError
-from mnist_exp.tracking import Point, Store, resolve
 from mnist_exp.tracking.journal.events import Dataset, Start
 from mnist_exp.tracking.mlflow.connection import connect
-from mnist_exp.tracking.mlflow.location import preflight, sqlite_path
+from mnist_exp.tracking.mlflow.location import preflight, resolve, sqlite_path
+from mnist_exp.tracking.mlflow.store import Point, Store
 from mnist_exp.tracking.names import OUTCOME_TAG
 
 CREATE = """
 import os, sys
 import mlflow.store.tracking.sqlalchemy_store  # before the fork: ten imports take half a minute
-from mnist_exp.tracking import Store, resolve
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.journal.events import Start
 
 def create(number):

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.text import printable, without_password
-from mnist_exp.tracking import Index, RunRecord, Store, select
+from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.mlflow.attempt import first_line
-from mnist_exp.tracking.mlflow.store import unreachable
+from mnist_exp.tracking.mlflow.store import Store, unreachable
 from mnist_exp.tracking.names import DATA_TAG
 from mnist_exp.tracking.read.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.tracking.read.runs import refreshed_index, runs_of_sweep
+from mnist_exp.tracking.read.selection import select
+from mnist_exp.tracking.records import RunRecord
 
 EXAMPLES = 3  # runs that are named where many are left out for one reason
 _MEMBER = "trained for an ensemble: compared where named"

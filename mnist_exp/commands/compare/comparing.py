@@ -9,10 +9,10 @@ from mnist_exp.commands.compare.choosing import Choice
 from mnist_exp.commands.compare.groups import Group, group, shown
 from mnist_exp.commands.compare.significance import Finding, findings
 from mnist_exp.core.statistics import Summary, summarize
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.names import CODE_TAG
 from mnist_exp.tracking.read.evidence import Predictions
 from mnist_exp.tracking.read.selection import VALIDATION_IMAGES, VALIDATION_METRICS, least
+from mnist_exp.tracking.records import RunRecord
 
 NOTE = (
     "Ranked by validation accuracy, less what few images leave open; test accuracy is shown and "

@@ -17,8 +17,8 @@ from mnist_exp.commands.compare.groups import differing
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import count_confusion
 from mnist_exp.runs.recorded_config import local_values
-from mnist_exp.tracking import Store
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.read.evidence import Evidence, Predictions
 
 SHOWN = 8  # configs; more colours than that look alike

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mnist_exp.config.identity import NOT_THE_RESULT, completed_params
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.names import CODE_TAG
+from mnist_exp.tracking.records import RunRecord
 
 SEED = "seed"
 SPLIT = "data.split_seed"

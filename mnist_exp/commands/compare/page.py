@@ -21,7 +21,7 @@ from mnist_exp.commands.compare.figures import COLOURS, LETTERS
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.statistics import Summary
 from mnist_exp.core.text import percent, printable, short_keys, shortened
-from mnist_exp.tracking import Store
+from mnist_exp.tracking.mlflow.store import Store
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 _GENERATOR = b'<meta name="generator" content="mnist-exp">'  # as the template has it

@@ -13,8 +13,8 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.core.text import printable
 from mnist_exp.inference.drawings import FOLDER
 from mnist_exp.runs.recognizer import caption, recognizer
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.read.runs import Found, find
+from mnist_exp.tracking.records import RunRecord
 
 _MOST_OTHERS = 50  # to choose from
 _MOST_LOADED = 4  # of them in memory

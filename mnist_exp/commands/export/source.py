@@ -8,9 +8,9 @@ from mnist_exp.config import from_record
 from mnist_exp.evaluation import selective
 from mnist_exp.runs import classifier
 from mnist_exp.runs.recorded_config import placed
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.read.evidence import Evidence
 from mnist_exp.tracking.read.runs import find, require_finished
+from mnist_exp.tracking.records import RunRecord
 
 if TYPE_CHECKING:
     import keras

@@ -17,11 +17,11 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.core.terminal import table_console
 from mnist_exp.core.text import p_in_words, printable
 from mnist_exp.runs import recorded_config, source_code
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.names import COMMIT_TAG, REPRODUCES_TAG, VERDICT_TAG
 from mnist_exp.tracking.read.evidence import DIFF, Evidence
 from mnist_exp.tracking.read.runs import Found, find, require_finished
+from mnist_exp.tracking.records import RunRecord
 
 if TYPE_CHECKING:
     from mnist_exp.commands.reproduce.verdict import Comparison, Result

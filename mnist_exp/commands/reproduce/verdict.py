@@ -13,11 +13,13 @@ from mnist_exp.commands.reproduce.inputs import Input
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.statistics import LEVEL, mcnemar_test
 from mnist_exp.core.text import without_password
-from mnist_exp.tracking import RunRecord, Store, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.staging import FOLDER
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.tracking.read.evidence import PREDICTIONS, Evidence, Predictions, parse_predictions
+from mnist_exp.tracking.records import RunRecord
 
 RATES = ("time/", "evaluate/")  # what takes its time, and what was measured later
 RATE = "images_per_second"

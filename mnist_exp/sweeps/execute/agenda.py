@@ -17,8 +17,9 @@ from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.search.space import Space
-from mnist_exp.tracking import RunRecord, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.names import CODE_TAG, DONE, OTHER_CODE, RESUMED_TAG
+from mnist_exp.tracking.records import RunRecord
 
 
 class Agenda:

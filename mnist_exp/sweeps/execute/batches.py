@@ -17,8 +17,8 @@ from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.search.pruning import Peers
 from mnist_exp.sweeps.search.strategies import Proposal, Trial, explorer
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.names import TRIAL_TAG
+from mnist_exp.tracking.records import RunRecord
 
 _MOST_AT_ONCE = 8  # trials that know nothing of each other, where trials learn from others
 

@@ -22,8 +22,9 @@ from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.sweeps.membership import Assignment, Membership
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.result import JobResult
-from mnist_exp.tracking import journal, recover
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.sync.recovery import recover
 
 if TYPE_CHECKING:
     from mnist_exp.sweeps.execute.job import SweepJob

@@ -13,9 +13,11 @@ from mnist_exp.runs import environment, source_code
 from mnist_exp.sweeps.results import report
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult
-from mnist_exp.tracking import Recorder, RunRecord, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.events import Outcome
 from mnist_exp.tracking.names import COMMANDS_TAG, JOB_ID_TAG, SPACE_TAG, SWEEP_TAG
+from mnist_exp.tracking.recorder import Recorder
+from mnist_exp.tracking.records import RunRecord
 
 if TYPE_CHECKING:
     from mnist_exp.sweeps.plan import Plan

@@ -14,10 +14,13 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.records import JOB_PARAM, VALIDATION
 from mnist_exp.sweeps.results.result import JobResult
-from mnist_exp.tracking import Index, RunRecord, preflight, recover
+from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.mlflow.attempt import Attempt
+from mnist_exp.tracking.mlflow.location import preflight
 from mnist_exp.tracking.mlflow.store import unreachable
 from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG
+from mnist_exp.tracking.records import RunRecord
+from mnist_exp.tracking.sync.recovery import recover
 
 TOTAL_SECONDS = "time/total_seconds"
 # Keys whose values decide how long a run takes, or their beginnings.

@@ -8,10 +8,11 @@ from typing import Any
 from mnist_exp.config import Config, flatten
 from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.results.result import JobResult
-from mnist_exp.tracking import RunRecord, journal
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.events import Outcome, now
 from mnist_exp.tracking.names import FAILURE_TAG, KEY_TAG, OVERRIDES_TAG, TRIAL_TAG
+from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.replay import run_id_of
 
 JOB_PARAM = "sweep.job"

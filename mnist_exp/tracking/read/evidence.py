@@ -17,10 +17,10 @@ import yaml
 from numpy.typing import NDArray
 
 from mnist_exp.core.errors import RequestError, reason_of
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.read.artifacts import OversizeError, read
+from mnist_exp.tracking.records import RunRecord
 
 CONFIG = "config/resolved.yaml"
 OVERRIDES = "config/overrides.yaml"

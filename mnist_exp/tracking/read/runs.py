@@ -6,10 +6,14 @@ from pathlib import Path
 
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.text import printable
-from mnist_exp.tracking import Index, RunRecord, Store, preflight, recover, resolve, select
+from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.mlflow.attempt import Attempt
-from mnist_exp.tracking.mlflow.store import unreachable
+from mnist_exp.tracking.mlflow.location import preflight, resolve
+from mnist_exp.tracking.mlflow.store import Store, unreachable
 from mnist_exp.tracking.names import DONE, SWEEP_TAG
+from mnist_exp.tracking.read.selection import select
+from mnist_exp.tracking.records import RunRecord
+from mnist_exp.tracking.sync.recovery import recover
 
 DEFAULT_EXPERIMENT = "mnist"
 SELECTORS = ("latest", "best", "@champion")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_exp.tracking import RunRecord
 from mnist_exp.tracking.read.evidence import Predictions
+from mnist_exp.tracking.records import RunRecord
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 20)
 

@@ -7,7 +7,8 @@ from invoke import here, python
 from mnist_exp.commands.compare.choosing import choose
 from mnist_exp.commands.compare.compare import compare
 from mnist_exp.core.errors import RequestError
-from mnist_exp.tracking import Point, Store, resolve
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Point, Store
 from mnist_exp.tracking.names import DATA_TAG, JOB_ID_TAG, OUTCOME_TAG, SPACE_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.evidence import PREDICTIONS
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import invoke
 import projects
 
-from mnist_exp.tracking import RunRecord, Store
+from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.records import RunRecord
 
 
 def mnist_exp(folder: Path, *arguments: str, code: Path | None = None) -> invoke.Done:

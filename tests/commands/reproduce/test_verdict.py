@@ -9,9 +9,9 @@ import pytest
 from mnist_exp.commands.reproduce.inputs import Input
 from mnist_exp.commands.reproduce.verdict import Result, Verdict, compare, explanation, new_result
 from mnist_exp.core.errors import ExperimentError
-from mnist_exp.tracking import Recorder
 from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.tracking.read.evidence import PREDICTIONS, Predictions
+from mnist_exp.tracking.recorder import Recorder
 
 DIGITS = np.tile(np.arange(10, dtype=np.uint8), 20)
 NOWHERE = "http://127.0.0.1:9"
