@@ -1,4 +1,4 @@
-"""Deciding what to skip among 10,000 finished runs, with a warm index and with none.
+"""Deciding what to skip among 10,000 finished runs.
 
 One job of the sweep is run, and its rows in MLflow's store are repeated for all the others, each
 with the seed, the number and the key that mnist_exp would have given it.
@@ -6,7 +6,6 @@ with the seed, the number and the key that mnist_exp would have given it.
 
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,31 +30,24 @@ def measure_deciding(folder: Path, runs: int, jobs: int) -> list[Line]:
 
     Args:
         folder: an empty one.
-        runs: how often, with and without an index.
+        runs: how often.
         jobs: how many have finished.
 
     Returns:
         Lines of seconds.
     """
-    environment = {
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "MNIST_EXP_DATA": os.environ.get("MNIST_EXP_DATA") or str(cache.folder("datasets/mnist")),
-    }
+    found = os.environ.get("MNIST_EXP_DATA") or str(cache.folder("datasets/mnist"))
+    environment = {"MNIST_EXP_DATA": found}
     run((MNIST_EXP, "train", "-m", *SWEEP, "seed=range(0,1)"), folder, environment=environment)
     sweep = (*SWEEP, f"seed=range(0,{jobs})")
     fill(folder / "mlflow.db", Plan(SweepComposer(Composer(), sweep)).grid)
     progress(f"{jobs:,} runs in the store")
     decide = (MNIST_EXP, "train", "-m", "--dry-run", *sweep)
-    cold, warm = [], []
+    times = []
     for number in range(runs):
-        shutil.rmtree(folder / "cache")
-        cold.append(run(decide, folder, environment=environment).seconds)
-        warm.append(run(decide, folder, environment=environment).seconds)
-        progress(f"deciding, {number + 1} of {runs}: {warm[-1]:.1f} s, cold {cold[-1]:.1f} s")
-    return [
-        Line(f"train -m --dry-run, {jobs:,} jobs finished", "s", warm, DECIDING_SECONDS),
-        Line("  the index rebuilt as well", "s", cold),
-    ]
+        times.append(run(decide, folder, environment=environment).seconds)
+        progress(f"deciding, {number + 1} of {runs}: {times[-1]:.1f} s")
+    return [Line(f"train -m --dry-run, {jobs:,} jobs finished", "s", times, DECIDING_SECONDS)]
 
 
 def fill(store: Path, drafts: Sequence[Draft]) -> None:

@@ -19,6 +19,7 @@ from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.result import objective
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.names import VAL_ACCURACY
 
 SHARE = 1 / 3  # of the random search's compute
 NAME = "search"
@@ -118,7 +119,7 @@ def explore(folder: Path, seed: int, overrides: Sequence[str]) -> list[Progress]
     run((MNIST_EXP, "train", "-m", *SPACE, *overrides, *seeds), folder)
     store = Store(location.sqlite_uri(folder / "mlflow.db"), EXPERIMENT)
     results = [
-        records.from_record(found, store.history(found.run_id, records.VALIDATION))
+        records.from_record(found, store.history(found.run_id, VAL_ACCURACY))
         for found in store.search()
         if not found.is_sweep
     ]

@@ -1,4 +1,4 @@
-"""Tab completion: click's for verbs, Hydra's for overrides, the index's for runs.
+"""Tab completion: click's for verbs, Hydra's for overrides, the store's for runs.
 
 A shell calls `mnist-exp` with `_MNIST_EXP_COMPLETE=<shell>_complete` and reads one answer a line.
 """
@@ -131,9 +131,9 @@ def run_items(incomplete: str, *, finished: bool = True) -> list[CompletionItem]
 
 def sweep_items(incomplete: str) -> list[CompletionItem]:
     """Returns the sweeps whose name begins so."""
-    from mnist_exp.tracking.read.runs import open_index, sweep_names
+    from mnist_exp.tracking.read.runs import sweep_names
 
-    return _beginning_so(sweep_names(open_index()), incomplete)
+    return _beginning_so(sweep_names(), incomplete)
 
 
 def data_items(incomplete: str, also: Sequence[str] = ()) -> list[CompletionItem]:

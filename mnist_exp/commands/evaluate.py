@@ -72,14 +72,12 @@ class Subject:
         ]
         with Attempt() as attempt:
             self.found.store.log_metrics(run_id, points)
-            self.found.index.invalidate(run_id)
         if attempt.problem is not None:
             raise ExperimentError(
                 f"Expected to record evaluate/{name}/* in run {self.name}. Received: "
                 f"{first_line(attempt.problem)}. What was measured is printed above; give the "
                 "command again to record it."
             ) from attempt.problem
-        self.found.index.catch_up()
         click.echo(f"recorded as evaluate/{name}/* in run {run_id}")
 
     def attach(self, path: str, write: Callable[[Path], object]) -> None:

@@ -264,15 +264,12 @@ def promote(run: str, *, force: bool) -> None:
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs."
 )
 @click.option("--sweep", type=SweepName(), metavar="NAME", help="Those of one sweep.")
-@click.option(
-    "--rebuild", is_flag=True, help="Reads all of MLflow again: after old runs were changed there."
-)
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known of them, as JSON.")
-def runs(limit: int, sweep: str | None, *, rebuild: bool, as_json: bool) -> None:
+def runs(limit: int, sweep: str | None, *, as_json: bool) -> None:
     """Lists the newest runs, one line each, with accuracy on validation and test."""
     from mnist_exp.commands import runs
 
-    runs.show(runs.newest(limit, sweep, rebuild=rebuild), as_json=as_json)
+    runs.show(runs.newest(limit, sweep), as_json=as_json)
 
 
 @cli.command()
@@ -287,10 +284,8 @@ def runs(limit: int, sweep: str | None, *, rebuild: bool, as_json: bool) -> None
 def ui(host: str, port: int) -> None:
     """Starts the MLflow UI on the store of this folder, until Ctrl-C."""
     from mnist_exp.commands import ui
-    from mnist_exp.tracking.read import runs
 
-    index = runs.refreshed_index()[0]
-    ui.serve(index.uri, index.experiment, host, port)
+    ui.serve(host, port)
 
 
 @cli.command()

@@ -125,7 +125,6 @@ def promote(selector: str, *, force: bool = False) -> Promotion:
         tags = _version_tags(run, right, images)
         version = registry.register(store, run.run_id, description=_description(run), tags=tags)
         registry.crown(store, version, _reasons(opponent))
-    found.index.catch_up()
     return Promotion(run, version, opponent, right, images)
 
 
@@ -158,7 +157,7 @@ def _check(found: Found) -> None:
     run = found.record
     name = printable(run.name)
     if run.is_member:
-        ensembles = found.index.tagged(JOB_ID_TAG, run.tags[ENSEMBLE_TAG])
+        ensembles = found.experiment.tagged(JOB_ID_TAG, run.tags[ENSEMBLE_TAG])
         whole = next((printable(ensemble.name) for ensemble in ensembles), "RUN")
         raise RequestError(
             f"Expected a run that is no part of another. Received: {name}, a member of an "

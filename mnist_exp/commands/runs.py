@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.terminal import table_console
-from mnist_exp.core.text import counted, finite, printable, without_password
-from mnist_exp.tracking.mlflow.attempt import first_line
+from mnist_exp.core.text import counted, finite, printable
 from mnist_exp.tracking.mlflow.location import preflight, resolve
-from mnist_exp.tracking.mlflow.store import unreachable
-from mnist_exp.tracking.read.runs import refreshed_index, runs_of_sweep
+from mnist_exp.tracking.read.runs import reading, runs_of_sweep
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.recovery import recover, waiting
 
@@ -88,38 +86,28 @@ def table(rows: Sequence[Row], width: int = 80) -> "Table":
     return table
 
 
-def newest(limit: int, sweep: str | None = None, *, rebuild: bool = False) -> list[RunRecord]:
+def newest(limit: int, sweep: str | None = None) -> list[RunRecord]:
     """Returns the newest runs, after what a crash or an outage left behind was put right.
 
-    Where MLflow does not answer, it says so on stderr and returns what is known, if anything is;
-    stderr also tells how many runs of this folder MLflow does not have.
+    Tells on stderr how many runs of this folder MLflow does not have.
 
     Args:
         limit: how many.
         sweep: the name of a sweep, whose runs they are; None for all runs.
-        rebuild: whether to read all of MLflow again, not only what is new.
 
     Raises:
-        RequestError: the store cannot be read, and nothing is known of it, or there is no such
-            sweep.
+        RequestError: the store cannot be used or does not answer, or there is no such sweep.
     """
-    index, problem = refreshed_index(rebuild=rebuild)
-    runs = index.runs(limit)
-    number = waiting(Path.cwd())
-    unsent = (
-        f"Waiting in outputs/ for `mnist-exp sync`: {counted(number, 'run')}." if number else ""
-    )
-    if problem is not None:
-        if not runs:
-            raise RequestError(f"{unreachable(index.uri, problem)} {unsent}".rstrip()) from problem
-        reason = first_line(problem)
-        click.echo(
-            f"{without_password(index.uri)} does not answer ({reason}); this is what was known.",
-            err=True,
-        )
-    if unsent:
-        click.echo(unsent, err=True)
-    return runs if sweep is None else runs_of_sweep(sweep, index)[:limit]
+    try:
+        with reading() as experiment:
+            if sweep is None:
+                return experiment.runs(limit)
+            return runs_of_sweep(sweep, experiment)[:limit]
+    finally:
+        number = waiting(Path.cwd())
+        if number:
+            text = f"Waiting in outputs/ for `mnist-exp sync`: {counted(number, 'run')}."
+            click.echo(text, err=True)
 
 
 def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
@@ -180,7 +168,7 @@ def _row(run: RunRecord, now: datetime) -> Row:
         outcome=printable(run.outcome or run.status.lower()),
         data=printable(run.params.get("data.name", "")),
         model=printable(_model(run)),
-        validation=_percent(metrics.get("chosen/val_accuracy", metrics.get("val/accuracy"))),
+        validation=_percent(run.validation_accuracy),
         test=test,
         fit_seconds="" if seconds is None else f"{seconds:.1f}",
         age=_age(now.timestamp() - run.start_time / 1000),

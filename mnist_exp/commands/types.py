@@ -69,7 +69,7 @@ class RunArgument(click.ParamType[str]):
         self._finished = finished
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
-        """Returns the runs that the index knows."""
+        """Returns the runs that the store knows."""
         del ctx, param
         from mnist_exp.commands.completion import run_items
 
@@ -82,7 +82,7 @@ class SweepName(click.ParamType[str]):
     name = "sweep"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
-        """Returns the sweeps that the index knows."""
+        """Returns the sweeps that the store knows."""
         del ctx, param
         from mnist_exp.commands.completion import sweep_items
 

@@ -10,6 +10,8 @@ from mnist_exp.core.text import without_password
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import preflight, sqlite_path
 from mnist_exp.tracking.mlflow.view import runs_page
+from mnist_exp.tracking.read.runs import current_experiment
+from mnist_exp.tracking.sync.recovery import recover
 
 SERVERS = ("http://", "https://")
 REMOTE = (*SERVERS, "databricks")
@@ -17,25 +19,26 @@ REMOTE = (*SERVERS, "databricks")
 SERVER_SETTINGS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
 
 
-def serve(uri: str, experiment: str, host: str, port: int) -> None:
+def serve(host: str, port: int) -> None:
     """Runs `mlflow ui` in the foreground, until Ctrl-C; of a server, says where its UI is.
 
     Args:
-        uri: a resolved tracking URI.
-        experiment: the experiment whose runs the printed address shows.
         host: the address to listen on.
         port: the port to listen on.
 
     Raises:
         RequestError: the port is taken, or the store cannot be used.
     """
-    if uri.startswith(REMOTE):
-        _point_to(uri, experiment)
-        return
+    experiment = current_experiment()
+    uri = experiment.uri
     preflight(uri)
+    recover(Path.cwd())
+    if uri.startswith(REMOTE):
+        _point_to(uri, experiment.name)
+        return
     with listen(host, port, "ui"):
         pass  # it is free
-    page = runs_page(uri, experiment)  # makes a store where there is none
+    page = runs_page(uri, experiment.name)  # makes a store where there is none
     path = sqlite_path(uri)
     artifacts = (path.parent if path else Path.cwd()) / "mlruns"
     arguments = ["--backend-store-uri", uri, "--artifacts-destination", str(artifacts)]

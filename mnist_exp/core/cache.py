@@ -1,4 +1,4 @@
-"""Where the package keeps what it can have again: data that it fetched, copies of run lists."""
+"""Where the package keeps what it can have again, such as data that it fetched."""
 
 import os
 from pathlib import Path

@@ -17,10 +17,10 @@ from mnist_exp.core import tensorflow_memory
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import evaluate
 from mnist_exp.runs import console
-from mnist_exp.runs.fit import CHECKPOINT, VALIDATION, Trained
+from mnist_exp.runs.fit import CHECKPOINT, Trained
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
-from mnist_exp.tracking.names import WEIGHTS_TAG
+from mnist_exp.tracking.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY, WEIGHTS_TAG
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.training import checkpoint
 
@@ -179,8 +179,8 @@ def _validation(predict: Any, validation: data.Split) -> dict[str, float]:
     result = evaluate(predict(validation.images), validation.labels)
     return {
         "val/loss": result.loss,
-        VALIDATION: result.accuracy,
-        "chosen/val_accuracy": result.accuracy,
+        VAL_ACCURACY: result.accuracy,
+        CHOSEN_VAL_ACCURACY: result.accuracy,
     }
 
 

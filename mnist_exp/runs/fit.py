@@ -14,6 +14,7 @@ from mnist_exp.config import Config
 from mnist_exp.runs import console
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY
 from mnist_exp.tracking.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from mnist_exp.training.loop import Fit, Task
 
 CHECKPOINT = Path("checkpoints", "last.npz")
-VALIDATION = "val/accuracy"
 
 Stops = Callable[[Mapping[int, float]], bool]  # epoch -> validation accuracy; whether it is enough
 
@@ -95,8 +95,8 @@ def train(
 def _choice(fit: "Fit") -> dict[str, float]:
     """Returns which epoch's weights were kept, and what they reached on validation."""
     chosen = {"chosen/epoch": float(fit.epoch)}
-    if "val/accuracy" in fit.history:
-        chosen["chosen/val_accuracy"] = fit.history["val/accuracy"][fit.epoch - 1]
+    if VAL_ACCURACY in fit.history:
+        chosen[CHOSEN_VAL_ACCURACY] = fit.history[VAL_ACCURACY][fit.epoch - 1]
     return chosen
 
 
@@ -121,7 +121,7 @@ def _fit(
         # An epoch whose checkpoint was lost in a crash runs again, to the same values.
         if epoch not in recorded:
             recorder.metrics(metrics, step=epoch)
-            recorded[epoch] = metrics.get(VALIDATION, math.nan)
+            recorded[epoch] = metrics.get(VAL_ACCURACY, math.nan)
         reporter.epoch(epoch, task.epochs, metrics)
         if stops is not None and epoch < task.epochs and stops(recorded):
             raise Pruned(metrics)
@@ -142,7 +142,7 @@ def _recorded_epochs(job_dir: Path) -> dict[int, float]:
     """Returns the epochs that the journal has -> their validation accuracy."""
     entries = (entry.event for entry in journal.read(job_dir))
     return {
-        e.step: e.values.get(VALIDATION, math.nan)
+        e.step: e.values.get(VAL_ACCURACY, math.nan)
         for e in entries
         if isinstance(e, events.Metrics) and e.step is not None
     }

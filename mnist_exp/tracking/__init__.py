@@ -1,4 +1,4 @@
-"""The record of runs: a journal in the job folder, MLflow as the truth, a local index to read.
+"""The record of runs: a journal in the job folder, MLflow as the truth.
 
 names      of tags and artifacts
 journal/   what a run wrote, in its job folder

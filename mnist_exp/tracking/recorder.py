@@ -234,7 +234,6 @@ class Recorder:
             )
         if sent:
             pending_runs.remove(self._folder, self.started.job_id)
-            self._sender.update_index(self.started.uri, self.started.experiment)
         self._report(sent)
         return sent
 

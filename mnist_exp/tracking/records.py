@@ -1,8 +1,16 @@
 """A run as MLflow knows it, in plain values, so that readers need no MLflow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mnist_exp.tracking.names import ENSEMBLE_TAG, JOB_ID_TAG, OUTCOME_TAG, SPACE_TAG
+from mnist_exp.tracking.names import (
+    CHOSEN_VAL_ACCURACY,
+    ENSEMBLE_TAG,
+    JOB_ID_TAG,
+    OUTCOME_TAG,
+    SPACE_TAG,
+    VAL_ACCURACY,
+)
 
 
 @dataclass(frozen=True)
@@ -39,3 +47,17 @@ class RunRecord:
     def outcome(self) -> str | None:
         """`finished`, `pruned`, `failed` or `killed`; None while the run goes on."""
         return self.tags.get(OUTCOME_TAG)
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """On validation, 0-1, of the weights that were kept; None where nothing was validated."""
+        return validation_accuracy(self.metrics)
+
+
+def validation_accuracy(metrics: Mapping[str, float]) -> float | None:
+    """Returns the accuracy on validation, 0-1, of the weights that were kept.
+
+    Args:
+        metrics: of a run, the last value of each.
+    """
+    return metrics.get(CHOSEN_VAL_ACCURACY, metrics.get(VAL_ACCURACY))

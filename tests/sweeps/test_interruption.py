@@ -1,5 +1,6 @@
 """Sweeps that are cut off, and the same command again: nothing is lost, nothing runs twice."""
 
+import contextlib
 import os
 import random
 import signal
@@ -46,7 +47,8 @@ def check_kills(folder, grid, kills, until):
         process = folder.start("train", "-m", *grid.overrides)
         for_line(process, "Sweep ")
         until(process, number)
-        os.kill(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may have come to its end
+            os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         numbers |= folder.numbers()
     done = [run for run in folder.jobs().values() if run.outcome == "finished"]

@@ -1,17 +1,22 @@
 """Real stores, a real MLflow server, and runs to put into them."""
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from invoke import Process, start_python
+from mlflow.exceptions import MlflowException
 from servers import MlflowServer
 
-from mnist_exp.tracking.index import Index
+from mnist_exp.tracking.journal.events import Start, now
 from mnist_exp.tracking.mlflow.connection import connect
 from mnist_exp.tracking.mlflow.location import resolve
-from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.mlflow.store import Point, Store
+from mnist_exp.tracking.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY
+from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.recorder import Recorder
 
 
@@ -30,12 +35,63 @@ def store(empty_store, sealed_environment) -> Store:
     return Store(resolve(None), "mnist")
 
 
+@pytest.fixture(scope="module")
+def shared_server(empty_store, tmp_path_factory) -> Iterator[MlflowServer]:
+    """A server that is up, for tests with experiments of their own."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_store, folder / "server.db")
+    server = MlflowServer(f"sqlite:///{folder / 'server.db'}", folder)
+    server.up()
+    yield server
+    server.down()
+
+
+@pytest.fixture(params=["file", "server"])
+def experiment(request, sealed_environment) -> Experiment:
+    """An experiment without runs, in a local store or on a server without models."""
+    if request.param == "file":
+        return Experiment(request.getfixturevalue("store").uri, "mnist")
+    experiment = Experiment(request.getfixturevalue("shared_server").uri, str(uuid4()))
+    with contextlib.suppress(MlflowException):
+        experiment.store.client.delete_registered_model("mnist")
+    return experiment
+
+
 @pytest.fixture
-def index(store) -> Iterator[Index]:
-    """The index of that store."""
-    index = Index.open(store.uri, store.experiment)
-    yield index
-    index.close()
+def add_run(request) -> Callable[..., str]:
+    """Adds a run to the experiment of the test, or to its store; returns the run's id."""
+    names = request.fixturenames
+    store = request.getfixturevalue("experiment").store if "experiment" in names else None
+    store = store or request.getfixturevalue("store")
+
+    def add(
+        job_id: str,
+        time: int | None = None,
+        *,
+        name: str = "",
+        ended: bool = True,
+        accuracy: float | None = 0.5,
+        chosen: float | bool = False,
+        params: dict[str, str] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> str:
+        time = now() if time is None else time
+        start = Start(
+            time, job_id, name or f"cnn-{job_id}", store.experiment, store.uri,
+            {}, {}, "", None, None, {},
+        )  # fmt: skip
+        run_id = store.create_run(start)
+        store.log_params(run_id, params or {})
+        store.set_tags(run_id, tags or {})
+        metrics = {} if accuracy is None else {VAL_ACCURACY: accuracy}
+        if chosen:
+            metrics[CHOSEN_VAL_ACCURACY] = chosen
+        store.log_metrics(run_id, [Point(key, v, time, 1) for key, v in metrics.items()])
+        if ended:
+            store.end_run(run_id, "FINISHED", time + 1)
+        return run_id
+
+    return add
 
 
 @pytest.fixture

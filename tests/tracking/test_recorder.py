@@ -254,10 +254,9 @@ def test_a_full_disk_is_reported_and_what_fits_later_is_kept(store, start_run, c
 def test_importing_the_package_loads_no_mlflow():
     code = """
 import json, sys
-from mnist_exp import tracking
-for name in tracking.__all__:
-    getattr(tracking, name)
+from mnist_exp.tracking import recorder
+from mnist_exp.tracking.read import evidence, runs
 print(json.dumps(sorted(sys.modules)))
 """
     loaded = json.loads(python(code, fresh=True, check=True).stdout)
-    assert not {"mlflow", "numpy", "keras", "tensorflow", "sqlalchemy"} & set(loaded)
+    assert not {"mlflow", "keras", "tensorflow", "sqlalchemy"} & set(loaded)

@@ -9,8 +9,7 @@ import pytest
 from waiting import until
 
 from mnist_exp.tracking import journal
-from mnist_exp.tracking.index import Index
-from mnist_exp.tracking.journal.events import Metrics, Start, now
+from mnist_exp.tracking.journal.events import Metrics
 from mnist_exp.tracking.journal.pending_runs import pending
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.recorder import Recorder
@@ -139,22 +138,6 @@ def test_a_run_whose_store_was_lost_is_sent_anew(store, start_run, empty_store):
     Recorder.resume(recorder.job_dir).end("failed")
     (run,) = Store(store.uri.replace("mlflow.db", "other.db"), "mnist").search()
     assert (run.status, run.metrics) == ("FAILED", {"train/loss": 1.0})
-
-
-def test_the_index_hears_of_a_run_that_is_sent_late(store, start_run, sealed_environment):
-    index = Index.open(store.uri, "mnist")
-    late = start_run("late", uri=OUTAGE)
-    late.end("failed")
-    file = late.job_dir / journal.FILE_NAME
-    file.write_text(file.read_text().replace(OUTAGE, store.uri))
-    newer = Start(now() + 10**9, "new", "cnn", "mnist", store.uri, {}, {}, "", None, None, {})
-    run_id = store.create_run(newer)
-    store.end_run(run_id, "FINISHED", newer.time)
-    index.refresh()
-    assert [run.result for run in recover(sealed_environment)] == ["sent"]
-    index.refresh()
-    assert [run.job_id for run in index] == ["new", "late"]
-    index.close()
 
 
 def test_a_run_that_died_before_its_journal_is_forgotten(sealed_environment):

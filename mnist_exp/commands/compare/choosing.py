@@ -1,17 +1,15 @@
 """Which runs are compared, and which are left out and why: what was asked for, or everything."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mnist_exp.core.errors import RequestError, nearest
-from mnist_exp.core.text import printable, without_password
-from mnist_exp.tracking.index import Index
-from mnist_exp.tracking.mlflow.attempt import first_line
-from mnist_exp.tracking.mlflow.store import Store, unreachable
+from mnist_exp.core.text import printable
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DATA_TAG
 from mnist_exp.tracking.read.evidence import Evidence, EvidenceError, Predictions
-from mnist_exp.tracking.read.runs import refreshed_index, runs_of_sweep
+from mnist_exp.tracking.read.experiment import Experiment, best_of
+from mnist_exp.tracking.read.runs import reading, runs_of_sweep
 from mnist_exp.tracking.read.selection import select
 from mnist_exp.tracking.records import RunRecord
 
@@ -45,30 +43,24 @@ def choose(
     Raises:
         RequestError: nothing is left to compare, or there is no such sweep, or no run on such data.
     """
-    index, problem = refreshed_index()
-    choice = Choice(index.store, [])
-    if problem is not None:
-        reason = first_line(problem)
-        choice.left_out.append(
-            f"{without_password(index.uri)} does not answer ({reason}); this is what was known."
-        )
-    named = _named(selectors, index, choice) if selectors else []
-    choice.runs += named
-    for sweep in sweeps:
-        choice.runs += runs_of_sweep(sweep, index)
+    with reading() as experiment:
+        choice = Choice(experiment.store, [])
+        named = _named(selectors, experiment, choice)
+        choice.runs += named
+        for sweep in sweeps:
+            choice.runs += runs_of_sweep(sweep, experiment)
+        if not selectors and not sweeps:
+            choice.runs += experiment.runs()
     if not selectors and not sweeps:
-        choice.runs += index.runs()
         _drop(choice, {run.run_id: _MEMBER for run in choice.runs if run.is_member})
     choice.runs = list({run.run_id: run for run in choice.runs}.values())
     _drop(choice, {run.run_id: _unfinished(run) for run in choice.runs})
-    leading = _leading(choice.runs, index, data, named=bool(selectors))
+    leading = _leading(choice.runs, data, named=bool(selectors))
     _drop(choice, _on_other_data(choice.runs, leading))
     _drop(choice, _without_predictions(choice))
     found = {run.run_id for run in choice.runs}
     choice.complete = len(named) == len(selectors) and all(run.run_id in found for run in named)
     if not choice.runs:
-        if problem is not None and not index.runs():
-            raise unreachable(index.uri, problem) from problem
         nothing = (
             "Expected at least one run that finished, to compare. Received: none; "
             "`mnist-exp runs` lists the runs."
@@ -78,12 +70,11 @@ def choose(
     return choice
 
 
-def _named(selectors: Sequence[str], index: Index, choice: Choice) -> list[RunRecord]:
-    known = index.runs()
+def _named(selectors: Sequence[str], experiment: Experiment, choice: Choice) -> list[RunRecord]:
     found = []
     for selector in selectors:
         try:
-            found.append(select(selector, known, index))
+            found.append(select(selector, experiment))
         except RequestError as problem:
             choice.left_out.append(str(problem))
     return found
@@ -95,14 +86,11 @@ def _unfinished(run: RunRecord) -> str:
     return "" if run.outcome == "finished" else run.outcome or run.status.lower()
 
 
-def _leading(
-    runs: Sequence[RunRecord], index: Index, data: str | None, *, named: bool
-) -> RunRecord | None:
+def _leading(runs: Sequence[RunRecord], data: str | None, *, named: bool) -> RunRecord | None:
     """Returns the run whose data are compared; None where there is no run.
 
     Args:
         runs: that finished.
-        index: where they come from.
         data: the name of the data; None for any.
         named: whether the runs were named: the first of them leads, else the best.
 
@@ -116,10 +104,8 @@ def _leading(
             f"{nearest(data, names)}"
         )
     fitting = [run for run in runs if data in (None, _data(run))]
-    if not named:
-        with suppress(RequestError):  # none is the best without validation images
-            return select("best", fitting, index)
-    return next(iter(fitting), None)
+    best = None if named else best_of(fitting)  # none is, without validation images
+    return best or next(iter(fitting), None)
 
 
 def _on_other_data(runs: Sequence[RunRecord], leading: RunRecord | None) -> dict[str, str]:

@@ -9,10 +9,9 @@ from mnist_exp.commands.compare.choosing import Choice
 from mnist_exp.commands.compare.groups import Group, group, shown
 from mnist_exp.commands.compare.significance import Finding, findings
 from mnist_exp.core.statistics import Summary, summarize
-from mnist_exp.tracking.names import CODE_TAG
+from mnist_exp.tracking.names import CODE_TAG, VALIDATION_IMAGES
 from mnist_exp.tracking.read.evidence import Predictions
-from mnist_exp.tracking.read.selection import VALIDATION_IMAGES, VALIDATION_METRICS, least
-from mnist_exp.tracking.records import RunRecord
+from mnist_exp.tracking.read.experiment import least
 
 NOTE = (
     "Ranked by validation accuracy, less what few images leave open; test accuracy is shown and "
@@ -93,15 +92,12 @@ def compare(choice: Choice) -> Comparison:
 
 def _validation(one: Group) -> Summary | None:
     """Returns validation accuracy over the seeds; None where a run has none."""
-    values = [_metric(run, VALIDATION_METRICS) for run in one.runs]
+    known = [run.validation_accuracy for run in one.runs]
+    values = [value for value in known if value is not None and math.isfinite(value)]
     images = one.settings.get(VALIDATION_IMAGES, "")
-    if not all(map(math.isfinite, values)) or not images.isdecimal() or not int(images):
+    if len(values) < len(known) or not images.isdecimal() or not int(images):
         return None
     return summarize(values, int(images))
-
-
-def _metric(run: RunRecord, names: Sequence[str]) -> float:
-    return next((run.metrics[name] for name in names if name in run.metrics), math.nan)
 
 
 def _median(one: Group, name: str) -> float | None:

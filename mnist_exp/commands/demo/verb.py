@@ -68,7 +68,7 @@ def _others(chosen: Found, second: RunRecord | None) -> list[RunRecord]:
         first
         + [
             run
-            for run in chosen.index.runs()
+            for run in chosen.experiment.runs()
             if run.outcome == "finished"
             and not (run.is_sweep or run.is_member)
             and run.run_id not in {chosen.record.run_id, *(one.run_id for one in first)}

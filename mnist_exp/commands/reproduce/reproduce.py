@@ -159,8 +159,6 @@ def _rerun(original: _Original, inputs: Sequence[Input], tree: Path | None) -> i
         tags = {REPRODUCES_TAG: original.run.run_id, VERDICT_TAG: found.verdict.words}
         with Attempt():  # the verdict stands without the tag
             store.set_tags(run.run_id, tags)
-            original.found.index.invalidate(run.run_id)
-        original.found.index.catch_up()
     _show_verdict(original.run, run.name if run else str(job_dir), before, after, found)
     if found.verdict is not verdict.Verdict.IDENTICAL:
         _print_wrapped(printable(verdict.explanation(inputs)))

@@ -24,7 +24,7 @@ from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.results.wording import config_text
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
-from mnist_exp.tracking.names import DONE
+from mnist_exp.tracking.names import DONE, VAL_ACCURACY
 
 _LOOK_SECONDS = 0.5
 _SHOWN = 8
@@ -200,7 +200,7 @@ def _epoch(entries: Sequence[events.Event]) -> str:
             last, epoch = event.values, event.step
     if not epoch:
         return "starting"
-    accuracy = last.get(records.VALIDATION)
+    accuracy = last.get(VAL_ACCURACY)
     reached = "" if accuracy is None else f", validation {accuracy:.2%}"
     return f"epoch {epoch}{reached}"
 

@@ -1,6 +1,6 @@
 """What the tracking store knows of a sweep: its parent run, and what became of each job.
 
-MLflow is the truth, and the local index makes reading it fast; nothing else is remembered.
+MLflow is the truth; nothing else is remembered.
 """
 
 import time
@@ -12,13 +12,12 @@ from pathlib import Path
 from mnist_exp.config.identity import completed_params
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.results import records
-from mnist_exp.sweeps.results.records import JOB_PARAM, VALIDATION
+from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.sweeps.results.result import JobResult
-from mnist_exp.tracking.index import Index
-from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import preflight
-from mnist_exp.tracking.mlflow.store import unreachable
-from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG
+from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG, VAL_ACCURACY
+from mnist_exp.tracking.read.experiment import Experiment
+from mnist_exp.tracking.read.runs import answering
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.recovery import recover
 
@@ -44,7 +43,7 @@ class Ledger:
     """The runs of one sweep."""
 
     def __init__(self, sweep: str, uri: str, experiment: str) -> None:
-        """Opens the index.
+        """Reads nothing yet.
 
         Args:
             sweep: its name.
@@ -52,7 +51,7 @@ class Ledger:
             experiment: MLflow's.
         """
         self.sweep = sweep
-        self.index = Index.open(uri, experiment)
+        self.experiment = Experiment(uri, experiment)
         self.parent: RunRecord | None = None
         self.at_work: frozenset[str] = frozenset()  # keys of jobs that other processes are at
         self._runs: dict[str, list[RunRecord]] = {}
@@ -66,19 +65,17 @@ class Ledger:
         Raises:
             RequestError: the store cannot be read, or a job is still at work in another process.
         """
-        preflight(self.index.uri)
+        preflight(self.experiment.uri)
         if alone:
             self._await_orphans()
         else:
             alive = self._alive().values()
             self.at_work = frozenset(tags[KEY_TAG] for tags in alive if KEY_TAG in tags)
-        with Attempt() as attempt:
-            self.index.refresh()
-        if attempt.problem is not None:
-            raise unreachable(self.index.uri, attempt.problem) from attempt.problem
+        with answering(self.experiment):
+            found = self.experiment.tagged(SWEEP_TAG, self.sweep)
         runs: dict[str, list[RunRecord]] = defaultdict(list)
         parents = []
-        for run in self.index.tagged(SWEEP_TAG, self.sweep):
+        for run in found:
             if run.is_sweep:
                 parents.append(run)
             elif KEY_TAG in run.tags and JOB_PARAM in run.params:
@@ -115,7 +112,7 @@ class Ledger:
             run: one of this sweep's.
             epochs: whether to fetch its validation accuracy epoch by epoch.
         """
-        history = self.index.store.history(run.run_id, VALIDATION) if epochs else {}
+        history = self.experiment.store.history(run.run_id, VAL_ACCURACY) if epochs else {}
         return records.from_record(run, history)
 
     def seconds_of_like(self, params: dict[str, str]) -> tuple[float, int] | None:
@@ -127,7 +124,7 @@ class Ledger:
     def _seconds(self) -> dict[Costs, list[float]]:
         """What decides how long a run takes -> how long those took that finished, ascending."""
         seconds: dict[Costs, list[float]] = defaultdict(list)
-        for run in self.index.runs():
+        for run in self.experiment.runs():
             if run.outcome == "finished" and TOTAL_SECONDS in run.metrics:
                 seconds[_costs(run.params)].append(run.metrics[TOTAL_SECONDS])
         return {costs: sorted(some) for costs, some in seconds.items()}

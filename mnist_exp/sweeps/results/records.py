@@ -11,12 +11,11 @@ from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.events import Outcome, now
-from mnist_exp.tracking.names import FAILURE_TAG, KEY_TAG, OVERRIDES_TAG, TRIAL_TAG
+from mnist_exp.tracking.names import FAILURE_TAG, KEY_TAG, OVERRIDES_TAG, TRIAL_TAG, VAL_ACCURACY
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.replay import run_id_of
 
 JOB_PARAM = "sweep.job"
-VALIDATION = "val/accuracy"
 
 
 def from_journal(job_dir: Path) -> JobResult | None:
@@ -31,8 +30,8 @@ def from_journal(job_dir: Path) -> JobResult | None:
             tags |= event.values
         elif isinstance(event, events.Metrics):
             metrics |= event.values
-            if event.step is not None and VALIDATION in event.values:
-                epochs[event.step] = event.values[VALIDATION]
+            if event.step is not None and VAL_ACCURACY in event.values:
+                epochs[event.step] = event.values[VAL_ACCURACY]
     return _result(
         params=entries[0].params,
         tags=tags,

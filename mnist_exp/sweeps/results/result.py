@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_exp.tracking.journal.events import Outcome
-from mnist_exp.tracking.read.selection import VALIDATION_METRICS
+from mnist_exp.tracking.records import validation_accuracy
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,5 @@ class JobResult:
 
 def objective(result: JobResult) -> float:
     """Returns the validation accuracy of a job, NaN where it has none; test images have no say."""
-    known = (result.metrics[name] for name in VALIDATION_METRICS if name in result.metrics)
-    return next(known, math.nan)
+    accuracy = validation_accuracy(result.metrics)
+    return math.nan if accuracy is None else accuracy

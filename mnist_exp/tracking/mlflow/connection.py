@@ -72,6 +72,12 @@ def experiment_id(client: Any, uri: str, name: str, *, create: bool) -> str | No
     return str(experiment.experiment_id)
 
 
+def wait_seconds(seconds: int) -> None:
+    """Has this process wait for an answer of a server no longer, and ask once."""
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(seconds)
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+
+
 def load() -> None:
     """Imports what sending a run needs of MLflow; threads doing so at once would trip over it."""
     _configure()

@@ -25,7 +25,8 @@ _PARAM_CHARACTERS = 6000
 _TAG_CHARACTERS = 8000
 _ENTITIES_A_BATCH = 100
 _METRICS_A_BATCH = 1000
-_RUNS_A_PAGE = 500
+RUNS_A_PAGE = 500
+_NEWEST_FIRST = "attributes.start_time DESC"
 
 
 class Point(NamedTuple):
@@ -49,6 +50,7 @@ class Store:
         """
         self.uri = uri
         self.experiment = experiment
+        self._id: str | None = None
 
     @cached_property
     def client(self) -> Any:
@@ -170,8 +172,7 @@ class Store:
 
     def find_run(self, job_id: str) -> RunRecord | None:
         """Returns the run of a job folder, a deleted one too; None when MLflow has none."""
-        quoted = job_id.replace("'", "\\'")
-        found = list(self._search(f"tags.`{JOB_ID_TAG}` = '{quoted}'", "all"))
+        found = list(self._search(f"tags.`{JOB_ID_TAG}` = {quoted(job_id)}", "all"))
         return min(found, key=lambda run: run.deleted) if found else None
 
     def get(self, run_id: str) -> RunRecord | None:
@@ -185,22 +186,17 @@ class Store:
                 return None
             raise
 
-    def search(self, filter_string: str = "", *, deleted: bool = False) -> Iterator[RunRecord]:
-        """Yields the runs of the experiment, newest first.
+    def search(
+        self, filter_string: str = "", *, order: str = _NEWEST_FIRST, page: int | None = None
+    ) -> Iterator[RunRecord]:
+        """Yields the runs of the experiment that are not deleted.
 
         Args:
             filter_string: In MLflow's search language.
-            deleted: The deleted runs instead of the active ones.
+            order: As MLflow's `order_by` has it.
+            page: How many runs to ask for at once; None for many.
         """
-        return self._search(filter_string, "deleted_only" if deleted else "active_only")
-
-    def identity(self) -> str:
-        """Returns what tells the experiment from another one of its name; "" where there is none.
-
-        Another store may have come to the address, or in the place of the file.
-        """
-        found = self.client.get_experiment_by_name(self.experiment)
-        return "" if found is None else f"{found.experiment_id} {found.creation_time}"
+        return self._search(filter_string, "active_only", order=order, page=page)
 
     def history(self, run_id: str, metric: str) -> dict[int, float]:
         """Returns step -> value of a metric; empty where the run has none."""
@@ -215,26 +211,46 @@ class Store:
         return Path(download_artifacts(artifact_uri=f"{location}/{path}", tracking_uri=self.uri))
 
     def _experiment_id(self, *, create: bool) -> str | None:
-        return connection.experiment_id(self.client, self.uri, self.experiment, create=create)
+        if self._id is None or create:  # it may have been deleted meanwhile
+            self._id = connection.experiment_id(
+                self.client, self.uri, self.experiment, create=create
+            )
+        return self._id
 
-    def _search(self, filter_string: str, view: str) -> Iterator[RunRecord]:
+    def _search(
+        self, filter_string: str, view: str, *, order: str = _NEWEST_FIRST, page: int | None = None
+    ) -> Iterator[RunRecord]:
         from mlflow.entities import ViewType
 
         experiment = self._experiment_id(create=False)
         token = None
         while experiment is not None:
-            page = self.client.search_runs(
+            found = self.client.search_runs(
                 [experiment],
                 filter_string,
                 ViewType.from_string(view),
-                max_results=_RUNS_A_PAGE,
-                order_by=["attributes.start_time DESC"],
+                max_results=min(page or RUNS_A_PAGE, RUNS_A_PAGE),
+                order_by=[order],
                 page_token=token,
             )
-            yield from map(_record, page)
-            token = page.token
+            yield from map(_record, found)
+            token = found.token
             if not token:
                 return
+
+
+def quoted(text: str) -> str:
+    """Returns text as MLflow's search language has it, which knows no escapes.
+
+    Raises:
+        RequestError: it holds both kinds of quotation marks.
+    """
+    if "'" in text and '"' in text:
+        raise RequestError(
+            "Expected text with one kind of quotation mark at most, as MLflow's servers find no "
+            f"other. Received: {text}. Name the run by its id, `latest` or `best`."
+        )
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def unreachable(uri: str, problem: Exception) -> RequestError:

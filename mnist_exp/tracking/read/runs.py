@@ -1,64 +1,76 @@
-"""The runs of the store that a folder uses: made whole, refreshed, found by what a user types."""
+"""The runs of the store that a folder uses: made whole, and found by what a user types."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_exp.core.errors import RequestError, nearest
+from mnist_exp.core.errors import ExperimentError, RequestError, nearest
 from mnist_exp.core.text import printable
-from mnist_exp.tracking.index import Index
+from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import preflight, resolve
 from mnist_exp.tracking.mlflow.store import Store, unreachable
 from mnist_exp.tracking.names import DONE, SWEEP_TAG
-from mnist_exp.tracking.read.selection import select
+from mnist_exp.tracking.read.experiment import Experiment
+from mnist_exp.tracking.read.selection import SELECTORS, select
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.recovery import recover
 
 DEFAULT_EXPERIMENT = "mnist"
-SELECTORS = ("latest", "best", "@champion")
+_COMPLETION_SECONDS = 2  # that a person waits at the tab key
 
 
 @dataclass(frozen=True)
 class Found:
-    """A run, and the index that found it."""
+    """A run, and the experiment that it belongs to."""
 
     record: RunRecord
-    index: Index
+    experiment: Experiment
 
     @property
     def store(self) -> Store:
         """The store that keeps it."""
-        return self.index.store
+        return self.experiment.store
 
 
-def open_index() -> Index:
-    """Opens the index of the store and the experiment that plain `mnist-exp train` records in."""
-    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", DEFAULT_EXPERIMENT)
-    return Index.open(resolve(None), experiment)
+def current_experiment() -> Experiment:
+    """Returns the experiment that plain `mnist-exp train` records in."""
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", DEFAULT_EXPERIMENT)
+    return Experiment(resolve(None), name)
 
 
-def refreshed_index(*, rebuild: bool = False) -> tuple[Index, Exception | None]:
-    """Puts right what a crash or an outage left behind, then fetches what is new.
+@contextmanager
+def reading() -> Iterator[Experiment]:
+    """Puts right what a crash or an outage left behind, then lets the block read the runs.
 
-    Args:
-        rebuild: whether to fetch everything.
-
-    Returns:
-        The index, and why it could not be refreshed, if so; it then holds what was known.
+    Yields:
+        The experiment that plain `mnist-exp train` records in.
 
     Raises:
-        RequestError: the local store cannot be read.
+        RequestError: the local store cannot be used, or the store does not answer.
     """
-    index = open_index()
-    preflight(index.uri)
+    experiment = current_experiment()
+    preflight(experiment.uri)
     recover(Path.cwd())
-    with Attempt() as attempt:
-        if rebuild:
-            index.rebuild()
-        else:
-            index.refresh()
-    return index, attempt.problem
+    with answering(experiment):
+        yield experiment
+
+
+@contextmanager
+def answering(experiment: Experiment) -> Iterator[None]:
+    """Tells in words that a store does not answer what the block asks it.
+
+    Raises:
+        RequestError: it does not.
+    """
+    try:
+        yield
+    except (ExperimentError, RequestError):
+        raise
+    except Exception as problem:
+        raise unreachable(experiment.uri, problem) from problem
 
 
 def find(selector: str) -> Found:
@@ -70,43 +82,49 @@ def find(selector: str) -> Found:
     Raises:
         RequestError: no run is meant, or more than one, or the store does not answer.
     """
-    index, problem = refreshed_index()
-    if problem is not None:
-        raise unreachable(index.uri, problem) from problem
-    return Found(select(selector, index.runs(), index), index)
+    with reading() as experiment:
+        return Found(select(selector, experiment), experiment)
 
 
 def run_names(*, finished: bool = True) -> list[str]:
-    """Returns what a RUN argument can be, as the index knew it last; MLflow is not asked.
+    """Returns what a RUN argument can be; without names where the store does not answer soon.
 
     Args:
         finished: whether runs that finished are among them; else only what `resume` takes.
     """
-    runs = open_index().runs()
-    if finished:
-        return [*SELECTORS, *(run.name for run in runs)]
-    return ["latest", *(run.name for run in runs if run.outcome not in DONE)]
+    connection.wait_seconds(_COMPLETION_SECONDS)
+    experiment = current_experiment()
+    names: list[str] = []
+    with Attempt():
+        if finished:
+            names = experiment.names()
+        else:
+            names = [run.name for run in experiment.runs() if run.outcome not in DONE]
+    return [*(SELECTORS if finished else ("latest",)), *names]
 
 
-def runs_of_sweep(sweep: str, index: Index) -> list[RunRecord]:
+def sweep_names() -> list[str]:
+    """Returns what names a sweep; nothing where the store does not answer soon."""
+    connection.wait_seconds(_COMPLETION_SECONDS)
+    with Attempt():
+        return current_experiment().sweeps()
+    return []
+
+
+def runs_of_sweep(sweep: str, experiment: Experiment) -> list[RunRecord]:
     """Returns the runs of a sweep's jobs, newest first.
 
     Raises:
         RequestError: there is no such sweep.
     """
-    found = [run for run in index.tagged(SWEEP_TAG, sweep) if not run.is_sweep]
+    found = [run for run in experiment.tagged(SWEEP_TAG, sweep) if not run.is_sweep]
     if not found:
-        names = sweep_names(index)
+        names = experiment.sweeps()
         known = f" There are {', '.join(names)}." if names else " There is none."
         raise RequestError(
             f"Expected the name of a sweep. Received: {sweep}.{nearest(sweep, names)}{known}"
         )
     return found
-
-
-def sweep_names(index: Index) -> list[str]:
-    """Returns the names of the sweeps that have runs."""
-    return sorted({run.tags[SWEEP_TAG] for run in index.runs() if SWEEP_TAG in run.tags})
 
 
 def require_finished(run: RunRecord) -> None:

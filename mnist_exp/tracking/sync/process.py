@@ -1,19 +1,15 @@
 """Journals sent to MLflow by the process beside this one, so that nothing of MLflow's slows it."""
 
-import contextlib
 import threading
 from pathlib import Path
 from typing import NamedTuple
 
 from mnist_exp.core import sidecar
 from mnist_exp.core.sidecar import Aside
-from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.sync.replay import run_id_of
 from mnist_exp.tracking.sync.thread import Sender
-
-_INDEX_SECONDS = 2.0
 
 # Of the process beside: job folder -> its sender.
 _senders: dict[str, Sender] = {}
@@ -63,18 +59,6 @@ class RemoteSender:
         self._run_id, self.problem, self.refused = answer.run_id, answer.problem, answer.refused
         return bool(answer.sent)
 
-    def update_index(self, uri: str, experiment: str) -> None:
-        """Shows the index of a local store what was sent, by the process, where MLflow is loaded.
-
-        Args:
-            uri: Of the store.
-            experiment: MLflow's.
-        """
-        if not self._aside.gone:
-            # The first index of a store with a thousand runs is left to who reads it.
-            with contextlib.suppress(RuntimeError, TimeoutError):
-                self._aside.submit(update_index, uri, experiment).result(_INDEX_SECONDS)
-
     def _living(self) -> Aside:
         """Returns the process that began to send; where that died, another goes on."""
         if self._aside.gone:
@@ -103,12 +87,6 @@ def close(job_dir: str, timeout_seconds: float) -> Closed:
     with _lock:
         del _senders[job_dir]
     return Closed(sent, sender.run_id, sender.problem, sender.refused)
-
-
-def update_index(uri: str, experiment: str) -> None:
-    """In the process beside: see `RemoteSender.update_index`."""
-    with contextlib.closing(Index.open(uri, experiment)) as index:
-        index.catch_up()
 
 
 def _sender(job_dir: str) -> Sender:

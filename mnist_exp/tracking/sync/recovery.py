@@ -3,14 +3,12 @@
 Every command that reads runs calls `recover`; with nothing pending it is one look at a folder.
 """
 
-from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.locks import Lock
 from mnist_exp.tracking import journal
-from mnist_exp.tracking.index import Index
 from mnist_exp.tracking.journal import events, pending_runs
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
 from mnist_exp.tracking.sync.replay import Replay
@@ -121,11 +119,6 @@ def _send(answer: Recovered) -> Recovered:
     replay.close()
     if attempt.problem is not None:
         return answer._replace(result="waiting", problem=first_line(attempt.problem))
-    if replay.run_id is not None:
-        start = journal.start_of(answer.job_dir)
-        # It would be passed over as older than what was seen last.
-        with Attempt(), closing(Index.open(start.uri, start.experiment)) as index:
-            index.invalidate(replay.run_id)
     return answer._replace(
         run_id=replay.run_id,
         result="sent" if complete else "alive",

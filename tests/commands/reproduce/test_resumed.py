@@ -54,7 +54,6 @@ def test_a_run_that_went_on_with_other_code_says_so(project, monkeypatch, capsys
     plan = mnist_exp(project.folder, "train", *again, "sweep.rerun=stale", "--dry-run")
     assert "its one job is done" in plan.stderr
     project.store.set_tags(job.run_id, {"mnist_exp.resumed_with": "other code"})
-    mnist_exp(project.folder, "runs", "--rebuild")
     plan = mnist_exp(project.folder, "train", *again, "sweep.rerun=stale", "--dry-run")
     assert "to do again" in plan.stdout
 

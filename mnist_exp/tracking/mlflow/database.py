@@ -1,0 +1,158 @@
+"""A local store, read from MLflow's own SQLite file without MLflow.
+
+MLflow takes a second to be imported and two and a half to find 1,000 runs, which are read here in a
+fifth of one. Nothing is written; `location.preflight` has checked that the tables are those of the
+installed MLflow.
+"""
+
+import contextlib
+import json
+import math
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mnist_exp.tracking.mlflow.registry import Version
+from mnist_exp.tracking.mlflow.store import CHAMPION, REGISTERED_MODEL
+from mnist_exp.tracking.records import RunRecord
+
+_LOCKED_SECONDS = 10.0
+_RUNS = """
+SELECT run_uuid, runs.name, status, start_time, end_time, artifact_uri
+FROM runs JOIN experiments USING (experiment_id)
+WHERE experiments.name = ? AND runs.lifecycle_stage = 'active'
+"""
+_VALUES = {
+    "params": "value",
+    "tags": "value",
+    "latest_metrics": "CASE WHEN is_nan THEN NULL ELSE value END",
+}
+_CHAMPION = """
+SELECT version, run_id FROM registered_model_aliases JOIN model_versions USING (name, version)
+WHERE alias = ? AND name = ?
+"""
+
+
+class Condition(NamedTuple):
+    """What runs have to meet, in SQL."""
+
+    sql: str
+    values: tuple[str, ...]
+
+
+def tagged(tag: str, value: str) -> Condition:
+    """Returns the condition that a run has a tag of this value."""
+    return Condition(
+        "run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)", (tag, value)
+    )
+
+
+def without(tag: str) -> Condition:
+    """Returns the condition that a run does not have a tag."""
+    return Condition("run_uuid NOT IN (SELECT run_uuid FROM tags WHERE key = ?)", (tag,))
+
+
+def having(tag: str) -> Condition:
+    """Returns the condition that a run has a tag."""
+    return Condition("run_uuid IN (SELECT run_uuid FROM tags WHERE key = ?)", (tag,))
+
+
+def called(name: str) -> Condition:
+    """Returns the condition that a run has this name."""
+    return Condition("runs.name = ?", (name,))
+
+
+def beginning(start: str) -> Condition:
+    """Returns the condition that the id of a run begins so."""
+    return Condition("substr(run_uuid, 1, length(?)) = ?", (start, start))
+
+
+def search(
+    file: Path,
+    experiment: str,
+    *conditions: Condition,
+    limit: int | None = None,
+    keys: Collection[str] | None = None,
+) -> list[RunRecord]:
+    """Returns the runs of an experiment that are not deleted, newest first.
+
+    Args:
+        file: the store's; where there is none, there are no runs.
+        experiment: its name.
+        *conditions: all of which the runs meet.
+        limit: how many runs; None for all.
+        keys: of the params, tags and metrics that are wanted; None for all.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    sql = _RUNS + "".join(f"AND {condition.sql}\n" for condition in conditions)
+    sql += "ORDER BY start_time DESC, run_uuid LIMIT ?"
+    values = [value for condition in conditions for value in condition.values]
+    with _open(file) as database:
+        if database is None:
+            return []
+        rows = database.execute(sql, [experiment, *values, -1 if limit is None else limit])
+        found = {
+            run_id: RunRecord(
+                run_id=run_id,
+                name=name,
+                status=status,
+                deleted=False,
+                start_time=start,
+                end_time=end,
+                params={},
+                metrics={},
+                tags={},
+                artifact_uri=artifact_uri,
+            )
+            for run_id, name, status, start, end, artifact_uri in rows
+        }
+        _fill(database, found, keys)
+    return list(found.values())
+
+
+def champion(file: Path) -> Version | None:
+    """Returns the version of the registered model that has the alias; None when there is none.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    with _open(file) as database:
+        if database is None:
+            return None
+        row = database.execute(_CHAMPION, [CHAMPION, REGISTERED_MODEL]).fetchone()
+    return None if row is None else Version(str(row[0]), row[1] or None)
+
+
+@contextlib.contextmanager
+def _open(file: Path) -> Iterator[sqlite3.Connection | None]:
+    """Opens a store in one state of it; None where MLflow has made none yet."""
+    if not file.exists() or file.stat().st_size == 0:
+        yield None
+        return
+    address = f"{file.absolute().as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(address, timeout=_LOCKED_SECONDS, uri=True)) as opened:
+        opened.execute("BEGIN")
+        yield opened
+
+
+def _fill(
+    database: sqlite3.Connection, found: dict[str, RunRecord], keys: Collection[str] | None
+) -> None:
+    """Adds params, tags and metrics to runs."""
+    run_ids = json.dumps(list(found))
+    wanted: Sequence[Any] = [] if keys is None else [json.dumps(list(keys))]
+    for table, value in _VALUES.items():
+        # The unary + has SQLite go from run to run where some are asked for, by the index on runs.
+        rows = database.execute(
+            f"SELECT run_uuid, key, {value} FROM {table} "  # noqa: S608 - both are named above
+            "WHERE run_uuid IN (SELECT value FROM json_each(?))"
+            + (" AND +key IN (SELECT value FROM json_each(?))" if wanted else ""),
+            [run_ids, *wanted],
+        )
+        part = {"params": "params", "tags": "tags", "latest_metrics": "metrics"}[table]
+        parts = {run_id: getattr(run, part) for run_id, run in found.items()}
+        for run_id, key, content in rows:
+            parts[run_id][key] = math.nan if content is None and part == "metrics" else content
