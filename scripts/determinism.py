@@ -231,7 +231,7 @@ def train(combination: Mapping[str, str]) -> dict[str, Any]:
             early_stopping_patience=None,
         )
     history = {name: values for name, values in fit.history.items() if name != "images_per_second"}
-    return {"weights_sha256": artifacts.weights_digest(task.twin), "history": history}
+    return {"weights_sha256": artifacts.weights_digest(task.original), "history": history}
 
 
 def table(pairs: Sequence[Pair]) -> Table:

@@ -4,10 +4,10 @@ import contextlib
 import shlex
 
 import click
-from hydra._internal.utils import get_args_parser
 
 from mnist_exp import cli
 from mnist_exp.config import Composer, SweepComposer
+from mnist_exp.config.hydra_internal import get_args_parser
 from mnist_exp.sweeps.plan import Plan
 
 

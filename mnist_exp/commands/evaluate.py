@@ -27,7 +27,7 @@ from mnist_exp.tracking.read.evidence import Evidence
 from mnist_exp.tracking.read.runs import Found, find, require_finished
 
 if TYPE_CHECKING:
-    from mnist_exp.models.networks import Predict
+    from mnist_exp.models.networks import PredictLogits
 
 CORRUPTED = "mnist_c"
 DRAWN = "drawings"
@@ -41,7 +41,7 @@ class Subject:
     found: Found
     config: Config  # as it was recorded
 
-    def predictor(self) -> "Predict":
+    def predictor(self) -> "PredictLogits":
         """Loads the model: uint8 [N, 28, 28] -> logits float32 [N, 10].
 
         Raises:

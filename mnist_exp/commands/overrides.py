@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hydra._internal.core_plugins.bash_completion import BashCompletion
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_exp.config.hydra import CONFIG_NAME, config_loader, version_base
+from mnist_exp.config.hydra_internal import BashCompletion
 
 
 def complete(words: Sequence[str], incomplete: str) -> list[str]:

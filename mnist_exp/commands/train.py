@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import hydra
-from hydra._internal.utils import get_args_parser
 
-from mnist_exp.config.hydra import CONFIG_NAME, VERSION_BASE, config_folder, hydra_errors
+from mnist_exp.config.hydra import CONFIG_NAME, config_folder, hydra_errors
+from mnist_exp.config.hydra_internal import VERSION_BASE, get_args_parser
 from mnist_exp.core.errors import RequestError
 from mnist_exp.runs.job import Job, run
 

@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mnist_exp.config.fields import (
-    CLASSES,
-    IMAGE_PIXELS,
     Activation,
     BelowOne,
     Component,
@@ -19,6 +17,7 @@ from mnist_exp.config.fields import (
     Widths,
     broken_rule,
 )
+from mnist_exp.core.digits import CLASSES, SIDE
 
 
 class Mlp(Component):
@@ -31,7 +30,7 @@ class Mlp(Component):
 
     def parameters(self) -> int:
         """Returns how many weights the model has, without batch norm's."""
-        return _dense(IMAGE_PIXELS**2, self.hidden_units)
+        return _dense(SIDE**2, self.hidden_units)
 
 
 class Cnn(Component):
@@ -71,7 +70,7 @@ class Cnn(Component):
 
     def _sides(self) -> list[int]:
         """Returns the pixels of a side behind each pool; less than 1 where none is left."""
-        sides = [IMAGE_PIXELS]
+        sides = [SIDE]
         for kernel_size, pool_size in zip(self.kernel_sizes, self._pools(), strict=True):
             sides.append((sides[-1] - kernel_size + 1) // pool_size)
         return sides[1:]
@@ -98,7 +97,7 @@ class DeepCnn(Component):
                 f"one, or as many as model.blocks, which has {len(self.blocks)}",
                 str(list(sizes)),
             )
-        side = IMAGE_PIXELS
+        side = SIDE
         for number, (block, size) in enumerate(zip(self.blocks, sizes, strict=True), start=1):
             if number > 1:
                 side //= 2
@@ -113,7 +112,7 @@ class DeepCnn(Component):
         pairs = zip(self.blocks, self._kernel_sizes(), strict=True)
         filters, sizes = zip(*((w, size) for block, size in pairs for w in block), strict=True)
         convolutions = _convolutions(filters, sizes)
-        pixels = (IMAGE_PIXELS // 2 ** (len(self.blocks) - 1)) ** 2
+        pixels = (SIDE // 2 ** (len(self.blocks) - 1)) ** 2
         return convolutions + _dense(pixels * filters[-1], self.dense_units)
 
     def _kernel_sizes(self) -> tuple[int, ...]:
@@ -134,7 +133,7 @@ def _convolutions(filters: Sequence[int], kernel_sizes: Sequence[int]) -> int:
 
 def _too_deep(key: str, parts: str, number: int) -> PydanticCustomError:
     """Returns the error of a model that has used up the image at its `number`-th part."""
-    image = f"{IMAGE_PIXELS}x{IMAGE_PIXELS} image"
+    image = f"{SIDE}x{SIDE} image"
     return broken_rule(
         key,
         f"convolutions and pools that leave at least 1x1 of the {image}",

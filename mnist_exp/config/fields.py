@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-IMAGE_PIXELS = 28  # the side of an image
-CLASSES = 10
+from mnist_exp.core.digits import SIDE
+
 SEEDS = 2**31
 MEMBERS = 100
 
@@ -16,13 +16,13 @@ Amount = Annotated[int, Field(ge=0, lt=2**31)]
 Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
 Members = Annotated[int, Field(ge=1, le=MEMBERS)]
 Width = Annotated[int, Field(ge=1)]
-Kernel = Annotated[int, Field(ge=1, le=IMAGE_PIXELS)]
+Kernel = Annotated[int, Field(ge=1, le=SIDE)]
 Threads = Annotated[int, Field(ge=1, le=4096)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
-Shift = Annotated[float, Field(ge=0, lt=IMAGE_PIXELS)]
+Shift = Annotated[float, Field(ge=0, lt=SIDE)]
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Widths = Annotated[tuple[Width, ...], Field(max_length=32)]
 SomeWidths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=32)]

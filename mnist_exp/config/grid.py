@@ -7,7 +7,6 @@ job to job are set after it, see `assign`.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -18,6 +17,7 @@ from mnist_exp.config.assign import Base, Setting, number, setting
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.diagnose import Examination, words
 from mnist_exp.config.hydra import version_base
+from mnist_exp.config.hydra_internal import BasicSweeper
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem, validate
 

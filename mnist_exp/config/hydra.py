@@ -8,21 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from hydra.version import VersionBase, setbase
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from mnist_exp.config.hydra_internal import (
+    VERSION_BASE,
+    ConfigLoaderImpl,
+    create_config_search_path,
+    register_resolver,
+)
 from mnist_exp.core import ids
 from mnist_exp.core.errors import RequestError
 
 CONFIG_NAME = "config"
-VERSION_BASE = "1.3"
 _OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
 
 
@@ -33,7 +35,7 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "conf"
 
 
-def job_folder(*_: object) -> str:
+def job_folder(*_: Any) -> str:
     """Returns a new name for a job's folder.
 
     Hydra calls it for `${mnist_exp.job_folder:}`; an argument, such as a job's number, keeps the
@@ -45,9 +47,7 @@ def job_folder(*_: object) -> str:
 def register_resolvers() -> None:
     """Registers the interpolations of conf/: Hydra's own, and the name of a job's folder."""
     setup_globals()
-    OmegaConf.register_new_resolver(
-        "mnist_exp.job_folder", job_folder, use_cache=True, replace=True
-    )
+    register_resolver("mnist_exp.job_folder", job_folder, use_cache=True, replace=True)
 
 
 @contextmanager

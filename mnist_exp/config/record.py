@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_exp.config.identity import NOT_THE_RESULT, completed, essential
+from mnist_exp.config.identity import NOT_THE_RESULT
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem, validate
 from mnist_exp.core.text import without_password
@@ -19,12 +19,12 @@ def to_record(config: Config) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Config:
-    """Returns the config that `to_record` recorded, now or before there were the newest keys.
+    """Returns the config that `to_record` recorded.
 
     Raises:
         ConfigError: the record does not fit the schema.
     """
-    return validate(completed(record), [])
+    return validate(dict(record), [])
 
 
 def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
@@ -66,10 +66,9 @@ def digest(config: Config) -> str:
     """Returns the SHA-256, as 64 hex digits, of what determines the experiment.
 
     Where data lie, how they are fetched, where the run is tracked, the sweep it belongs to, its
-    description, the number of threads and what becomes of checkpoints are left out; so is each key
-    that is newer than the first records, where it is at the value that they imply.
+    description, the number of threads and what becomes of checkpoints are left out.
     """
-    record = essential(config.model_dump(mode="json", exclude=NOT_THE_RESULT))
+    record = config.model_dump(mode="json", exclude=NOT_THE_RESULT)
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -10,7 +10,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mnist_exp.config.architectures import Cnn, DeepCnn, Mlp
 from mnist_exp.config.fields import (
-    IMAGE_PIXELS,
     Amount,
     BelowOne,
     Component,
@@ -26,6 +25,7 @@ from mnist_exp.config.fields import (
     Threads,
     broken_rule,
 )
+from mnist_exp.core.digits import SIDE
 
 MNIST_TRAINING_IMAGES = 60_000
 DIGITS_TRAINING_IMAGES = 1_442
@@ -92,7 +92,7 @@ class Shifting(Component):
     """Moves by whole pixels."""
 
     name: Literal["shift"]
-    max_shift_pixels: Annotated[int, Field(ge=0, lt=IMAGE_PIXELS)]
+    max_shift_pixels: Annotated[int, Field(ge=0, lt=SIDE)]
 
 
 class Movement(Component):
@@ -115,7 +115,7 @@ class Elastic(Movement):
 
     name: Literal["elastic"]
     displacement_pixels: NonNegative
-    smoothness_pixels: Annotated[float, Field(gt=0, le=IMAGE_PIXELS)]
+    smoothness_pixels: Annotated[float, Field(gt=0, le=SIDE)]
 
 
 class Struck(Movement):
@@ -123,7 +123,7 @@ class Struck(Movement):
 
     name: Literal["struck"]
     strike_probability: Fraction
-    max_strike_width_pixels: Annotated[float, Field(ge=1, le=IMAGE_PIXELS)]
+    max_strike_width_pixels: Annotated[float, Field(ge=1, le=SIDE)]
 
 
 class Sgd(Component):

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
@@ -63,6 +63,32 @@ def staged(out: Path, *, folder: bool, option: str = "--out") -> Iterator[Path]:
             f"Expected to write {out}. Received: {reason_of(problem)}. Nothing was left there; "
             "make room, or name another place."
         ) from problem
+
+
+@contextmanager
+def whole(file: Path, *, lasting: bool = True) -> Iterator[Path]:
+    """Lets the block write a file beside its place, then moves it there; a crash leaves the old.
+
+    Args:
+        file: where the result goes, in a folder that exists; only one process writes it at a time.
+        lasting: whether it has to survive a power cut that follows at once.
+
+    Yields:
+        Where to write.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    part = file.with_name(f".{file.name}.part")
+    try:
+        yield part
+        if lasting:
+            with part.open("rb") as stream:
+                os.fsync(stream.fileno())
+        part.replace(file)
+    finally:
+        with suppress(OSError):  # it is in its place, or there is no folder for it
+            part.unlink()
 
 
 def _hidden_folder(out: Path) -> tempfile.TemporaryDirectory[str]:

@@ -9,6 +9,7 @@ import fcntl
 import os
 import time
 from pathlib import Path
+from typing import Self
 
 _POLL_SECONDS = 0.05
 
@@ -26,7 +27,7 @@ class Lock:
 
         Args:
             path: The lock file; its folder exists.
-            wait_seconds: How long to wait for another holder.
+            wait_seconds: How long to wait for another holder; `math.inf` for ever.
 
         Returns:
             The lock, or None when another holder kept it all that time.
@@ -49,6 +50,12 @@ class Lock:
                     return None
                 raise
             return cls(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Lets go of the lock; a second call does nothing."""

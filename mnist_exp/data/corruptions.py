@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage, special
 
+from mnist_exp.core.digits import SIDE
 from mnist_exp.data.warping import warped
 
 STRENGTHS = (1, 2, 3)
 SEED = 0
 
-_SIDE = 28
-_MIDDLE = (_SIDE - 1) / 2
+_MIDDLE = (SIDE - 1) / 2
 _DRAWS = 4096  # steps in which the quantiles of photon counts are tabulated
 _MOST_PHOTONS = 50  # nobody counts more of 12
 
@@ -89,13 +89,13 @@ def motion_blur(images: Images, strength: int, rng: Generator) -> Images:
     """Smears along a line of any direction, as a camera that moved does."""
     length = (2.5, 4, 5.5)[strength - 1]
     angle = rng.uniform(0, np.pi, len(images)).astype(np.float32)[:, None, None]
-    size = fft.next_fast_len(_SIDE + 8, real=True)  # what wraps around falls outside
+    size = fft.next_fast_len(SIDE + 8, real=True)  # what wraps around falls outside
     up, across = fft.fftfreq(size).astype(np.float32), fft.rfftfreq(size).astype(np.float32)
     along = np.sin(angle) * up[:, None] + np.cos(angle) * across
     smooth = np.exp(-5 * (up[:, None] ** 2 + across**2))  # or shifts by parts of pixels ring
     blur = np.sinc(length * along) * smooth
     spectrum = fft.rfft2(images.astype(np.float32), (size, size))
-    return _pixels(fft.irfft2(blur * spectrum, (size, size))[:, :_SIDE, :_SIDE])
+    return _pixels(fft.irfft2(blur * spectrum, (size, size))[:, :SIDE, :SIDE])
 
 
 # Light
@@ -174,8 +174,8 @@ def translate(images: Images, strength: int, rng: Generator) -> Images:
 def occlusion(images: Images, strength: int, rng: Generator) -> Images:
     """Lays a grey square somewhere over the middle of the image."""
     size = (4, 6, 8)[strength - 1]
-    corner = rng.integers(5, _SIDE - 5 - size, size=(len(images), 2), endpoint=True)
-    inside = (np.arange(_SIDE) >= corner[..., None]) & (np.arange(_SIDE) < corner[..., None] + size)
+    corner = rng.integers(5, SIDE - 5 - size, size=(len(images), 2), endpoint=True)
+    inside = (np.arange(SIDE) >= corner[..., None]) & (np.arange(SIDE) < corner[..., None] + size)
     return np.where(inside[:, 0, :, None] & inside[:, 1, None, :], np.uint8(127), images)
 
 
@@ -183,7 +183,7 @@ def zigzag(images: Images, strength: int, rng: Generator) -> Images:
     """Scrawls a bright zigzag line across the image."""
     brightness, height = ((130, 2.0), (165, 2.5), (200, 3.0))[strength - 1]
     angle, offset, phase = rng.random((len(images), 3), np.float32).T[..., None, None]
-    y, x = np.indices((_SIDE, _SIDE), np.float32) - _MIDDLE
+    y, x = np.indices((SIDE, SIDE), np.float32) - _MIDDLE
     turned = np.pi * angle
     along = x * np.cos(turned) + y * np.sin(turned)
     beside = y * np.cos(turned) - x * np.sin(turned) - 12 * (offset - 0.5)
@@ -232,6 +232,6 @@ def _signs(images: Images, rng: Generator) -> NDArray[np.float64]:
 
 def _interpolation(points: int) -> NDArray[np.float32]:
     """Returns float32 [28, points], whose product with values on a line draws a line through."""
-    places = np.linspace(0, points - 1, _SIDE, dtype=np.float32)[:, None]
+    places = np.linspace(0, points - 1, SIDE, dtype=np.float32)[:, None]
     distances = np.abs(places - np.arange(points, dtype=np.float32))
     return np.maximum(np.float32(0), np.float32(1) - distances)

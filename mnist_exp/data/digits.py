@@ -7,7 +7,8 @@ Handwritten Digits" (Alpaydin and Kaynak, 1998); here they are brought to the fo
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_exp.data.splits import CLASSES, IMAGE_SHAPE, Official, Split
+from mnist_exp.core.digits import CLASSES, IMAGE_SHAPE, SIDE
+from mnist_exp.data.splits import Official, Split
 
 _SMALL = 8  # pixels a side of what scikit-learn has
 _LARGE = 20  # pixels that a digit is high, as in MNIST
@@ -50,7 +51,7 @@ def enlarge(images: NDArray[np.int64]) -> NDArray[np.uint8]:
     full = _LEVELS * _UNIT**2
     ink = np.clip((large * 2 - full // 2) * 255 // full, 0, 255).astype(np.uint8)
     # The margin lets any centre of ink in the middle of the digit's box be moved to the centre.
-    margin = IMAGE_SHAPE[0] - _LARGE
+    margin = SIDE - _LARGE
     tops = _offsets(ink.sum(axis=2, dtype=np.int64), margin)
     lefts = _offsets(ink.sum(axis=1, dtype=np.int64), margin)
     canvas = np.zeros((len(images), *IMAGE_SHAPE), dtype=np.uint8)
@@ -63,7 +64,7 @@ def _offsets(profile: NDArray[np.int64], margin: int) -> NDArray[np.int64]:
     """Returns int64 [N]: where a box of ink [N, 20] starts, for its mass to be in the middle."""
     mass = np.maximum(profile.sum(axis=1), 1)
     centre = (profile * (2 * np.arange(_LARGE) + 1)).sum(axis=1) // (2 * mass)
-    offsets: NDArray[np.int64] = np.clip(IMAGE_SHAPE[0] // 2 - centre, 0, margin)
+    offsets: NDArray[np.int64] = np.clip(SIDE // 2 - centre, 0, margin)
     return offsets
 
 

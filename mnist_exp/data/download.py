@@ -7,7 +7,7 @@ bytes are right, so that whatever lies under the name can be trusted to be compl
 import contextlib
 import hashlib
 import http.client
-import os
+import math
 import sys
 import time
 import urllib.error
@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.files import whole
+from mnist_exp.core.locks import Lock
 from mnist_exp.data import idx
 
 _BACKOFF_SECONDS = 0.5  # before the second attempt; doubled before each further one
@@ -73,18 +75,14 @@ def fetch(
 
 @contextlib.contextmanager
 def _only_process(folder: Path) -> Iterator[None]:
-    import filelock
-
-    lock = filelock.FileLock(folder / ".download.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
+    file = folder / ".download.lock"
+    lock = Lock.take(file)
+    if lock is None:
         sys.stderr.write(f"Waiting for another process that downloads MNIST to {folder}.\n")
-        lock.acquire()
-    try:
+        lock = Lock.take(file, wait_seconds=math.inf)
+        assert lock is not None
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
 def _fetch_one(
@@ -111,18 +109,11 @@ def _fetch_one(
 
 
 def _attempt(url: str, path: Path, digest: str, timeout_seconds: float) -> None:
-    # One name is enough under the lock; what a killed process left there is overwritten.
-    partial = path.with_name(f".{path.name}.part")
-    try:
+    with whole(path) as partial:  # under the lock
         with partial.open("wb") as file:
             for chunk in _body(url, timeout_seconds):
                 file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
         _verify(partial, digest)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _verify(path: Path, digest: str) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_exp.core.digits import CLASSES, IMAGE_SHAPE
 from mnist_exp.core.errors import ExperimentError, RequestError
-from mnist_exp.data.splits import CLASSES, IMAGE_SHAPE, Official, Split
+from mnist_exp.data.splits import Official, Split
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import RequestError
-
-CLASSES = 10
-IMAGE_SHAPE = (28, 28)
 
 
 @dataclass(frozen=True, eq=False)

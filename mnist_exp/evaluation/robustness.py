@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_exp.core import statistics
+from mnist_exp.core.digits import CLASSES
 from mnist_exp.data.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from mnist_exp.evaluation.metrics import Evaluation, evaluate
 
-Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+PredictLogits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Sets = Iterable[tuple[str, int]]  # corruption and strength
-
-_CLASSES = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,7 @@ class _Set(NamedTuple):
 
 
 def measure(
-    predict: Predict,
+    predict: PredictLogits,
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
     *,
@@ -132,7 +131,7 @@ def _summary(name: str, sets: list[_Set]) -> Corrupted:
 
 def _sample(labels: NDArray[np.uint8], place: int) -> int:
     """Returns the index of an image to be shown, of another digit for each neighbour's place."""
-    return int(np.argmax(labels == place % _CLASSES))
+    return int(np.argmax(labels == place % CLASSES))
 
 
 def _surest_mistake(

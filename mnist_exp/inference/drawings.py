@@ -6,23 +6,23 @@ as well, whatever their name.
 
 import hashlib
 import io
-import os
-import tempfile
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
+from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.core.files import whole
+from mnist_exp.core.locks import Lock
 from mnist_exp.inference.decoding import images_in
 
 FOLDER = Path("drawings")
 MOST_DRAWINGS = 10_000  # that are filed; the pad may be open to a network
-_CLASSES = 10
 _LOCK = ".lock"
 _NAME_CHARACTERS = 8  # of the digest
 
@@ -65,7 +65,9 @@ def file_drawing(grey: NDArray[np.float32], digit: int, folder: Path = FOLDER) -
     digest = hashlib.sha256(content).hexdigest()[:_NAME_CHARACTERS]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / _LOCK):
+        lock = Lock.take(folder / _LOCK, wait_seconds=math.inf)
+        assert lock is not None
+        with lock:
             return _kept(content, digest, digit, folder)
     except OSError as problem:
         raise ExperimentError(
@@ -91,27 +93,15 @@ def _kept(content: bytes, digest: str, digit: int, folder: Path) -> Filed:
             "Nothing was filed; move the folder away to begin another."
         )
     path = home / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{digest}.png"
-    _write(content, path)
+    with whole(path) as part:
+        part.write_bytes(content)
     return Filed(path, is_new=True, earlier=None, total=len(before) + 1)
-
-
-def _write(content: bytes, path: Path) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as part:
-        try:
-            part.write(content)
-            part.flush()
-            os.fsync(part.fileno())
-            Path(part.name).chmod(0o644)
-            Path(part.name).rename(path)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
 
 
 def labelled(folder: Path = FOLDER) -> list[Drawing]:
     """Returns the drawings of a folder, by digit and name; empty where there are none."""
     return [
-        Drawing(file, digit) for digit in range(_CLASSES) for file in images_in(folder / str(digit))
+        Drawing(file, digit) for digit in range(CLASSES) for file in images_in(folder / str(digit))
     ]
 
 

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 28
+from mnist_exp.core.digits import SIDE
+
 LONGER_SIDE = 20  # pixels, of the ink
 CENTRE = 14.5  # pixels from the edge: where MNIST's digits have their mean centre of mass
 # Widths of strokes in MNIST's training images, in pixels: the 1st percentile, the median, the 99th.

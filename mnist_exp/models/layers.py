@@ -1,4 +1,4 @@
-"""A network -> its twin for training: the same weights in another precision, and faster layers.
+"""A network -> its copy for training: the same weights in another precision, and faster layers.
 
 What is logged, exported and tested is built of Keras's own layers, in float32. Only the copy that
 is trained holds the layers of this module.
@@ -53,6 +53,6 @@ def copy(network: keras.Model, dtype_policy: str) -> keras.Model:
             kind = FusedBatchNormalization
         return kind.from_config(layer.get_config() | {"dtype": dtype_policy})
 
-    twin = keras.models.clone_model(network, clone_function=clone)
-    twin.set_weights(network.get_weights())
-    return twin
+    copied = keras.models.clone_model(network, clone_function=clone)
+    copied.set_weights(network.get_weights())
+    return copied

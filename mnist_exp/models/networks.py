@@ -14,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-IMAGE_SHAPE = (28, 28)
-CLASSES = 10
+from mnist_exp.core.digits import CLASSES, IMAGE_SHAPE
+
 LOGITS = "logits"  # the name of every network's last layer
 PREDICTION_BATCH = 1000
 
-Predict = Callable[[np.ndarray], np.ndarray]
+PredictLogits = Callable[[np.ndarray], np.ndarray]
 
 # Keras's own 0.99 takes some 500 steps to forget its start, which a short recipe does not have.
 BATCH_NORM_MOMENTUM = 0.9
@@ -195,7 +195,7 @@ def ensemble(networks: Sequence[keras.Model]) -> keras.Model:
     return keras.Model(image, total - math.log(len(networks)), name="ensemble")
 
 
-def predictor(network: keras.Model) -> Predict:
+def predictor(network: keras.Model) -> PredictLogits:
     """Traces a network once, for many predictions.
 
     Args:

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from mnist_exp.core.digits import SIDE
 from mnist_exp.plots.frame import GREY, INK, WIDTH, add_axes, framed
 
 MOST_SHOWN = 40
-_SIDE = 28
 _COLUMNS = 8
 _PITCH_X, _PITCH_Y, _SCALE = 107, 116, 3  # of misclassified digits, in pixels
 _ARROW = "\N{RIGHTWARDS ARROW}"
@@ -45,13 +45,13 @@ def misclassified(
     canvas = np.full((rows * _PITCH_Y, _COLUMNS * _PITCH_X), 255, dtype=np.uint8)
     for place, index in enumerate(shown):
         row, column = divmod(place, _COLUMNS)
-        left, top = column * _PITCH_X + (_PITCH_X - _SIDE * _SCALE) // 2, row * _PITCH_Y
+        left, top = column * _PITCH_X + (_PITCH_X - SIDE * _SCALE) // 2, row * _PITCH_Y
         _paste(canvas, images[index] / 255, top, left, _SCALE)
         prediction = int(probabilities[index].argmax())
         probability = percent(float(probabilities[index, prediction]))
         axes.text(
-            left + _SIDE * _SCALE / 2,
-            top + _SIDE * _SCALE + 13,
+            left + SIDE * _SCALE / 2,
+            top + SIDE * _SCALE + 13,
             f"{labels[index]} {_ARROW} {prediction}   {probability}",
             ha="center",
             va="center",
@@ -103,8 +103,8 @@ def augmentation_preview(originals: NDArray[Any], augmented: NDArray[Any]) -> Fi
         title = f"Augmentation: {versions} random versions of {count} training digits"
         subtitle = "Training sees other random versions in every epoch."
     gap, space = 6, 24
-    scale = max(1, (WIDTH - 50 - space - gap * versions) // (_SIDE * (versions + 1)))
-    pitch = _SIDE * scale + gap
+    scale = max(1, (WIDTH - 50 - space - gap * versions) // (SIDE * (versions + 1)))
+    pitch = SIDE * scale + gap
     canvas = np.full((count * pitch, (versions + 1) * pitch + space), 255, dtype=np.uint8)
     brightest = max(float(originals.max()), 1e-9)
     for row, (original, others) in enumerate(zip(originals, augmented, strict=True)):

@@ -60,7 +60,7 @@ def record_predictions(recorder: Recorder, result: Evaluation) -> None:
 def record_models(
     recorder: Recorder, network: keras.Model, images: np.ndarray, *, threshold: float | None
 ) -> None:
-    """Logs the model, raw pixels in and probabilities out, and its checked ONNX twin.
+    """Logs the model, raw pixels in and probabilities out, and its checked ONNX copy.
 
     Args:
         recorder: the run.

@@ -20,7 +20,7 @@ from mnist_exp.tracking.recorder import Recorder
 if TYPE_CHECKING:
     import keras
 
-    from mnist_exp.models.networks import Predict
+    from mnist_exp.models.networks import PredictLogits
     from mnist_exp.training.loop import Fit, Task
 
 CHECKPOINT = Path("checkpoints", "last.npz")
@@ -42,7 +42,7 @@ class Trained:
     """A network that is ready to be measured, and how it came about."""
 
     network: "keras.Model"  # in float32: images -> logits
-    predict: "Predict"  # of the network
+    predict: "PredictLogits"  # of the network
     words: str  # what it is, for the page of the run
     choice: Mapping[str, float]  # metrics of the weights that were chosen, to be recorded
     reached: Mapping[str, float]  # others of theirs, which are on record
@@ -81,7 +81,7 @@ def train(
     task = build.task(config, splits)
     fit = _fit(recorder, reporter, task, config, callbacks=callbacks, stops=stops)
     return Trained(
-        network=task.twin,
+        network=task.original,
         predict=task.predict,
         words=f"weights of epoch {fit.epoch}",
         choice=_choice(fit),
@@ -112,7 +112,7 @@ def _fit(
     from mnist_exp.training import loop
 
     reporter.say(
-        f"{task.twin.count_params():,} parameters, {len(task.train):,} images, "
+        f"{task.original.count_params():,} parameters, {len(task.train):,} images, "
         f"{config.training.precision}, {config.training.threads} threads"
     )
     recorded = _recorded_epochs(recorder.job_dir)

@@ -5,12 +5,12 @@ from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra._internal.callbacks import Callbacks
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
 
 from mnist_exp.config.hydra import hydra_errors, register_resolvers, typed_flags, version_base
+from mnist_exp.config.hydra_internal import Callbacks
 from mnist_exp.core.errors import RequestError
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from mnist_exp.core.digits import SIDE
+
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
-SIDE = 28
 _STRIKE_LENGTH = 28.0  # of the longest line across a digit, in pixels
 _STRIKE_OFFSET = 3.0  # of its middle from that of the image, at most, along each axis
 

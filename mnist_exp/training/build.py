@@ -20,11 +20,11 @@ def task(config: Config, splits: Splits) -> Task:
     Returns:
         Models with fresh weights, optimizer, schedule and augmentation, ready for `training.fit`.
     """
-    twin = network(config)
+    original = network(config)
     return Task(
-        network=layers.copy(twin, hardware.dtype_policy(config.training.precision)),
-        twin=twin,
-        predict=networks.predictor(twin),
+        network=layers.copy(original, hardware.dtype_policy(config.training.precision)),
+        original=original,
+        predict=networks.predictor(original),
         optimizer=optimizers.OPTIMIZERS[config.optimizer.name](**config.optimizer.options()),
         schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
         augment=augmentation.AUGMENTATIONS[config.augmentation.name](

@@ -1,8 +1,6 @@
 """The whole state of a training after an epoch, kept in one file that is replaced atomically."""
 
-import contextlib
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 
 from mnist_exp.core import signals
 from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.files import whole
 
 Arrays = list[np.ndarray]
 
@@ -55,24 +54,16 @@ def save(file: Path, state: State) -> None:
     arrays = {
         f"{name}.{i}": array for name in _ARRAYS for i, array in enumerate(getattr(state, name))
     }
-    temporary = file.with_suffix(".tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # A stop in the middle would leave NumPy a ZIP file that it cannot close, or waste an epoch.
-        with signals.held():
-            with temporary.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(file)
+        with signals.held(), whole(file) as part, part.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
     except OSError as error:
         raise ExperimentError(
             f"Expected to write the checkpoint {file}. Received: {error.strerror or error}. Free "
             "some space; `mnist-exp resume` goes on from the checkpoint before."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):  # it is in its place, or there is no folder for it
-            temporary.unlink()
 
 
 def load(file: Path) -> State | None:

@@ -17,9 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mnist_exp.core.digits import CLASSES
 from mnist_exp.data import Split
 from mnist_exp.evaluation.metrics import evaluate
-from mnist_exp.models.networks import CLASSES, Predict
+from mnist_exp.models.networks import PredictLogits
 from mnist_exp.training import checkpoint
 from mnist_exp.training.augmentation import Augmentation
 from mnist_exp.training.checkpoint import State
@@ -51,7 +52,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Fit:
-    """What a training gave; the chosen weights are in the float32 twin."""
+    """What a training gave; the chosen weights are in the float32 original."""
 
     history: dict[str, list[float]]  # metric -> one value an epoch
     seconds: float  # wall time, the parts of a resumed run added up
@@ -64,8 +65,8 @@ class Task:
     """What is trained: two models that share their shape, and how a step changes the first."""
 
     network: keras.Model  # float [batch, 28, 28, 1] -> logits [batch, 10], in any precision
-    twin: keras.Model  # the same in float32: holds the weights that evaluation uses
-    predict: Predict  # of the twin
+    original: keras.Model  # the same in float32: holds the weights that evaluation uses
+    predict: PredictLogits  # of the original
     optimizer: Any  # fresh, at its peak learning rate
     schedule: Schedule
     augment: Augmentation
@@ -102,7 +103,8 @@ def fit(
         best_weights: whether to choose the epoch with the best validation accuracy, not the last.
         early_stopping_patience: stop after so many epochs without a better one; None never stops.
         callbacks: Keras callbacks, called at the start and the end of training and of each epoch,
-            with Keras's names of the metrics. Their model is the twin; its `stop_training` counts.
+            with Keras's names of the metrics. Their model is the original, whose `stop_training`
+            counts.
         on_progress: called about once a second.
         on_epoch: called after each epoch with its number, 1 for the first, and its metrics.
 
@@ -114,17 +116,17 @@ def fit(
     state = checkpoint.load(checkpoint_file) or State()
     if state.epoch:
         task.network.set_weights(state.weights)
-        task.twin.set_weights(state.evaluation_weights)
+        task.original.set_weights(state.evaluation_weights)
         for variable, value in zip(task.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
     keras_calls = keras.callbacks.CallbackList(
-        list(callbacks), model=task.twin, epochs=task.epochs, steps=task.steps, verbose=0
+        list(callbacks), model=task.original, epochs=task.epochs, steps=task.steps, verbose=0
     )
-    task.twin.stop_training = False
+    task.original.stop_training = False
     keras_calls.on_train_begin()
     earlier_seconds = state.seconds
     began = time.perf_counter() - earlier_seconds
-    while state.epoch < task.epochs and not task.twin.stop_training:
+    while state.epoch < task.epochs and not task.original.stop_training:
         if early_stopping_patience and state.epoch - state.best_epoch >= early_stopping_patience:
             break
         keras_calls.on_epoch_begin(state.epoch)
@@ -136,7 +138,7 @@ def fit(
         keras_calls.on_epoch_end(state.epoch - 1, _keras_names(metrics))
     keras_calls.on_train_end()
     epoch, weights = state.chosen(best=best_weights)
-    task.twin.set_weights(weights)
+    task.original.set_weights(weights)
     return Fit(state.history, state.seconds, earlier_seconds, epoch)
 
 
@@ -181,7 +183,7 @@ def _graph(task: Task) -> RunSteps:
         variables = network.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
         if task.weight_averaging is not None:
-            _average(network, task.twin, task.weight_averaging, tf.cast(number, tf.float32))
+            _average(network, task.original, task.weight_averaging, tf.cast(number, tf.float32))
         right = tf.argmax(logits, axis=1, output_type=tf.int32) == targets
         return tf.reduce_sum(losses), tf.math.count_nonzero(right, dtype=tf.int32)
 
@@ -205,14 +207,14 @@ def _graph(task: Task) -> RunSteps:
     return graph
 
 
-def _average(network: keras.Model, twin: keras.Model, decay: float, step: tf.Tensor) -> None:
-    """Moves the twin's weights, those of batch norm too, towards the network's.
+def _average(network: keras.Model, original: keras.Model, decay: float, step: tf.Tensor) -> None:
+    """Moves the original's weights, those of batch norm too, towards the network's.
 
     The decay grows to its value over the first steps, as that of TensorFlow's own
     `tf.train.ExponentialMovingAverage` does, so that the first weights are soon forgotten.
     """
     decay_now = tf.minimum(decay, (1 + step) / (10 + step))
-    for average, weight in zip(twin.weights, network.weights, strict=True):
+    for average, weight in zip(original.weights, network.weights, strict=True):
         average.assign(decay_now * average + (1 - decay_now) * weight)
 
 
@@ -262,8 +264,8 @@ def _advance(task: Task, state: State, metrics: Metrics) -> None:
     state.weights = task.network.get_weights()
     state.optimizer = [variable.numpy() for variable in task.optimizer.variables]
     if task.weight_averaging is None:
-        task.twin.set_weights(state.weights)
-    state.evaluation_weights = task.twin.get_weights()
+        task.original.set_weights(state.weights)
+    state.evaluation_weights = task.original.get_weights()
     if len(task.validation.images):
         result = evaluate(task.predict(task.validation.images), task.validation.labels)
         metrics |= {"val/loss": result.loss, "val/accuracy": result.accuracy}

@@ -1,41 +1,21 @@
-"""Keys that came later: older records are completed, and the experiment stays the same."""
+"""Which keys of a config two runs of the same experiment share."""
 
-from mnist_exp.config.identity import LATER, LATER_OF, completed, completed_params, essential
+import pytest
 
-OLDER = {"seed": 0, "data": {"name": "digits"}, "model": {"name": "cnn", "filters": [8]}}
-
-
-def test_an_older_record_is_completed_and_what_it_says_stays():
-    values = completed({**OLDER, "sweep": {"name": "mine"}})
-    assert values["data"] == {"name": "digits", "split_seed": None}
-    assert values["ensemble"] == {"members": 1}
-    assert values["sweep"] == LATER["sweep"] | {"name": "mine"}
-    assert values["search"] is None
-    assert completed({"data": {"split_seed": 3}})["data"] == {"split_seed": 3}
+from mnist_exp import config
+from mnist_exp.config.identity import NOT_THE_RESULT, determines
 
 
-def test_a_component_gets_its_own_later_keys_alone():
-    for (section, name), keys in LATER_OF.items():
-        assert keys.items() <= completed({section: {"name": name}})[section].items()
-        assert not keys.keys() & completed({section: {"name": "other"}})[section].keys()
+@pytest.mark.parametrize("key", ["seed", "data", "data.name", "model.units", "training"])
+def test_what_can_change_the_result(key):
+    assert determines(key)
 
 
-def test_later_keys_say_nothing_where_older_runs_had_no_choice():
-    assert essential(completed(OLDER)) == OLDER
-    set_later = completed(OLDER) | {"ensemble": {"members": 2}}
-    assert essential(set_later) == OLDER | {"ensemble": {"members": 2}}
+@pytest.mark.parametrize("key", ["description", "tracking", "sweep.name", "data.root"])
+def test_what_cannot(key):
+    assert not determines(key)
 
 
-def test_what_is_no_record_is_left_for_the_schema():
-    for odd in ({"data": None}, {"data": {"name": []}}, {"model": "cnn"}, {"model": {}}):
-        assert odd.items() <= (completed(odd) | odd).items()
-        essential(odd)
-
-
-def test_params_are_completed_as_texts():
-    params = completed_params({"model.name": "cnn", "seed": "3"})
-    assert params["ensemble.members"] == "1"
-    assert params["data.split_seed"] == "null"
-    assert params["sweep.on_failure"] == "continue"
-    assert params["seed"] == "3"
-    assert completed_params({"ensemble.members": "5"})["ensemble.members"] == "5"
+def test_every_exception_is_a_key_or_a_section():
+    known = set(config.to_record(config.compose([]).config))
+    assert known >= NOT_THE_RESULT.keys()

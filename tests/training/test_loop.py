@@ -44,7 +44,7 @@ def fit(made, folder, **changes) -> loop.Fit:
 
 
 def weights(made) -> bytes:
-    return b"".join(weight.tobytes() for weight in made.twin.get_weights())
+    return b"".join(weight.tobytes() for weight in made.original.get_weights())
 
 
 def without_times(history):
@@ -129,7 +129,7 @@ def test_a_keras_callback_can_stop_the_training(splits, tmp_path):
     made = task(splits)
 
     def stop(_epoch, _logs):
-        made.twin.stop_training = True
+        made.original.stop_training = True
 
     stopper = keras.callbacks.LambdaCallback(on_epoch_end=stop)
     assert fit(made, tmp_path, callbacks=[stopper]).epoch == 1
@@ -163,7 +163,7 @@ def test_averaged_weights_are_the_ones_that_are_judged(splits, tmp_path):
     result = fit(made, tmp_path)
     state = checkpoint.load(tmp_path / "checkpoint.npz")
     assert any((a != b).any() for a, b in zip(state.weights, state.evaluation_weights, strict=True))
-    for a, b in zip(state.evaluation_weights, made.twin.get_weights(), strict=True):
+    for a, b in zip(state.evaluation_weights, made.original.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     predicted = made.predict(splits.validation.images).argmax(axis=1)
     accuracy = (predicted == splits.validation.labels).mean()
@@ -263,14 +263,14 @@ def test_a_signal_while_a_checkpoint_is_written_waits_until_it_is_in_its_place(
 def test_the_average_follows_tensorflows_own(splits):
     made = task(splits, weight_averaging=0.9)
     theirs = tf.train.ExponentialMovingAverage(0.9, num_updates=tf.Variable(0))
-    shadow = tf.Variable(made.twin.weights[0].value)
+    shadow = tf.Variable(made.original.weights[0].value)
     theirs.apply([shadow])
     for step in range(30):
         made.network.weights[0].assign_add(tf.ones_like(shadow))
         shadow.assign(made.network.weights[0].value)
         theirs._num_updates.assign(step)
         theirs.apply([shadow])
-        loop._average(made.network, made.twin, 0.9, tf.constant(float(step)))
+        loop._average(made.network, made.original, 0.9, tf.constant(float(step)))
     np.testing.assert_allclose(
-        made.twin.weights[0].numpy(), theirs.average(shadow).numpy(), rtol=1e-5
+        made.original.weights[0].numpy(), theirs.average(shadow).numpy(), rtol=1e-5
     )

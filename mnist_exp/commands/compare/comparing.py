@@ -24,7 +24,7 @@ UNRANKED = "No run has validation images, so none is the best: each is tested ag
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedConfig:
     """One config, its seeds together."""
 
     group: Group
@@ -40,7 +40,7 @@ class Row:
 class Comparison:
     """Configs, the best validation first."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparedConfig, ...]
     columns: Mapping[str, Sequence[str]]  # what sets them apart -> value of each row
     data: str  # name of the data set
     images: int  # in the test set
@@ -64,7 +64,7 @@ def compare(choice: Choice) -> Comparison:
     groups = sorted(unordered, key=rank)
     images = len(next(iter(choice.predictions.values())).labels)
     rows = [
-        Row(
+        ComparedConfig(
             group=one,
             place=None if validations[id(one)] is None else place,
             validation=validations[id(one)],
@@ -110,7 +110,7 @@ def _parameters(one: Group) -> int | None:
     return int(value) if math.isfinite(value) else None
 
 
-def _notes(rows: Sequence[Row], choice: Choice) -> list[str]:
+def _notes(rows: Sequence[ComparedConfig], choice: Choice) -> list[str]:
     ranked = any(row.place for row in rows)
     notes = [NOTE if ranked else UNRANKED + NOTE.partition("; ")[2].capitalize()]
     mixed = [

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_exp import data
-from mnist_exp.commands.compare.comparing import Comparison, Row
+from mnist_exp.commands.compare.comparing import ComparedConfig, Comparison
 from mnist_exp.commands.compare.groups import differing
+from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import count_confusion
 from mnist_exp.runs.recorded_config import local_values
@@ -25,7 +26,6 @@ SHOWN = 8  # configs; more colours than that look alike
 MOST_IMAGES = 40
 METRICS = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 
-_CLASSES = 10
 _ABSURD = 1e30  # no loss and no accuracy; scales cannot hold more
 
 
@@ -70,7 +70,7 @@ class Disagreement:
 class Details:
     """What is known of the first configs of a comparison."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparedConfig, ...]
     curves: Mapping[str, Sequence[Curve | None]]  # metric -> of each row; what none has is left out
     curves_missing: str  # why there are no curves; empty where they could be read
     recall: tuple[Recall, ...]  # of each row
@@ -89,7 +89,7 @@ def details(comparison: Comparison, store: Store) -> Details:
     rows = comparison.rows[:SHOWN]
     groups = [row.group for row in rows]
     counts = [
-        [count_confusion(p.labels, p.digits, classes=_CLASSES) for p in _of_seeds(row, comparison)]
+        [count_confusion(p.labels, p.digits, classes=CLASSES) for p in _of_seeds(row, comparison)]
         for row in rows
     ]
     with Attempt() as attempt:
@@ -108,11 +108,11 @@ def details(comparison: Comparison, store: Store) -> Details:
     )
 
 
-def _of_seeds(row: Row, comparison: Comparison) -> list[Predictions]:
+def _of_seeds(row: ComparedConfig, comparison: Comparison) -> list[Predictions]:
     return [comparison.predictions[run.run_id] for run in row.group.runs]
 
 
-def _curves(rows: Sequence[Row], store: Store) -> dict[str, list[Curve | None]]:
+def _curves(rows: Sequence[ComparedConfig], store: Store) -> dict[str, list[Curve | None]]:
     found = {
         metric: [
             curve([store.history(run.run_id, metric) for run in row.group.runs]) for row in rows
@@ -156,7 +156,9 @@ def _recall(counts: Sequence[NDArray[np.int64]]) -> Recall:
     return Recall(shares.mean(axis=0), shares.min(axis=0), shares.max(axis=0))
 
 
-def _disagreement(rows: Sequence[Row], comparison: Comparison, store: Store) -> Disagreement:
+def _disagreement(
+    rows: Sequence[ComparedConfig], comparison: Comparison, store: Store
+) -> Disagreement:
     """Finds the images that divide the configs; of a single config, its seeds."""
     seeds = rows[0].group.seeds[:SHOWN] if len(rows) == 1 else ()
     if seeds:
@@ -190,7 +192,7 @@ def majority(seeds: Sequence[Predictions]) -> tuple[NDArray[np.int64], NDArray[n
     Returns:
         int64 [N], 0-9, the lower digit where as many say either; float64 [N], above 0, to 1.
     """
-    votes = np.zeros((len(seeds[0].labels), _CLASSES), np.uint16)
+    votes = np.zeros((len(seeds[0].labels), CLASSES), np.uint16)
     images = np.arange(len(votes))
     for one in seeds:
         votes[images, one.digits] += 1
@@ -211,7 +213,7 @@ def dividing(digits: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[
     Returns:
         int64 [images], indices.
     """
-    counts = np.stack([(digits == digit).sum(axis=0) for digit in range(_CLASSES)])
+    counts = np.stack([(digits == digit).sum(axis=0) for digit in range(CLASSES)])
     pairs = (len(digits) ** 2 - (counts**2).sum(axis=0)) // 2
     order = np.lexsort((-shares.sum(axis=0).round(9), -pairs))  # stable: the first image first
     return order[: int((pairs > 0).sum())]

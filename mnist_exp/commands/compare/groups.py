@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mnist_exp.config.identity import NOT_THE_RESULT, completed_params
+from mnist_exp.config.identity import determines
 from mnist_exp.tracking.names import CODE_TAG
 from mnist_exp.tracking.records import RunRecord
 
@@ -86,7 +86,7 @@ def _apart(
 
 
 def _split(run: RunRecord) -> str:
-    return completed_params(run.params)[SPLIT]
+    return run.params.get(SPLIT, "")
 
 
 def _threads(run: RunRecord) -> str:
@@ -138,14 +138,11 @@ def _differ_within(groups: Sequence[Group], section: str, key: str) -> bool:
 
 
 def _settings(run: RunRecord) -> dict[str, str]:
-    params = completed_params(run.params)
-    return {key: params[key] for key in params if key not in (SEED, SPLIT) and _determines(key)}
-
-
-def _determines(key: str) -> bool:
-    section, _, name = key.partition(".")
-    excluded = NOT_THE_RESULT.get(section, set())
-    return excluded is not True and not (isinstance(excluded, set) and name in excluded)
+    return {
+        key: text
+        for key, text in run.params.items()
+        if key not in (SEED, SPLIT) and determines(key)
+    }
 
 
 def _options(runs: Sequence[RunRecord], settings: Mapping[str, str]) -> dict[str, str]:

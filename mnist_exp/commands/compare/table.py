@@ -6,7 +6,7 @@ from csv import DictWriter
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from mnist_exp.commands.compare.comparing import Comparison, Row
+from mnist_exp.commands.compare.comparing import ComparedConfig, Comparison
 from mnist_exp.commands.compare.groups import differing
 from mnist_exp.core.statistics import Summary
 from mnist_exp.core.terminal import table_console
@@ -116,7 +116,7 @@ def accuracy(summary: Summary | None) -> str:
     return f"{percent(summary.mean)}{spread} ({percent(summary.low)}-{percent(summary.high)})"
 
 
-def p_of(row: Row) -> str:
+def p_of(row: ComparedConfig) -> str:
     """Returns the p value of a row, if it has one."""
     p = row.finding.adjusted if row.finding else None
     return "" if p is None else p_value(p)
@@ -139,7 +139,7 @@ def _cells(comparison: Comparison, place: int) -> list[str]:
     return [printable(text) for text in texts]
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: ComparedConfig) -> str:
     if row.finding is not None:
         return row.finding.words
     return "best on validation" if row.place else "the first"
@@ -175,7 +175,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
     return table
 
 
-def _line(row: Row, keys: Sequence[str]) -> dict[str, Any]:
+def _line(row: ComparedConfig, keys: Sequence[str]) -> dict[str, Any]:
     finding = row.finding
     return {
         "place": row.place,

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 MODEL, APP, REQUIREMENTS, PAGE = "model.onnx", "app.py", "requirements.txt", "README.md"
 # As their names on the package index; Spaces installs Gradio too, by the version in the header.
-PACKAGES = ("filelock", "gradio", "numpy", "onnxruntime", "opencv-python-headless", "pillow")
+PACKAGES = ("gradio", "numpy", "onnxruntime", "opencv-python-headless", "pillow")
 _PARTS = (
     "__init__.py",
     "core/__init__.py",
+    "core/digits.py",
     "core/errors.py",
+    "core/files.py",
+    "core/locks.py",
     "inference/*.py",
     "commands/__init__.py",
     "commands/demo/__init__.py",

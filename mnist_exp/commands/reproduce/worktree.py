@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.config.identity import NOT_THE_RESULT
+from mnist_exp.config.identity import determines
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.runs.recorded_config import GROUPS
 from mnist_exp.runs.source_code import PACKAGE
@@ -84,7 +84,7 @@ def overrides_of(
     groups, values = [], []
     for name, content in config.items():
         section = str(name)
-        if NOT_THE_RESULT.get(section) is True:
+        if not determines(section):
             continue
         if section not in _SECTIONS:  # such as `hydra`, or `tracking.uri` in one word
             raise EvidenceError(f"Expected sections of a config in the record. Received: {name!r}.")
@@ -96,10 +96,11 @@ def overrides_of(
             option = str(content.get("name", ""))
         if _KEY.fullmatch(option):
             groups.append(_override(section, option))
-        excluded = NOT_THE_RESULT.get(section, set())
-        assert isinstance(excluded, set)
-        kept = {k: v for k, v in content.items() if k not in excluded and k != "name"}
-        values += [_override(key, value, section) for key, value in kept.items()]
+        values += [
+            _override(key, value, section)
+            for key, value in content.items()
+            if key != "name" and determines(f"{section}.{key}")
+        ]
     values += [
         _override(key, local[section][key], section)
         for section, key in (("data", "root"), ("training", "threads"))

@@ -11,10 +11,13 @@ TOLERANCE = 1e-4  # of a probability
 CHECKED_IMAGES = 1000
 CHECK_BATCH = 100  # keeps the check's memory small beside that of training
 
-Predict = Callable[[np.ndarray], np.ndarray]  # uint8 [batch, 28, 28] -> float32 [batch, 10]
+# uint8 [batch, 28, 28] -> float32 [batch, 10]
+PredictProbabilities = Callable[[np.ndarray], np.ndarray]
 
 
-def check(predict: Predict, classifier: keras.Model, images: np.ndarray, *, what: str) -> float:
+def check(
+    predict: PredictProbabilities, classifier: keras.Model, images: np.ndarray, *, what: str
+) -> float:
     """Compares what was exported with the model that it was made of.
 
     Args:
@@ -43,7 +46,7 @@ def check(predict: Predict, classifier: keras.Model, images: np.ndarray, *, what
     )
 
 
-def in_batches(predict: Predict, images: np.ndarray) -> np.ndarray:
+def in_batches(predict: PredictProbabilities, images: np.ndarray) -> np.ndarray:
     """Returns float32 [N, 10] for uint8 [N, 28, 28], computed a hundred images at a time."""
     starts = range(0, len(images), CHECK_BATCH)
     return np.concatenate([predict(images[start : start + CHECK_BATCH]) for start in starts])

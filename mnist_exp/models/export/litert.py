@@ -16,8 +16,8 @@ import numpy as np
 
 from mnist_exp import data
 from mnist_exp.core import statistics, tensorflow_setup
-from mnist_exp.models import networks
-from mnist_exp.models.export.check import Predict, check, in_batches
+from mnist_exp.core.digits import IMAGE_SHAPE
+from mnist_exp.models.export.check import PredictProbabilities, check, in_batches
 from mnist_exp.models.export.writing import write
 
 FLOAT, INT8 = "model.tflite", "model_int8.tflite"
@@ -70,7 +70,7 @@ def write_litert(classifier: keras.Model, folder: Path, splits: data.Splits) -> 
     return Exported(difference, _measure(predict, test), _measure(by_int8, test))
 
 
-def predictor(file: Path) -> Predict:
+def predictor(file: Path) -> PredictProbabilities:
     """Loads a model into LiteRT's interpreter.
 
     Returns:
@@ -112,7 +112,7 @@ def _convert_to_int8(classifier: keras.Model, file: Path, images: np.ndarray) ->
         _of_floats(classifier),
         file,
         "litert",
-        input_signature=[keras.InputSpec("float32", (1, *networks.IMAGE_SHAPE), name="pixels")],
+        input_signature=[keras.InputSpec("float32", (1, *IMAGE_SHAPE), name="pixels")],
         optimizations=[tf.lite.Optimize.DEFAULT],
         representative_dataset=lambda: ([image[None]] for image in calibration),
         target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
@@ -123,13 +123,13 @@ def _convert_to_int8(classifier: keras.Model, file: Path, images: np.ndarray) ->
 
 def _of_floats(classifier: keras.Model) -> keras.Model:
     """Returns the model with float pixels as input: casts of integers would be left in floats."""
-    pixels = x = keras.Input(networks.IMAGE_SHAPE, dtype="float32", name="pixels")
+    pixels = x = keras.Input(IMAGE_SHAPE, dtype="float32", name="pixels")
     for layer in classifier.layers[1:]:
         x = layer(x)
     return keras.Model(pixels, x)
 
 
-def _measure(predict: Predict, test: data.Split) -> Measured:
+def _measure(predict: PredictProbabilities, test: data.Split) -> Measured:
     digits = in_batches(predict, test.images).argmax(axis=1)
     return Measured(int((digits == test.labels).sum()), len(test))
 

@@ -9,7 +9,7 @@ import onnx
 
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.inference.model import INPUT, OUTPUT, THRESHOLD
-from mnist_exp.models.export.check import Predict, check
+from mnist_exp.models.export.check import PredictProbabilities, check
 from mnist_exp.models.export.writing import write
 
 
@@ -47,7 +47,7 @@ def write_onnx(
         raise
 
 
-def _predictor(file: Path) -> Predict:
+def _predictor(file: Path) -> PredictProbabilities:
     import onnxruntime
 
     runtime = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from mnist_exp.sweeps.results.ranking import (
-    Row,
+    RankedConfig,
     ranking,
     seconds_of,
     settings,
@@ -46,7 +46,7 @@ class Step(NamedTuple):
     best: float  # of this config and those before
 
 
-def measured(results: Iterable[JobResult]) -> list[Row]:
+def measured(results: Iterable[JobResult]) -> list[RankedConfig]:
     """Returns the finished configs that have a validation accuracy, the best first."""
     return [row for row in ranking(results) if row.outcome == "finished" and row.values]
 

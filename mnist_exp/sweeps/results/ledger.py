@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from mnist_exp.config.identity import completed_params
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.records import JOB_PARAM
@@ -156,5 +155,4 @@ class Ledger:
 
 def _costs(params: dict[str, str]) -> Costs:
     """Returns the params that decide how long a run takes."""
-    whole = completed_params(params)
-    return tuple(sorted((key, whole[key]) for key in whole if key.startswith(_COSTLY)))
+    return tuple(sorted(item for item in params.items() if item[0].startswith(_COSTLY)))

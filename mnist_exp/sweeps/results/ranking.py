@@ -17,7 +17,7 @@ _ORDER = ("finished", "pruned", "failed")
 
 
 @dataclass(frozen=True)
-class Row:
+class RankedConfig:
     """One config, its seeds together."""
 
     overrides: tuple[str, ...]  # what sets it apart, without the seed
@@ -59,7 +59,7 @@ def varying_keys(overrides: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def ranking(results: Iterable[JobResult]) -> list[Row]:
+def ranking(results: Iterable[JobResult]) -> list[RankedConfig]:
     """Groups jobs that differ by nothing but the seed, and orders the groups.
 
     Returns:
@@ -73,7 +73,7 @@ def ranking(results: Iterable[JobResult]) -> list[Row]:
     return sorted(rows, key=lambda row: (_ORDER.index(row.outcome), -_or_worst(row.mean)))
 
 
-def _row(jobs: Sequence[JobResult]) -> Row:
+def _row(jobs: Sequence[JobResult]) -> RankedConfig:
     outcome = _outcome(jobs)
     # A search may try the same config twice; the same seed twice is no second measurement.
     by_seed = {job.seed: job for job in jobs if job.outcome in ("finished", "pruned")}
@@ -84,7 +84,7 @@ def _row(jobs: Sequence[JobResult]) -> Row:
     mean = math.fsum(values) / len(values) if values else math.nan
     summary = _summary(values, measured)
     threads = (*measured, *others)[0].params.get("training.threads", "")
-    return Row(
+    return RankedConfig(
         overrides=tuple(text for text in jobs[0].overrides if key_and_value(text)[0] != SEED),
         jobs=tuple(job.number for job in (*measured, *others)),
         seeds=tuple(job.seed for job in (*measured, *others)),
@@ -125,7 +125,7 @@ def seconds_of(result: JobResult) -> float:
     return result.metrics.get("time/total_seconds", elapsed)
 
 
-def winner(rows: Sequence[Row]) -> Row | None:
+def winner(rows: Sequence[RankedConfig]) -> RankedConfig | None:
     """Returns the best config among those that finished with the most seeds; None without any.
 
     So the one seed of a config that went well does not beat others that have all of theirs.
@@ -135,7 +135,7 @@ def winner(rows: Sequence[Row]) -> Row | None:
     return next((row for row in measured if len(row.values) == most), None)
 
 
-def winner_command(rows: Sequence[Row], fixed: Sequence[str]) -> str | None:
+def winner_command(rows: Sequence[RankedConfig], fixed: Sequence[str]) -> str | None:
     """Returns the command that trains the winner again, with the first seed that it has a value of.
 
     Args:

@@ -13,7 +13,7 @@ from mnist_exp.core.terminal import table_console
 from mnist_exp.core.text import finite, in_markdown, short_keys, shortened
 from mnist_exp.sweeps.results.exploration import dimensions, importance, measured
 from mnist_exp.sweeps.results.ranking import (
-    Row,
+    RankedConfig,
     ranking,
     seconds_of,
     settings,
@@ -151,7 +151,7 @@ def _left_out(everything: Sequence[object], name: str) -> str:
     return f"... and {left} more {name}, in the sweep's results.csv\n" if left > 0 else ""
 
 
-def _table(rows: Sequence[Row], keys: Sequence[str], width: int) -> "Table":
+def _table(rows: Sequence[RankedConfig], keys: Sequence[str], width: int) -> "Table":
     """Returns the ranking with a column for each key, or, where it is too narrow, one for all."""
     wide = _plain_table([short_keys(keys)[key] for key in keys])
     narrow = _plain_table(["config"])

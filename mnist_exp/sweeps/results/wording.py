@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from mnist_exp.core.text import percent, short_keys, shortened
-from mnist_exp.sweeps.results.ranking import Row, key_and_value, swept_keys, varying_keys
+from mnist_exp.sweeps.results.ranking import RankedConfig, key_and_value, swept_keys, varying_keys
 from mnist_exp.sweeps.results.result import JobResult
 
 
@@ -15,19 +15,19 @@ def config_text(overrides: Iterable[str], keys: Sequence[str]) -> str:
     return " ".join(f"{labels[key]}={shortened(own[key])}" for key in keys if key in own)
 
 
-def shown_keys(rows: Sequence[Row]) -> list[str]:
+def shown_keys(rows: Sequence[RankedConfig]) -> list[str]:
     """Returns the keys in which configs differ; where they do not, all that they set."""
     overrides = [row.overrides for row in rows]
     return varying_keys(overrides) or swept_keys(overrides)
 
 
-def ranks(rows: Iterable[Row]) -> Iterator[str]:
+def ranks(rows: Iterable[RankedConfig]) -> Iterator[str]:
     """Yields the place of a finished config; others have none."""
     for place, row in enumerate(rows, start=1):
         yield str(place) if row.outcome == "finished" else ""
 
 
-def measures(row: Row) -> Iterator[str]:
+def measures(row: RankedConfig) -> Iterator[str]:
     """Yields seeds, validation accuracy with its interval, test accuracy or why none, time."""
     measured, asked = len(row.values), len(set(row.seeds))
     yield str(asked) if measured == asked else f"{measured} of {asked}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
-from mnist_exp.config.identity import NOT_THE_RESULT
+from mnist_exp.config.identity import determines
 from mnist_exp.config.validate import ConfigError, Problem
 from mnist_exp.sweeps.search.values import (
     LOG,
@@ -216,5 +216,4 @@ def _matters(text: str) -> bool:
     """Tells whether a fixed override can change the result of a trial."""
     section, _, key = text.lstrip("+~").partition("=")[0].partition(".")
     section = section.partition("/")[0]
-    free = NOT_THE_RESULT.get(section, section == "hydra")
-    return key not in free if isinstance(free, set) else not free
+    return section != "hydra" and determines(f"{section}.{key}")

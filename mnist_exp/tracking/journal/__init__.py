@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.files import whole
 from mnist_exp.core.locks import Lock
 from mnist_exp.tracking.journal.events import (
     End,
@@ -127,11 +128,8 @@ class Journal:
                 f"Expected a job folder without a run. Received: {job_dir}, which has a "
                 f"{FILE_NAME}. Use `mnist-exp resume` to go on with that run, or another folder."
             )
-        part = path.with_suffix(".part")
-        part.write_bytes(encode(start))
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
+        with whole(path) as part:
+            part.write_bytes(encode(start))
         _sync_folder(job_dir)
         return cls(job_dir, lock)
 

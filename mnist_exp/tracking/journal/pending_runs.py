@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from mnist_exp.core.files import whole
+
 _FOLDER = Path("outputs") / ".pending"
-_PART = ".part"
 
 
 class Marker(NamedTuple):
@@ -31,12 +32,8 @@ def add(folder: Path, job_id: str, job_dir: Path, uri: str) -> None:
     marks.mkdir(parents=True, exist_ok=True)
     # Relative where it can be, so that a project may move.
     place = os.path.relpath(job_dir, folder) if job_dir.is_relative_to(folder) else str(job_dir)
-    part = marks / f".{job_id}{_PART}"
-    with part.open("w", encoding="utf-8") as file:
-        json.dump({"job_dir": place, "uri": uri}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(marks / job_id)
+    with whole(marks / job_id) as part:
+        part.write_text(json.dumps({"job_dir": place, "uri": uri}), encoding="utf-8")
 
 
 def remove(folder: Path, job_id: str) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import RequestError, reason_of
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
@@ -36,7 +37,6 @@ _CONFIG_BYTES = 2**18
 _PREDICTIONS_BYTES = 2**28
 _ONNX_BYTES = 2**30
 _MOST_IMAGES = 1_000_000
-_CLASSES = 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _INTERPOLATION = re.compile(r"\$\{")
 
@@ -264,7 +264,7 @@ def _digits(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
         if dtype != np.uint8 or len(shape) != 1 or not 1 <= shape[0] <= _MOST_IMAGES:
             raise ValueError(f"{name} of type {dtype} and shape {shape}")
         values = np.frombuffer(stream.read(shape[0] + 1), np.uint8)
-    if len(values) != shape[0] or values.max() >= _CLASSES:
+    if len(values) != shape[0] or values.max() >= CLASSES:
         raise ValueError(f"{name} that are not {shape[0]} digits")
     return values
 

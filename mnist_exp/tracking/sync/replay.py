@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.files import whole
 from mnist_exp.core.locks import Lock
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import staging
@@ -240,10 +241,9 @@ class Replay:
     def _confirm(self, offset: int) -> None:
         self._offset = offset
         self.steps += 1
-        part = self.job_dir / f"{_SENT_NAME}.part"
-        with contextlib.suppress(OSError):  # a full disk costs the cache only
+        # A full disk costs the cache only.
+        with contextlib.suppress(OSError), whole(self.job_dir / _SENT_NAME, lasting=False) as part:
             part.write_text(json.dumps({"offset": offset, "run_id": self.run_id}))
-            part.replace(self.job_dir / _SENT_NAME)
 
     def _clean(self) -> None:
         """Removes the staged artifacts of a finished run: MLflow holds them now."""
