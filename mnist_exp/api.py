@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mnist_exp.config import Composer
+from mnist_exp.config.compose import Composer
 from mnist_exp.core.errors import RequestError
 from mnist_exp.runs import job
 from mnist_exp.runs.pipeline import Run

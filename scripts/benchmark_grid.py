@@ -14,7 +14,7 @@ import numpy as np
 from measuring import MNIST_EXP, Line, progress, run
 
 from mnist_exp import data
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 
 PLAIN_KERAS = str(Path(__file__).with_name("plain_keras.py"))
 SEQUENTIAL_TIMES, PARALLEL_TIMES = 5.0, 7.0  # faster than the loop

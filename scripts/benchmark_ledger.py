@@ -14,7 +14,9 @@ from uuid import uuid4
 
 from measuring import MNIST_EXP, Line, progress, run
 
-from mnist_exp.config import Composer, SweepComposer, flatten
+from mnist_exp.config.compose import Composer
+from mnist_exp.config.grid import SweepComposer
+from mnist_exp.config.record import flatten
 from mnist_exp.core import cache, ids
 from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.results.records import JOB_PARAM

@@ -16,7 +16,8 @@ import numpy as np
 from benchmark_ledger import fill
 from measuring import MNIST_EXP, Line, progress, run
 
-from mnist_exp.config import Composer, SweepComposer
+from mnist_exp.config.compose import Composer
+from mnist_exp.config.grid import SweepComposer
 from mnist_exp.core import cache
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, KEY_TAG

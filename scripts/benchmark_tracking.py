@@ -34,7 +34,7 @@ def fit_seconds(overrides: tuple[str, ...]) -> float:
 def main() -> None:
     """Trains as `mnist-exp train` does, in this process, and prints the seconds of fit."""
     from mnist_exp import cli, data
-    from mnist_exp.config import compose
+    from mnist_exp.config.compose import compose
     from mnist_exp.core import hardware, tensorflow_setup
     from mnist_exp.runs import environment
 

@@ -23,7 +23,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 from mnist_exp.config.hydra import config_folder
 
 GROUPS = ("augmentation", "schedule", "optimizer", "model")  # the last varies fastest

@@ -17,7 +17,7 @@ from measuring import MNIST_EXP
 from peers import keras_fit
 
 from mnist_exp import data
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 from mnist_exp.core import hardware
 from mnist_exp.training import build
 

@@ -17,7 +17,8 @@ import tensorflow as tf
 from frontier_contenders import PEERS, Contender, Setting, training_multiply_adds
 from frontier_results import SHORT, Result
 
-from mnist_exp.config import Config, compose
+from mnist_exp.config.compose import compose
+from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware
 from mnist_exp.training import build, optimizers
 

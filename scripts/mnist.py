@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from mnist_exp import data
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 from mnist_exp.core.errors import ExperimentError, RequestError
 
 QUICK = ["data=mnist", "data.attempts=1", "data.timeout_seconds=10"]

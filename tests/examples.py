@@ -6,7 +6,8 @@ import shlex
 import click
 
 from mnist_exp import cli
-from mnist_exp.config import Composer, SweepComposer
+from mnist_exp.config.compose import Composer
+from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra_internal import get_args_parser
 from mnist_exp.sweeps.plan import Plan
 

@@ -9,7 +9,10 @@ from rich.console import Console
 from sweep_results import markdown, over_seeds, shown
 
 from mnist_exp.commands import runs
-from mnist_exp.config import Composer, ConfigError, SweepComposer, compose, to_record
+from mnist_exp.config.compose import Composer, compose
+from mnist_exp.config.grid import SweepComposer
+from mnist_exp.config.record import to_record
+from mnist_exp.config.validate import ConfigError
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.tracking.names import OUTCOME_TAG
 from mnist_exp.tracking.records import RunRecord

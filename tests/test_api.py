@@ -15,7 +15,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.version import VersionBase
 import mnist_exp
-from mnist_exp import config
+from mnist_exp.config.compose import compose
+from mnist_exp.config.validate import ConfigError
 from mnist_exp.core.errors import RequestError
 
 
@@ -23,10 +24,10 @@ from mnist_exp.core.errors import RequestError
 def app(cfg):
     state = (GlobalHydra.instance().hydra, VersionBase.instance().getbase())
     outer = HydraConfig.get().runtime.output_dir
-    assert config.compose(["model=mlp"]).config.model.name == "mlp"
+    assert compose(["model=mlp"]).config.model.name == "mlp"
     try:
         mnist_exp.run("modle=cnn")
-    except config.ConfigError:
+    except ConfigError:
         pass
     else:
         raise AssertionError

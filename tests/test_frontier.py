@@ -202,7 +202,7 @@ def test_no_name_covers_another_in_the_picture():
 def test_a_recipe_is_translated_for_pytorch_only_where_it_can_be():
     import frontier_torch
 
-    from mnist_exp.config import compose
+    from mnist_exp.config.compose import compose
     from mnist_exp.training import build
 
     config = compose(["experiment=fast", "training.epochs=2", "training.batch_size=100"]).config

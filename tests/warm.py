@@ -33,7 +33,8 @@ import numpy as np
 from forks import Fork
 from joblib.externals.loky.backend import fork_exec
 
-from mnist_exp import config
+from mnist_exp.config.compose import Composer
+from mnist_exp.config.grid import SweepComposer
 from mnist_exp.core import sidecar
 from mnist_exp.evaluation import metrics
 from mnist_exp.runs import figures
@@ -87,7 +88,7 @@ def warm_up() -> None:
     augmented = np.zeros((2, 3, 28, 28), np.float32)
     figures.draw(figures.Subject(history, result, images, originals, augmented))
     requirements_utils._init_packages_to_modules_map()
-    config.SweepComposer(config.Composer(), ["model=mlp,cnn", "seed=0,1"])
+    SweepComposer(Composer(), ["model=mlp,cnn", "seed=0,1"])
     with tempfile.TemporaryDirectory() as folder:
         store = Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
         start = events.Start(1, "job", "run", "mnist", store.uri, {}, {}, "", None, None, {})

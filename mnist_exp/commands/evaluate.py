@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_exp import data
-from mnist_exp.config import Config, compose, from_record
+from mnist_exp.config.compose import compose
+from mnist_exp.config.record import from_record
+from mnist_exp.config.schema import Config
 from mnist_exp.core.errors import ExperimentError, RequestError, nearest
 from mnist_exp.core.text import printable
 from mnist_exp.evaluation.metrics import evaluate as measure

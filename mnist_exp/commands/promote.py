@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from mnist_exp.config import from_record
+from mnist_exp.config.record import from_record
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.statistics import LEVEL, mcnemar_test, wilson_interval
 from mnist_exp.core.text import p_in_words, printable

@@ -16,7 +16,7 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.runs.job import Job, run
 
 if TYPE_CHECKING:
-    from mnist_exp.config import Composer
+    from mnist_exp.config.compose import Composer
     from mnist_exp.sweeps.sweep import Sweep
 
 PLANNED = "mnist_exp_sweeps"  # in the `_target_` of the sweeper that runs a plan
@@ -56,7 +56,7 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
 
 
 def _composer(flags: Namespace) -> "Composer":
-    from mnist_exp.config import Composer
+    from mnist_exp.config.compose import Composer
 
     return Composer(flags.config_dir, flags.config_name, flags.config_path)
 
@@ -99,7 +99,7 @@ def _sweep(arguments: Sequence[str], flags: Namespace, *, dry_run: bool) -> None
 
 def _planned(flags: Namespace, *, dry_run: bool) -> "Sweep | None":
     """Returns the plan of a sweep; None where a sweeper of the user's own picks values."""
-    from mnist_exp.config import SweepComposer
+    from mnist_exp.config.grid import SweepComposer
     from mnist_exp.sweeps.execute import extras
 
     extras.require(flags.overrides)

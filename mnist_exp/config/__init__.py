@@ -15,36 +15,3 @@
 
 It imports neither TensorFlow nor MLflow, and holds no default: those stand in conf/.
 """
-
-from mnist_exp.config.compose import (
-    Composed,
-    Composer,
-    choices,
-    compose,
-    from_hydra,
-    task_overrides,
-)
-from mnist_exp.config.fields import Component
-from mnist_exp.config.grid import SweepComposer
-from mnist_exp.config.record import digest, flatten, from_record, rebuilt, to_record
-from mnist_exp.config.schema import Config
-from mnist_exp.config.validate import ConfigError, Problem
-
-__all__ = [
-    "Component",
-    "Composed",
-    "Composer",
-    "Config",
-    "ConfigError",
-    "Problem",
-    "SweepComposer",
-    "choices",
-    "compose",
-    "digest",
-    "flatten",
-    "from_hydra",
-    "from_record",
-    "rebuilt",
-    "task_overrides",
-    "to_record",
-]

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mnist_exp.config import Config
+from mnist_exp.config.schema import Config
 from mnist_exp.core import signals
 from mnist_exp.core.text import train_command
 from mnist_exp.data import Split, Splits

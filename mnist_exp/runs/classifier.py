@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mnist_exp import data
-from mnist_exp.config import Config
+from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.text import printable

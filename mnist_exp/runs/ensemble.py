@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp import data
-from mnist_exp.config import Config
+from mnist_exp.config.schema import Config
 from mnist_exp.core import tensorflow_memory
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import evaluate

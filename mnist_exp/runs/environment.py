@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 from mnist_exp import data
-from mnist_exp.config import Config, to_record
+from mnist_exp.config.record import to_record
+from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware
 from mnist_exp.core.text import without_password
 from mnist_exp.runs import source_code

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp import data
-from mnist_exp.config import Config
+from mnist_exp.config.schema import Config
 from mnist_exp.runs import console
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events

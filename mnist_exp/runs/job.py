@@ -14,7 +14,8 @@ from mnist_exp.config.hydra_internal import Callbacks
 from mnist_exp.core.errors import RequestError
 
 if TYPE_CHECKING:
-    from mnist_exp.config import Composer, Config
+    from mnist_exp.config.compose import Composer
+    from mnist_exp.config.schema import Config
     from mnist_exp.runs.pipeline import Run
 
 # A launcher's worker process imports this module to find `Job`, and composes afterwards.
@@ -48,14 +49,14 @@ class Job:
         job = HydraConfig.get()
         with chdir(job.runtime.cwd):  # relative paths are the command's, with hydra.job.chdir too
             try:
-                from mnist_exp import config
+                from mnist_exp.config.compose import choices, from_hydra, task_overrides
                 from mnist_exp.runs import lifecycle
 
                 self.run = lifecycle.run(
-                    config.from_hydra(cfg),
+                    from_hydra(cfg),
                     job_dir=Path(job.runtime.output_dir),
-                    choices=config.choices(job),
-                    overrides=[*typed_flags(job.runtime), *config.task_overrides(job)],
+                    choices=choices(job),
+                    overrides=[*typed_flags(job.runtime), *task_overrides(job)],
                     callbacks=self.callbacks,
                 )
                 if self.show:

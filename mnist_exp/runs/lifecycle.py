@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from mnist_exp.config import Config, digest, flatten, from_record, to_record
 from mnist_exp.config.hydra import typed_flags
+from mnist_exp.config.record import digest, flatten, from_record, to_record
+from mnist_exp.config.schema import Config
 from mnist_exp.core import ids, signals
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.text import without_password

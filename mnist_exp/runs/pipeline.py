@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_exp import data
-from mnist_exp.config import Config
+from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation import selective

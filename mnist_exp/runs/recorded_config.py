@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.config import Composer, Config, ConfigError, rebuilt
+from mnist_exp.config.compose import Composer
+from mnist_exp.config.record import rebuilt
+from mnist_exp.config.schema import Config
+from mnist_exp.config.validate import ConfigError
 from mnist_exp.core.errors import RequestError
 from mnist_exp.data import DATASETS
 from mnist_exp.tracking.read.evidence import Evidence

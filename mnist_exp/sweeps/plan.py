@@ -11,8 +11,11 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from mnist_exp import data
-from mnist_exp.config import Config, ConfigError, Problem, SweepComposer, digest
+from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra import typed_flags
+from mnist_exp.config.record import digest
+from mnist_exp.config.schema import Config
+from mnist_exp.config.validate import ConfigError, Problem
 from mnist_exp.core.text import without_password
 from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.search import space as spaces

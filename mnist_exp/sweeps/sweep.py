@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_exp.config import SweepComposer
+from mnist_exp.config.grid import SweepComposer
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.locks import Lock
 from mnist_exp.core.text import counted

@@ -2,7 +2,7 @@
 
 import keras
 
-from mnist_exp.config import Config
+from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware
 from mnist_exp.data import Splits
 from mnist_exp.models import layers, networks

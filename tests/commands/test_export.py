@@ -106,7 +106,7 @@ def finished(gallery) -> Path:
     def make(folder: Path) -> None:
         for model in (["model=fast_cnn"], ["model=seed_mlp", "ensemble.members=2"]):
             mnist_exp(folder, *TRAIN, *model, check=True)
-        failing = "from mnist_exp import models\nmodels.build = None\n" + COMMAND_LINE
+        failing = "from mnist_exp.models import networks\nnetworks.build = None\n" + COMMAND_LINE
         assert python(failing, *TRAIN, "model=mlp", cwd=folder).returncode == 1
 
     return gallery.once("exported", make)

@@ -12,10 +12,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from invoke import python
 
-from mnist_exp import config
 from mnist_exp.config import schema
+from mnist_exp.config.compose import Composer, compose
+from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra import config_folder, config_loader
-from mnist_exp.config.validate import schema_keys
+from mnist_exp.config.record import digest, flatten, from_record, to_record
+from mnist_exp.config.validate import ConfigError, schema_keys
 
 CONF = config_folder()
 OPTIONS = {
@@ -32,7 +34,7 @@ PARTS = {
 
 @pytest.fixture(scope="module")
 def composer():
-    return config.Composer()
+    return Composer()
 
 
 def test_folder_holds_the_promised_options():
@@ -121,20 +123,20 @@ def test_config_is_frozen_and_hands_on_plain_values(composer):
 
 def test_record_gives_the_config_back(composer):
     checked = composer.compose(["experiment=accurate", "description='two: words'"]).config
-    record = config.to_record(checked)
-    assert config.from_record(record) == checked
-    assert config.from_record(yaml.safe_load(yaml.safe_dump(record))) == checked
+    record = to_record(checked)
+    assert from_record(record) == checked
+    assert from_record(yaml.safe_load(yaml.safe_dump(record))) == checked
 
 
 def test_altered_record_is_refused(composer):
-    record = config.to_record(composer.compose([]).config)
+    record = to_record(composer.compose([]).config)
     record["model"]["_target_"] = "os.system"
-    with pytest.raises(config.ConfigError, match=r"model\._target_"):
-        config.from_record(record)
+    with pytest.raises(ConfigError, match=r"model\._target_"):
+        from_record(record)
 
 
 def test_flat_config_is_text(composer):
-    flat = config.flatten(composer.compose(["model=mlp", "model.hidden_units=[3,4]"]).config)
+    flat = flatten(composer.compose(["model=mlp", "model.hidden_units=[3,4]"]).config)
     assert flat["model.name"] == "mlp"
     assert flat["model.hidden_units"] == "[3, 4]"
     assert flat["training.best_weights"] == "true"
@@ -143,10 +145,10 @@ def test_flat_config_is_text(composer):
 
 
 def test_flat_config_gives_the_config_back(composer):
-    flat = config.flatten(composer.compose([]).config)
+    flat = flatten(composer.compose([]).config)
     overrides = [f"{key}={value}" for key, value in flat.items() if not key.endswith("name")]
     overrides = [text for text in overrides if "/" not in text and text != "search=null"]
-    assert config.flatten(composer.compose(overrides).config) == flat
+    assert flatten(composer.compose(overrides).config) == flat
 
 
 @pytest.mark.parametrize(
@@ -163,48 +165,48 @@ def test_flat_config_gives_the_config_back(composer):
     ],
 )
 def test_digest_leaves_out_what_does_not_matter(composer, override):
-    plain = config.digest(composer.compose([]).config)
+    plain = digest(composer.compose([]).config)
     assert len(plain) == 64
-    assert config.digest(composer.compose([override]).config) == plain
+    assert digest(composer.compose([override]).config) == plain
 
 
 @pytest.mark.parametrize("override", ["seed=1", "model=mlp", "training.epochs=1", "data=digits"])
 def test_digest_tells_experiments_apart(composer, override):
-    changed = config.digest(composer.compose([override]).config)
-    assert changed != config.digest(composer.compose([]).config)
+    changed = digest(composer.compose([override]).config)
+    assert changed != digest(composer.compose([]).config)
 
 
 def test_digest_is_that_of_what_determines_the_result(composer):
     checked = composer.compose(["data=digits"]).config
-    record = config.to_record(checked)
+    record = to_record(checked)
     for key in ("description", "tracking", "sweep", "search"):
         del record[key]
     for key in ("threads", "keep_checkpoints"):
         del record["training"][key]
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
-    assert config.digest(checked) == hashlib.sha256(text.encode()).hexdigest()
+    assert digest(checked) == hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
     "override", ["ensemble.members=2", "data.split_seed=0", "training.plain_fraction=0.2"]
 )
 def test_later_keys_make_another_experiment_where_they_are_set(composer, override):
-    changed = config.digest(composer.compose([override]).config)
-    assert changed != config.digest(composer.compose([]).config)
+    changed = digest(composer.compose([override]).config)
+    assert changed != digest(composer.compose([]).config)
 
 
 def test_the_members_of_an_ensemble_have_seeds(composer):
     last = 2**31 // 5 - 1
     assert composer.compose(["ensemble.members=5", f"seed={last}"]).config.seed == last
     for seed in (last + 1, 2**31 - 1):
-        with pytest.raises(config.ConfigError, match=f"seed: Expected at most {last:,} where ens"):
+        with pytest.raises(ConfigError, match=f"seed: Expected at most {last:,} where ens"):
             composer.compose(["ensemble.members=5", f"seed={seed}"])
 
 
 def test_whole_number_and_its_float_are_one_experiment(composer):
     one = composer.compose(["model.dropout=0"]).config
     other = composer.compose(["model.dropout=0.0"]).config
-    assert config.digest(one) == config.digest(other)
+    assert digest(one) == digest(other)
 
 
 def test_a_folder_of_the_user_adds_options(tmp_path):
@@ -212,7 +214,7 @@ def test_a_folder_of_the_user_adds_options(tmp_path):
     (tmp_path / "model" / "small.yaml").write_text(
         "name: mlp\nhidden_units: [4]\nactivation: relu\ndropout: 0\n"
     )
-    composed = config.compose(["model=small"], config_dir=str(tmp_path))
+    composed = compose(["model=small"], config_dir=str(tmp_path))
     assert composed.config.model.options()["hidden_units"] == (4,)
     assert composed.choices["model"] == "small"
 
@@ -220,8 +222,8 @@ def test_a_folder_of_the_user_adds_options(tmp_path):
 def test_broken_file_of_the_user_is_named(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "odd.yaml").write_text("name: [mlp\n")
-    with pytest.raises(config.ConfigError, match=r"odd\.yaml"):
-        config.compose(["model=odd"], config_dir=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"odd\.yaml"):
+        compose(["model=odd"], config_dir=str(tmp_path))
 
 
 def test_environment_reaches_the_config(composer, monkeypatch):
@@ -261,13 +263,13 @@ def test_job_folder_is_new_each_time(composer):
 def test_hydra_state_is_left_alone(composer):
     before = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
     composer.compose([])
-    with pytest.raises(config.ConfigError):
+    with pytest.raises(ConfigError):
         composer.compose(["modle=cnn"])
     assert (GlobalHydra.instance().hydra, HydraConfig.instance().cfg) == before
 
 
 def test_error_survives_a_process_border(composer):
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         composer.compose(["modle=cnn"])
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
@@ -280,10 +282,11 @@ def test_no_option_is_named_like_a_key():
 def test_neither_tensorflow_nor_mlflow_is_imported():
     code = (
         "import sys\n"
-        "from mnist_exp import config\n"
-        "config.compose(['experiment=fast'])\n"
-        "try: config.compose(['modle=3'])\n"
-        "except config.ConfigError: pass\n"
+        "from mnist_exp.config.compose import compose\n"
+        "from mnist_exp.config.validate import ConfigError\n"
+        "compose(['experiment=fast'])\n"
+        "try: compose(['modle=3'])\n"
+        "except ConfigError: pass\n"
         "heavy = {'tensorflow', 'keras', 'mlflow', 'numpy', 'matplotlib', 'pandas'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
@@ -319,10 +322,10 @@ def test_a_job_of_a_sweep_is_composed_and_refused_as_a_run_is(composer, override
     def outcome(compose):
         try:
             return compose(overrides)
-        except config.ConfigError as error:
+        except ConfigError as error:
             return str(error)
 
-    sweep = config.SweepComposer(composer, [])
+    sweep = SweepComposer(composer, [])
     alone = outcome(lambda texts: composer.checked(texts)[1])
     for _ in range(2):
         assert repr(outcome(sweep.config)) == repr(alone)
@@ -331,5 +334,5 @@ def test_a_job_of_a_sweep_is_composed_and_refused_as_a_run_is(composer, override
 def test_keys_that_read_other_keys_are_composed_for_each_job(tmp_path):
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "own.yaml").write_text("defaults: [default]\nepochs: ${seed}\n")
-    sweep = config.SweepComposer(config.Composer(str(tmp_path)), ["training=own", "seed=2,3"])
+    sweep = SweepComposer(Composer(str(tmp_path)), ["training=own", "seed=2,3"])
     assert [sweep.config(job).training.epochs for job in sweep.grid()] == [2, 3]

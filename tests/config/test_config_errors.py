@@ -3,7 +3,9 @@
 import pytest
 from golden_files import ERRORS, GOLDEN, error, sweep_error
 
-from mnist_exp import config
+from mnist_exp.config.compose import Composer, compose
+from mnist_exp.config.grid import SweepComposer
+from mnist_exp.config.validate import ConfigError
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.plan import Plan
 
@@ -23,13 +25,13 @@ def test_no_golden_file_is_left_over():
 
 
 def keys(overrides, **options):
-    with pytest.raises(config.ConfigError) as caught:
-        config.compose(overrides, **options)
+    with pytest.raises(ConfigError) as caught:
+        compose(overrides, **options)
     return [problem.key for problem in caught.value.problems]
 
 
 def test_config_errors_are_request_errors():
-    assert issubclass(config.ConfigError, RequestError)
+    assert issubclass(ConfigError, RequestError)
 
 
 def test_a_bad_override_hides_no_other():
@@ -38,8 +40,8 @@ def test_a_bad_override_hides_no_other():
 
 
 def test_good_overrides_are_kept_beside_bad_ones():
-    with pytest.raises(config.ConfigError) as caught:
-        config.compose(["model=mlp", "modle=cnn", "model.hidden_units=[0]"])
+    with pytest.raises(ConfigError) as caught:
+        compose(["model=mlp", "modle=cnn", "model.hidden_units=[0]"])
     assert [p.key for p in caught.value.problems] == ["modle", "model.hidden_units"]
 
 
@@ -79,8 +81,8 @@ def test_good_overrides_are_kept_beside_bad_ones():
     ],
 )
 def test_is_refused_with_expectation_and_receipt(overrides):
-    with pytest.raises(config.ConfigError) as caught:
-        config.compose(overrides)
+    with pytest.raises(ConfigError) as caught:
+        compose(overrides)
     for problem in caught.value.problems:
         assert problem.key
         assert "Expected" in str(problem)
@@ -90,35 +92,35 @@ def test_is_refused_with_expectation_and_receipt(overrides):
 
 def test_missing_folder_is_told():
     with pytest.raises(RequestError, match="--config-dir"):
-        config.compose([], config_dir="nowhere")
+        compose([], config_dir="nowhere")
 
 
 def plan(overrides: list[str]) -> Plan:
-    return Plan(config.SweepComposer(config.Composer(), overrides))
+    return Plan(SweepComposer(Composer(), overrides))
 
 
 def test_every_job_of_a_grid_is_checked():
     plan(["model=cnn,mlp", "seed=range(0,3)"])
     plan(["model=glob(*cnn)", "training.epochs=1"])
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         plan(["model=cnn,mlp", "model.dropout=0,1", "training.epoch=1,2"])
     assert {p.key for p in caught.value.problems} == {"model.dropout", "training.epoch"}
 
 
 def test_sweep_over_hydra_or_an_interval_is_refused():
-    with pytest.raises(config.ConfigError):
+    with pytest.raises(ConfigError):
         plan(["optimizer.learning_rate=interval(0.1,1)"])
-    with pytest.raises(config.ConfigError):
+    with pytest.raises(ConfigError):
         plan(["hydra.run.dir=a,b"])
 
 
 def test_sweep_with_a_bad_override_is_checked_beyond_it():
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         plan(["modle=3", "training.epochs=0", "seed=0,-1", "x=="])
     assert {p.key for p in caught.value.problems} == {"'x=='", "modle", "training.epochs", "seed"}
 
 
 def test_rule_that_holds_for_some_jobs_only_is_found():
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         plan(["data.validation_images=0,100"])
     assert [p.key for p in caught.value.problems] == ["training.best_weights"]

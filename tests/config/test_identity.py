@@ -2,8 +2,9 @@
 
 import pytest
 
-from mnist_exp import config
+from mnist_exp.config.compose import compose
 from mnist_exp.config.identity import NOT_THE_RESULT, determines
+from mnist_exp.config.record import to_record
 
 
 @pytest.mark.parametrize("key", ["seed", "data", "data.name", "model.units", "training"])
@@ -17,5 +18,5 @@ def test_what_cannot(key):
 
 
 def test_every_exception_is_a_key_or_a_section():
-    known = set(config.to_record(config.compose([]).config))
+    known = set(to_record(compose([]).config))
     assert known >= NOT_THE_RESULT.keys()

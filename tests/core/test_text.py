@@ -2,7 +2,8 @@
 
 import pytest
 
-from mnist_exp.config import compose, flatten
+from mnist_exp.config.compose import compose
+from mnist_exp.config.record import flatten
 from mnist_exp.core.text import without_password
 
 

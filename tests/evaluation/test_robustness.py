@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pytest
 from invoke import mnist_exp
+from legible import assert_legible, title, written
 from PIL import Image
 from projects import artifacts, copied, history, only_run, store
-from test_plots import assert_legible, title, written
 
 from mnist_exp import data, plots
 from mnist_exp.core.statistics import mean_interval, wilson_interval

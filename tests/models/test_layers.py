@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 from mnist_exp.models import layers, networks
 
 OPTIONS = ["mlp", "cnn", "deep_cnn"]

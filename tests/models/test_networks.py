@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 from mnist_exp.config.hydra import config_folder
 from mnist_exp.models import networks
 

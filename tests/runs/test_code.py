@@ -47,7 +47,7 @@ def test_code_in_a_checkout_has_a_commit_and_its_changes(tmp_path):
     assert len(clean[1]) == 40
     assert clean[2] == ""
     (tmp_path / "mnist_exp" / "new.py").write_text("x = 1\n")
-    with (tmp_path / "mnist_exp" / "models.py").open("a") as file:
+    with (tmp_path / "mnist_exp" / "models" / "networks.py").open("a") as file:
         file.write("# changed\n")
     changed = look(tmp_path)
     assert changed[0] != clean[0]

@@ -267,12 +267,14 @@ def test_without_validation_images_there_is_none(sealed_environment):
 
 def test_a_member_that_fails_is_told_of(sealed_environment):
     program = (
-        "import os, sys; from mnist_exp import models, cli\n"
-        "build = models.build\n"
+        "import os, sys\n"
+        "from mnist_exp import cli\n"
+        "from mnist_exp.models import networks\n"
+        "build = networks.build\n"
         "def failing(*a, seed, **k):\n"
         "    if seed == 4: raise ValueError('no member like this')\n"
         "    return build(*a, seed=seed, **k)\n"
-        "models.build = failing\n"
+        "networks.build = failing\n"
         "sys.argv = ['mnist-exp', 'train', *sys.argv[1:]]\n"
         "sys.exit(cli.execute(sys.argv[1:]))\n"
     )

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 from sweep_results import job
 
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 from mnist_exp.sweeps.execute.launches import PlannedJob
 from mnist_exp.sweeps.execute.progress import Progress
 from mnist_exp.sweeps.membership import Assignment

@@ -7,7 +7,8 @@ import struct
 
 import numpy as np
 
-from mnist_exp.config import Composer, SweepComposer
+from mnist_exp.config.compose import Composer
+from mnist_exp.config.grid import SweepComposer
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.sweeps.search.strategies import explorer
 from mnist_exp.tracking.names import TRIAL_TAG

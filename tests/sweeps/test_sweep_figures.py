@@ -1,8 +1,8 @@
 """What the figures of a sweep say and hold; how they look was judged by eye."""
 
 import pytest
+from legible import assert_legible, saved_size, title, written
 from sweep_results import job, mixed, over_seeds
-from test_plots import assert_legible, saved_size, title, written
 
 from mnist_exp.plots.scale import AccuracyScale, fitting
 from mnist_exp.sweeps.results import figures, report

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from mnist_exp.config import compose, from_record, rebuilt, to_record
+from mnist_exp.config.compose import compose
+from mnist_exp.config.record import from_record, rebuilt, to_record
 from mnist_exp.config.validate import ConfigError
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.read.evidence import CONFIG, PACKAGES, PREDICTIONS, Evidence, EvidenceError

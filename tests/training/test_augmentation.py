@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 from mnist_exp.training.augmentation import AUGMENTATIONS, affine, elastic, shift, struck
 
 STILL = {

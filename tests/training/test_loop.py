@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from mnist_exp import data
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.training import build, checkpoint, loop
 

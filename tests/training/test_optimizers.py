@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_exp.config import compose
+from mnist_exp.config.compose import compose
 from mnist_exp.models import networks
 from mnist_exp.training import optimizers
 

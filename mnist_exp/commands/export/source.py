@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_exp import data
-from mnist_exp.config import from_record
+from mnist_exp.config.record import from_record
 from mnist_exp.evaluation import selective
 from mnist_exp.runs import classifier
 from mnist_exp.runs.recorded_config import placed

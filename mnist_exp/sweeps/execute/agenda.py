@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.config import flatten
+from mnist_exp.config.record import flatten
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.text import counted
 from mnist_exp.runs import environment, source_code

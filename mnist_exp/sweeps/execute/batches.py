@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from mnist_exp.config import ConfigError
+from mnist_exp.config.validate import ConfigError
 from mnist_exp.core.errors import reason_of
 from mnist_exp.sweeps.execute.launches import Fleet, PlannedJob
 from mnist_exp.sweeps.membership import Assignment

@@ -39,16 +39,16 @@ class SweepJob:
         Returns:
             What came of it; None where the sweep was stopped before the job began.
         """
-        from mnist_exp import config
+        from mnist_exp.config.compose import choices, from_hydra, task_overrides
         from mnist_exp.sweeps.execute import worker
 
         assert self.membership is not None
         job = HydraConfig.get()
         with chdir(job.runtime.cwd):  # relative paths are the command's, with hydra.job.chdir too
             return worker.work(
-                config.from_hydra(cfg),
+                from_hydra(cfg),
                 job_dir=Path(job.runtime.output_dir),
-                choices=config.choices(job),
-                overrides=[*typed_flags(job.runtime), *config.task_overrides(job)],
+                choices=choices(job),
+                overrides=[*typed_flags(job.runtime), *task_overrides(job)],
                 membership=self.membership,
             )

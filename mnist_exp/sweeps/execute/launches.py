@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_exp.config import Config
+from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware, ids
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.sweeps.membership import Assignment, Membership

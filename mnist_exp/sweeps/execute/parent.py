@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_exp.config import to_record
+from mnist_exp.config.record import to_record
 from mnist_exp.core import ids
 from mnist_exp.runs import environment, source_code
 from mnist_exp.sweeps.results import report

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mnist_exp.config import Config
+from mnist_exp.config.schema import Config
 from mnist_exp.core import tensorflow_memory, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError, Terminated, reason_of
 from mnist_exp.runs import console, lifecycle

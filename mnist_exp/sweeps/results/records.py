@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.config import Config, flatten
+from mnist_exp.config.record import flatten
+from mnist_exp.config.schema import Config
 from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking import journal

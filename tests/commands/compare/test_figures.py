@@ -5,8 +5,8 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from legible import assert_legible, saved_size, written
 from PIL import Image
-from test_plots import assert_legible, saved_size, written
 
 from mnist_exp.commands.compare import figures
 from mnist_exp.commands.compare.details import Recall, curve

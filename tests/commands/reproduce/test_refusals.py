@@ -12,7 +12,8 @@ import yaml
 
 from mnist_exp.commands.reproduce import worktree
 from mnist_exp.commands.reproduce.reproduce import reproduce
-from mnist_exp.config import compose, to_record
+from mnist_exp.config.compose import compose
+from mnist_exp.config.record import to_record
 from mnist_exp.core.errors import RequestError
 from mnist_exp.runs import recorded_config
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, OUTCOME_TAG
