@@ -46,6 +46,7 @@ MODULES = {
         "checkpoint or resumed and float32",
     ),
     "tracking/journal/__init__.py": ("tests/tracking/test_journal.py",),
+    "tracking/journal/state.py": ("tests/tracking/test_journal.py",),
     "commands/reproduce/verdict.py": ("tests/commands/reproduce/test_verdict.py",),
     "sweeps/results/ranking.py": ("tests/sweeps/test_ranking.py",),
 }

@@ -19,7 +19,7 @@ from mnist_exp.evaluation.metrics import evaluate
 from mnist_exp.runs import console
 from mnist_exp.runs.fit import CHECKPOINT, Trained
 from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY, WEIGHTS_TAG
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.training import checkpoint
@@ -49,8 +49,7 @@ class Member:
     @property
     def finished(self) -> bool:
         """Whether its run has finished."""
-        entries = journal.read(self.job_dir)
-        return journal.outcome_of(entry.event for entry in entries) == "finished"
+        return self.begun and state_of(self.job_dir).outcome == "finished"
 
     @property
     def seconds(self) -> float:
@@ -165,11 +164,7 @@ def _network(member: Member) -> "keras.Model":
 
 
 def _recorded_weights(member: Member) -> str:
-    tags: dict[str, str] = {}
-    for entry in journal.read(member.job_dir):
-        if isinstance(entry.event, events.Tags):
-            tags |= entry.event.values
-    return tags[WEIGHTS_TAG]
+    return state_of(member.job_dir).tags[WEIGHTS_TAG]
 
 
 def _validation(predict: Any, validation: data.Split) -> dict[str, float]:

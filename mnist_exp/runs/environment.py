@@ -15,8 +15,7 @@ from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware
 from mnist_exp.core.text import without_password
 from mnist_exp.runs import source_code
-from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DIRTY_TAG, ENVIRONMENT_TAG, OTHER_CODE
 from mnist_exp.tracking.read.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
@@ -68,24 +67,15 @@ def tags(code: source_code.Code) -> dict[str, str]:
 
 def changes(job_dir: Path) -> list[str]:
     """Returns what was not the same in all parts of a run, in words."""
-    found: dict[str, set[str]] = {name: set() for name in _CHANGEABLE}
-    for entry in journal.read(job_dir):
-        event, told = entry.event, {}
-        if isinstance(event, events.Start):
-            told = event.tags
-        elif isinstance(event, events.Tags):
-            told = event.values
-        for name in found.keys() & told.keys():
-            found[name].add(told[name])
-    return [words for name, words in _CHANGEABLE.items() if len(found[name]) > 1]
+    told = state_of(job_dir).told
+    return [words for name, words in _CHANGEABLE.items() if len(set(told.get(name, ()))) > 1]
 
 
 def record(
     recorder: Recorder, config: Config, overrides: Sequence[str], code: source_code.Code
 ) -> None:
     """Records what the run starts from: config, packages, machine, and what git does not know."""
-    entries = (entry.event for entry in journal.read(recorder.job_dir))
-    before = {event.path for event in entries if isinstance(event, events.Artifact)}
+    before = state_of(recorder.job_dir).artifacts
     settings = {"threads": config.training.threads, "precision": config.training.precision}
     texts = {
         CONFIG: without_password(yaml.safe_dump(to_record(config), sort_keys=False)),

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp import data
 from mnist_exp.config.schema import Config
 from mnist_exp.runs import console
-from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY
 from mnist_exp.tracking.recorder import Recorder
 
@@ -140,9 +139,5 @@ def _fit(
 
 def _recorded_epochs(job_dir: Path) -> dict[int, float]:
     """Returns the epochs that the journal has -> their validation accuracy."""
-    entries = (entry.event for entry in journal.read(job_dir))
-    return {
-        e.step: e.values.get(VAL_ACCURACY, math.nan)
-        for e in entries
-        if isinstance(e, events.Metrics) and e.step is not None
-    }
+    epochs = state_of(job_dir).epochs
+    return {epoch: values.get(VAL_ACCURACY, math.nan) for epoch, values in epochs.items()}

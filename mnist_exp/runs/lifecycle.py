@@ -18,8 +18,8 @@ from mnist_exp.core.text import without_password
 from mnist_exp.runs import console, ensemble, environment, fit, pipeline, source_code
 from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
 from mnist_exp.runs.pipeline import Run
-from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.names import (
     CONFIG_TAG,
     ENSEMBLE_TAG,
@@ -130,12 +130,12 @@ def resume_in(
         stops: asked after each epoch whether to cut the run off.
     """
     code = source_code.code()
-    config = from_record(journal.start_of(job_dir).config)
+    before = state_of(job_dir)
+    config = from_record(before.start.config)
     typed = _typed(job_dir) if overrides is None else overrides
-    outcome = journal.outcome_of(entry.event for entry in journal.read(job_dir))
     recorder = Recorder.resume(job_dir)  # what refuses the run comes before: this is on record
     recorder.tags(environment.tags(code))
-    if outcome == "failed":
+    if before.outcome == "failed":
         recorder.tags({FAILURE_TAG: ""})  # the reason is no longer one
     changes = ", ".join(environment.changes(job_dir))
     if changes:
@@ -178,7 +178,7 @@ def _job_folder(selector: str) -> Path:
 
 def _of_a_run(job_dir: Path) -> Path:
     """Returns a job folder, unless it is a sweep's or that of a part of another run."""
-    start = journal.start_of(job_dir)
+    start = state_of(job_dir).start
     if SPACE_TAG in start.tags:
         raise RequestError(
             f"Expected the job folder of a run. Received: {job_dir}, that of the sweep "

@@ -16,8 +16,7 @@ from mnist_exp.evaluation import selective
 from mnist_exp.evaluation.metrics import Evaluation, evaluate
 from mnist_exp.runs import console, figures
 from mnist_exp.runs.fit import Trained
-from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.names import DATA_TAG, WEIGHTS_TAG
 from mnist_exp.tracking.recorder import Recorder
 
@@ -148,10 +147,7 @@ def _short(folder: Path) -> Path:
 
 def _check_same_data(job_dir: Path, digest: str) -> None:
     """Refuses to go on with other data than a run began with."""
-    entries = (entry.event for entry in journal.read(job_dir))
-    before = [
-        e.values[DATA_TAG] for e in entries if isinstance(e, events.Tags) and DATA_TAG in e.values
-    ]
+    before = state_of(job_dir).told.get(DATA_TAG)
     if before and before[0] != digest:
         raise ExperimentError(
             f"Expected the data that this run began with, SHA-256 {before[0]}. Received: other "

@@ -16,8 +16,9 @@ from mnist_exp.core.text import without_password
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs, staging
 from mnist_exp.tracking.journal.events import Outcome, Start
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow import location
-from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
+from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, DONE
 from mnist_exp.tracking.sync.process import RemoteSender
 
 # Without progress for so long, the rest is left to `mnist-exp sync`.
@@ -109,14 +110,14 @@ class Recorder:
         Raises:
             RequestError: There is no such run, it is still alive, or it finished.
         """
-        start = journal.start_of(job_dir)
         writer = journal.Journal.reopen(job_dir)
-        outcome = journal.outcome_of(entry.event for entry in journal.read(job_dir))
-        if outcome in {"finished", "pruned"} and not finished:
+        state = state_of(job_dir)
+        start = state.start
+        if state.outcome in DONE and not finished:
             writer.close()
             raise RequestError(
-                f"Expected a run that was cut off. Received: {start.run_name}, which {outcome}. "
-                "Start it anew with `mnist-exp train`."
+                f"Expected a run that was cut off. Received: {start.run_name}, which "
+                f"{state.outcome}. Start it anew with `mnist-exp train`."
             )
         folder = Path.cwd() if folder is None else folder
         pending_runs.add(folder, start.job_id, job_dir, start.uri)
@@ -239,8 +240,7 @@ class Recorder:
 
     def _record_digests(self) -> None:
         """Records what all artifacts are, so that an altered one is found out."""
-        entries = [entry.event for entry in journal.read(self.job_dir)]
-        found = {e.path: e.sha256 for e in entries if isinstance(e, events.Artifact)}
+        found = state_of(self.job_dir).artifacts
         found.pop(DIGESTS, None)  # of an earlier end
         text = "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(found.items()))
         self.artifact(DIGESTS, lambda file: file.write_text(text, encoding="utf-8"))

@@ -7,7 +7,7 @@ import waiting
 from projects import ENSEMBLE, store
 
 from mnist_exp.sweeps.execute import progress
-from mnist_exp.tracking import journal
+from mnist_exp.tracking.journal.state import state_of
 
 ENSEMBLES = (*ENSEMBLE[:-1], "seed=0,1", "sweep.retries=1")
 
@@ -16,8 +16,7 @@ def test_ensembles_as_jobs(folder, ensemble):
     process = folder.start("train", "-m", *ENSEMBLES)
     member = waiting.for_journal(folder.path, '"step": 5', process=process, jobs="*/members/1")
     job_dir = member.parents[1]
-    entries = [entry.event for entry in journal.read(job_dir)]
-    assert progress._state(job_dir, entries).startswith("member 2, epoch ")
+    assert progress._state(job_dir, state_of(job_dir)).startswith("member 2, epoch ")
     os.kill(folder.worker_of(job_dir), signal.SIGKILL)
     ended = folder.end(process, 0)
     assert "2 of 2" in ended.stderr

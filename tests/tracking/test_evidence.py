@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mnist_exp.config.compose import compose
-from mnist_exp.config.record import from_record, rebuilt, to_record
+from mnist_exp.config.record import rebuilt, to_record
 from mnist_exp.config.validate import ConfigError
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.read.evidence import CONFIG, PACKAGES, PREDICTIONS, Evidence, EvidenceError
@@ -238,23 +238,6 @@ def test_what_is_a_matter_of_the_machine_is_never_the_records():
     config = rebuilt(foreign, local)
     assert config.training.epochs == 3
     assert to_record(config) == local | {"training": local["training"] | {"epochs": 3}}
-
-
-def test_a_record_of_before_there_were_sweeps_is_read():
-    config = compose([]).config
-    old = to_record(config)
-    del old["sweep"], old["search"]
-    assert from_record(old) == config
-
-
-def test_a_record_of_before_there_were_ensembles_is_read_and_run():
-    local = to_record(compose(["data=digits"]).config)
-    config = compose(["data=digits", "training.epochs=3"]).config
-    old = to_record(config)
-    del old["ensemble"], old["data"]["split_seed"]
-    assert from_record(old) == config
-    found = rebuilt(old, local)
-    assert (found.ensemble.members, found.data.split_seed, found.training.epochs) == (1, None, 3)
 
 
 def test_the_members_of_a_record_count_for_the_size_of_its_model():

@@ -28,6 +28,7 @@ from mnist_exp.tracking.journal.events import (
     decode,
     encode,
 )
+from mnist_exp.tracking.journal.state import fold, state_of
 
 START = Start(
     time=1,
@@ -181,20 +182,42 @@ def test_a_journal_that_is_closed_stays_closed_and_closes_nothing_else(tmp_path)
 def test_a_run_starts_as_it_began_where_it_was_moved_to_last(tmp_path):
     writer = new_journal(tmp_path)
     writer.append(EXAMPLES[1])
-    assert journal.start_of(tmp_path) == START
+    assert state_of(tmp_path).start == START
     for uri in ("sqlite:////first.db", "sqlite:////second.db", "sqlite:////third.db"):
         writer.append(Moved(2, uri))
     writer.append(EXAMPLES[2])
     writer.close()
-    assert journal.start_of(tmp_path) == replace(START, uri="sqlite:////third.db")
+    assert state_of(tmp_path).start == replace(START, uri="sqlite:////third.db")
 
 
 def test_the_outcome_is_that_of_the_last_end():
-    assert journal.outcome_of([START]) is None
+    assert fold([START]).outcome is None
     ended = [START, End(2, "KILLED", "killed")]
-    assert journal.outcome_of(ended) == "killed"
-    assert journal.outcome_of([*ended, Resumed(3)]) is None
-    assert journal.outcome_of([*ended, Resumed(3), End(4, "FINISHED", "finished")]) == "finished"
+    assert fold(ended).outcome == "killed"
+    assert fold([*ended, Resumed(3)]).outcome is None
+    assert fold([*ended, Resumed(3), End(4, "FINISHED", "finished")]).outcome == "finished"
+
+
+def test_a_state_is_what_was_told_last_and_all_that_was_told_before():
+    start = replace(START, tags={"a": "1", "b": "1"})
+    told = [
+        Tags(2, {"b": "2"}),
+        Metrics(3, {"train/loss": 1.0, "val/accuracy": 0.5}, 1),
+        Metrics(4, {"train/loss": 0.5, "val/accuracy": 0.4}, 2),
+        Metrics(5, {"test/accuracy": 0.9}, None),
+        Artifact(6, "a.txt", "00"),
+        Artifact(7, "a.txt", "11"),
+    ]
+    state = fold([start, *told])
+    assert state.time == 7
+    assert (state.tags, state.told) == ({"a": "1", "b": "2"}, {"a": ["1"], "b": ["1", "2"]})
+    assert state.epochs[1] == {"train/loss": 1.0, "val/accuracy": 0.5}
+    assert state.metrics == {"train/loss": 0.5, "val/accuracy": 0.4, "test/accuracy": 0.9}
+    assert state.final == {"test/accuracy": 0.9}
+    assert state.artifacts == {"a.txt": "11"}
+    assert start.tags == {"a": "1", "b": "1"}
+    assert fold(told) is None
+    assert fold([]) is None
 
 
 def test_times_are_unix_milliseconds():

@@ -12,6 +12,7 @@ from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.pending_runs import pending
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DIGESTS
 from mnist_exp.tracking.recorder import Recorder
@@ -73,7 +74,7 @@ def test_a_pruned_run_is_finished_and_a_failed_one_keeps_its_files(store, start_
 def test_the_start_holds_the_config_for_resume(store, start_run):
     recorder = start_run()
     recorder.end("killed")
-    assert journal.start_of(recorder.job_dir).config == {"seed": 1, "model": {"name": "cnn"}}
+    assert state_of(recorder.job_dir).start.config == {"seed": 1, "model": {"name": "cnn"}}
 
 
 def test_a_resumed_run_goes_on_in_the_same_mlflow_run(store, start_run):

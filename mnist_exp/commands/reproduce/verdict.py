@@ -13,9 +13,8 @@ from mnist_exp.commands.reproduce.inputs import Input
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.statistics import LEVEL, mcnemar_test
 from mnist_exp.core.text import without_password
-from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.staging import FOLDER
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.tracking.read.evidence import PREDICTIONS, Evidence, Predictions, parse_predictions
@@ -94,14 +93,14 @@ def new_result(job_dir: Path, run: RunRecord | None, uri: str) -> Result:
     Raises:
         ExperimentError: MLflow has taken the predictions, and does not give them back.
     """
-    weights, metrics = "", dict[Point, float]()
-    for entry in journal.read(job_dir):
-        event = entry.event
-        if isinstance(event, events.Metrics):
-            step = event.step or 0
-            metrics |= {(k, step): _as_stored(v) for k, v in event.values.items() if _is_result(k)}
-        elif isinstance(event, events.Tags):
-            weights = event.values.get(WEIGHTS_TAG, weights)
+    state = state_of(job_dir)
+    weights = state.tags.get(WEIGHTS_TAG, "")
+    metrics = {
+        (name, step): _as_stored(value)
+        for step, values in {**state.epochs, 0: state.final}.items()
+        for name, value in values.items()
+        if _is_result(name)
+    }
     staged = job_dir / FOLDER / PREDICTIONS
     if staged.is_file():  # MLflow does not have it yet
         return Result(weights, metrics, parse_predictions(staged.read_bytes()))

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.runs import ensemble
 from mnist_exp.runs.console import duration
 from mnist_exp.sweeps.execute.launches import PlannedJob
@@ -24,6 +24,7 @@ from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.results.wording import config_text
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.state import State, state_of
 from mnist_exp.tracking.names import DONE, VAL_ACCURACY
 
 _LOOK_SECONDS = 0.5
@@ -118,12 +119,12 @@ class Progress:
         if not (job_dir / journal.FILE_NAME).exists():
             return
         try:
-            entries = [entry.event for entry in journal.read(job_dir)]
+            read = state_of(job_dir)
             result = records.from_journal(job_dir)
         except ExperimentError:
             return  # the job itself says why its journal cannot be read
         if result is None:
-            state = _state(job_dir, entries)
+            state = _state(job_dir, read)
             with self._lock:
                 if number not in self._results:  # it may have ended since
                     self._running[number] = state
@@ -180,27 +181,23 @@ class Progress:
         return Group(Text(self._summary()), table)
 
 
-def _state(job_dir: Path, entries: Sequence[events.Event]) -> str:
+def _state(job_dir: Path, read: State) -> str:
     """Returns how far a job is, from its journal, or from that of the member that it is at."""
     member = ensemble.latest(job_dir)
     if member is None:
-        return _epoch(entries)
+        return _epoch(read.epochs)
     try:
-        own = [entry.event for entry in journal.read(member)]
-    except ExperimentError:
-        own = []
+        own = state_of(member).epochs
+    except (ExperimentError, RequestError):  # it has only just begun
+        own = {}
     return f"member {int(member.name) + 1}, {_epoch(own)}"
 
 
-def _epoch(entries: Sequence[events.Event]) -> str:
-    last: Mapping[str, float] = {}
-    epoch = 0
-    for event in entries:
-        if isinstance(event, events.Metrics) and event.step is not None:
-            last, epoch = event.values, event.step
+def _epoch(epochs: Mapping[int, Mapping[str, float]]) -> str:
+    epoch = max(epochs, default=0)
     if not epoch:
         return "starting"
-    accuracy = last.get(VAL_ACCURACY)
+    accuracy = epochs[epoch].get(VAL_ACCURACY)
     reached = "" if accuracy is None else f", validation {accuracy:.2%}"
     return f"epoch {epoch}{reached}"
 

@@ -10,8 +10,8 @@ from mnist_exp.config.schema import Config
 from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.events import Outcome, now
+from mnist_exp.tracking.journal.state import fold
 from mnist_exp.tracking.names import FAILURE_TAG, KEY_TAG, OVERRIDES_TAG, TRIAL_TAG, VAL_ACCURACY
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.replay import run_id_of
@@ -21,28 +21,23 @@ JOB_PARAM = "sweep.job"
 
 def from_journal(job_dir: Path) -> JobResult | None:
     """Returns the result of a job that has ended; None where it has not begun, or not ended."""
-    entries = [entry.event for entry in journal.read(job_dir)]
-    outcome = journal.outcome_of(entries)
-    if not entries or outcome is None or not isinstance(entries[0], events.Start):
+    state = fold(entry.event for entry in journal.read(job_dir))
+    if state is None or state.outcome is None:
         return None
-    tags, metrics, epochs = dict(entries[0].tags), dict[str, float](), dict[int, float]()
-    for event in entries:
-        if isinstance(event, events.Tags):
-            tags |= event.values
-        elif isinstance(event, events.Metrics):
-            metrics |= event.values
-            if event.step is not None and VAL_ACCURACY in event.values:
-                epochs[event.step] = event.values[VAL_ACCURACY]
     return _result(
-        params=entries[0].params,
-        tags=tags,
-        outcome=outcome,
+        params=state.start.params,
+        tags=state.tags,
+        outcome=state.outcome,
         run_id=run_id_of(job_dir),
-        run_name=entries[0].run_name,
-        metrics=metrics,
-        epochs=epochs,
-        start_time=entries[0].time,
-        end_time=entries[-1].time,
+        run_name=state.start.run_name,
+        metrics=state.metrics,
+        epochs={
+            epoch: values[VAL_ACCURACY]
+            for epoch, values in state.epochs.items()
+            if VAL_ACCURACY in values
+        },
+        start_time=state.start.time,
+        end_time=state.time,
     )
 
 
@@ -53,9 +48,8 @@ def key_of(run: RunRecord) -> str:
 
 def tags_of(job_dir: Path) -> Mapping[str, str]:
     """Returns the tags that the run of a job folder began with; none where there is no run."""
-    entries = journal.read(job_dir)
-    start = entries[0].event if entries else None
-    return start.tags if isinstance(start, events.Start) else {}
+    state = fold(entry.event for entry in journal.read(job_dir))
+    return {} if state is None else state.start.tags
 
 
 def from_record(run: RunRecord, epochs: Mapping[int, float]) -> JobResult:

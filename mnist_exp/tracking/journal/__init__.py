@@ -7,24 +7,13 @@ at most one torn line at the end, which readers ignore and the next writer cuts 
 import contextlib
 import errno
 import os
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.files import whole
 from mnist_exp.core.locks import Lock
-from mnist_exp.tracking.journal.events import (
-    End,
-    Event,
-    Moved,
-    Outcome,
-    Resumed,
-    Start,
-    decode,
-    encode,
-)
+from mnist_exp.tracking.journal.events import Event, Start, decode, encode
 
 FILE_NAME = "journal.jsonl"
 _LOCK_NAME = "journal.lock"
@@ -70,36 +59,17 @@ def read(job_dir: Path, *, after: int = 0) -> list[Entry]:
     return entries
 
 
-def start_of(job_dir: Path) -> Start:
-    """Returns the first event of a journal, with the store that the run goes to now.
-
-    Raises:
-        RequestError: There is no journal in `job_dir`.
-    """
-    entries = read(job_dir)
-    if not entries or not isinstance(entries[0].event, Start):
-        raise RequestError(
-            f"Expected the folder of a run, with a {FILE_NAME}. Received: {job_dir}. "
-            "Runs leave their folders in outputs/."
-        )
-    moved = [entry.event.uri for entry in entries if isinstance(entry.event, Moved)]
-    return replace(entries[0].event, uri=moved[-1]) if moved else entries[0].event
-
-
-def outcome_of(events: Iterable[Event]) -> Outcome | None:
-    """Returns how the run ended, or None when it did not, or was resumed since."""
-    outcome: Outcome | None = None
-    for event in events:
-        if isinstance(event, End):
-            outcome = event.outcome
-        elif isinstance(event, Resumed):
-            outcome = None
-    return outcome
-
-
 def hold(job_dir: Path, *, wait_seconds: float = 0.0) -> Lock | None:
     """Takes the lock that says that the journal is live; None when a process has it."""
     return Lock.take(job_dir / _LOCK_NAME, wait_seconds=wait_seconds)
+
+
+def no_journal(job_dir: Path) -> RequestError:
+    """Returns the error for a folder that is none of a run."""
+    return RequestError(
+        f"Expected the folder of a run, with a {FILE_NAME}. Received: {job_dir}. Runs leave their "
+        "folders in outputs/."
+    )
 
 
 class Journal:
@@ -140,7 +110,8 @@ class Journal:
         Raises:
             RequestError: There is none, or a process is still writing it.
         """
-        start_of(job_dir)
+        if not read(job_dir):
+            raise no_journal(job_dir)
         lock = hold(job_dir, wait_seconds=_PROBE_SECONDS)
         if lock is None:
             raise RequestError(

@@ -10,6 +10,7 @@ from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.locks import Lock
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs
+from mnist_exp.tracking.journal.state import fold
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
 from mnist_exp.tracking.sync.replay import Replay
 
@@ -88,16 +89,15 @@ def _end(job_dir: Path, lock: Lock, to: str | None) -> bool | None:
     Returns:
         Whether it was open; None when there is no journal.
     """
-    entries = journal.read(job_dir)
-    if not entries:
+    state = fold(entry.event for entry in journal.read(job_dir))
+    if state is None:
         return None
-    time = entries[-1].event.time
     told: list[events.Event] = []
-    killed = journal.outcome_of(entry.event for entry in entries) is None
+    killed = state.outcome is None
     if killed:
-        told.append(events.End(time, "KILLED", "killed"))
-    if to is not None and to != journal.start_of(job_dir).uri:
-        told.append(events.Moved(time, to))
+        told.append(events.End(state.time, "KILLED", "killed"))
+    if to is not None and to != state.start.uri:
+        told.append(events.Moved(state.time, to))
     if told:
         writer = journal.Journal(job_dir, lock)
         for event in told:
@@ -133,7 +133,7 @@ def waiting(folder: Path) -> int:
 
 def _has_ended(marker: pending_runs.Marker) -> bool:
     try:
-        entries = journal.read(marker.job_dir)
+        state = fold(entry.event for entry in journal.read(marker.job_dir))
     except (ExperimentError, OSError):
         return False
-    return journal.outcome_of(entry.event for entry in entries) is not None
+    return state is not None and state.outcome is not None

@@ -27,9 +27,10 @@ from mnist_exp.tracking.journal.events import (
     Start,
     Tags,
 )
+from mnist_exp.tracking.journal.state import fold, state_of
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.mlflow.store import Point, Store
-from mnist_exp.tracking.names import OUTCOME_TAG
+from mnist_exp.tracking.names import DONE, OUTCOME_TAG
 from mnist_exp.tracking.records import RunRecord
 
 _SENT_NAME = "journal.sent"
@@ -54,7 +55,7 @@ class Replay:
         self.refused: list[str] = []
         self.steps = 0  # grows with every confirmed batch
         self._lock = lock
-        self._start = journal.start_of(job_dir)
+        self._start = state_of(job_dir).start
         self._store = Store(self._start.uri, self._start.experiment)
         self._entries: list[journal.Entry] = []
         self._offset = 0
@@ -86,17 +87,19 @@ class Replay:
             self._entries += journal.read(self.job_dir, after=_end(self._entries))
             self._attach()
             rest = (entry for entry in self._entries if entry.end > self._offset)
-            # `start_of` has told where to; MLflow need not hear of it.
+            # `state_of` has told where to; MLflow need not hear of it.
             fresh = [entry for entry in rest if not isinstance(entry.event, Moved)]
             for same, group in groupby(enumerate(fresh), _batch_key):
                 self._send_batch([entry for _, entry in group], metrics=same[0])
         except Exception:
             self._attached = False  # what the failed call did is for MLflow to say
             raise
-        ended = journal.outcome_of(self._events())
-        if ended in {"finished", "pruned"}:
+        state = fold(self._events())
+        if state is None:
+            return False
+        if state.outcome in DONE:
             self._clean()
-        return ended is not None
+        return state.outcome is not None
 
     def _attach(self) -> None:
         """Finds the run by its job id, and forgets `journal.sent` where MLflow knows less."""
