@@ -42,10 +42,10 @@ class GoneError(RuntimeError):
         super().__init__("the process beside the run ended")
 
 
-class Aside:
+class Sidecar:
     """The parent's end."""
 
-    _running: ClassVar["Aside | None"] = None
+    _running: ClassVar["Sidecar | None"] = None
     _starting = threading.Lock()
 
     def __init__(self) -> None:
@@ -62,11 +62,11 @@ class Aside:
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._gone = False
-        threading.Thread(target=self._listen, name="aside-answers", daemon=True).start()
+        threading.Thread(target=self._listen, name="sidecar-answers", daemon=True).start()
         atexit.register(self._end)
 
     @classmethod
-    def current(cls) -> "Aside":
+    def current(cls) -> "Sidecar":
         """Returns the process, started anew where it died or the environment changed."""
         with cls._starting:
             running = cls._running

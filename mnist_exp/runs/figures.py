@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mnist_exp.core import sidecar
-from mnist_exp.core.sidecar import Aside
+from mnist_exp.core.sidecar import Sidecar
 from mnist_exp.evaluation.metrics import Evaluation
 
 
@@ -30,7 +30,7 @@ class Drawing:
     def __init__(self, subject: Subject) -> None:
         """Begins to draw."""
         self._subject = subject
-        self._drawn: Future[dict[str, bytes]] = Aside.current().submit(draw, subject)
+        self._drawn: Future[dict[str, bytes]] = Sidecar.current().submit(draw, subject)
 
     def plots(self) -> dict[str, bytes]:
         """Waits for the plots: name -> PNG file."""
@@ -41,7 +41,7 @@ class Drawing:
 
 def prepare() -> None:
     """Has the process import matplotlib before anything is to be drawn."""
-    Aside.current().submit(_prepare)
+    Sidecar.current().submit(_prepare)
 
 
 def _prepare() -> None:

@@ -11,19 +11,19 @@ import pytest
 import waiting
 from invoke import start_python
 
-from mnist_exp.core.sidecar import Aside
+from mnist_exp.core.sidecar import Sidecar
 
 PARENT = """
 import time
-from mnist_exp.core.sidecar import Aside
+from mnist_exp.core.sidecar import Sidecar
 import os
-print(Aside.current().submit(os.getpid).result(), flush=True)
+print(Sidecar.current().submit(os.getpid).result(), flush=True)
 time.sleep(600)
 """
 
 
 def test_it_answers_and_tells_errors():
-    process = Aside.current()
+    process = Sidecar.current()
     assert process.submit(abs, -3).result() == 3
     assert process.submit(print, "not an answer").result() is None
     with pytest.raises(RuntimeError, match="ValueError: invalid literal"):
@@ -33,15 +33,15 @@ def test_it_answers_and_tells_errors():
 
 
 def test_requests_do_not_wait_for_each_other():
-    process = Aside.current()
+    process = Sidecar.current()
     slow = process.submit(time.sleep, 60)
     assert process.submit(os.getpid).result() != os.getpid()
     assert not slow.done()
 
 
 def test_its_death_is_told_and_another_takes_its_place():
-    process = Aside.current()
-    assert Aside.current() is process
+    process = Sidecar.current()
+    assert Sidecar.current() is process
     slow = process.submit(time.sleep, 60)
     os.kill(process.submit(os.getpid).result(), signal.SIGKILL)
     with pytest.raises(RuntimeError, match="ended"):
@@ -49,13 +49,13 @@ def test_its_death_is_told_and_another_takes_its_place():
     with pytest.raises(RuntimeError, match="ended"):
         process.submit(abs, -3).result()
     assert process.gone
-    assert Aside.current().submit(abs, -3).result() == 3
+    assert Sidecar.current().submit(abs, -3).result() == 3
 
 
 def test_another_environment_has_another_process(monkeypatch):
-    process = Aside.current()
+    process = Sidecar.current()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
-    assert Aside.current() is not process
+    assert Sidecar.current() is not process
     assert process.submit(abs, -3).result() == 3
 
 

@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from mnist_exp.core.sidecar import Aside
+from mnist_exp.core.sidecar import Sidecar
 from mnist_exp.evaluation.metrics import evaluate
 from mnist_exp.runs.figures import Drawing, Subject, draw
 
@@ -42,5 +42,5 @@ def test_an_ensemble_has_no_curves(subject):
 
 def test_where_the_process_dies_the_plots_are_drawn_here(subject):
     drawing = Drawing(subject)
-    os.kill(Aside.current().submit(os.getpid).result(), signal.SIGKILL)
+    os.kill(Sidecar.current().submit(os.getpid).result(), signal.SIGKILL)
     assert set(drawing.plots()) == NAMES | {"learning_curves"}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mnist_exp.core import sidecar
-from mnist_exp.core.sidecar import Aside
+from mnist_exp.core.sidecar import Sidecar
 from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.sync.replay import run_id_of
@@ -26,7 +26,7 @@ class RemoteSender:
             job_dir: The job folder, with its journal.
         """
         self._job_dir = job_dir.absolute()
-        self._aside = Aside.current()
+        self._sidecar = Sidecar.current()
         self._run_id: str | None = None
         self.problem = ""
         self.refused: list[str] = []
@@ -59,11 +59,11 @@ class RemoteSender:
         self._run_id, self.problem, self.refused = answer.run_id, answer.problem, answer.refused
         return bool(answer.sent)
 
-    def _living(self) -> Aside:
+    def _living(self) -> Sidecar:
         """Returns the process that began to send; where that died, another goes on."""
-        if self._aside.gone:
-            self._aside = Aside.current()
-        return self._aside
+        if self._sidecar.gone:
+            self._sidecar = Sidecar.current()
+        return self._sidecar
 
 
 class Closed(NamedTuple):
