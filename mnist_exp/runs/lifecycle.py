@@ -1,4 +1,4 @@
-"""A run, begun or gone on with: its record is opened, the story told, the record ended."""
+"""A run, begun or gone on with: its record is opened, the pipeline run, the record ended."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -211,7 +211,7 @@ def _recorded(
     callbacks: Sequence[Any] = (),
     stops: Stops | None = None,
 ) -> Run:
-    """Tells the story into the run's log, and ends the record with what became of it."""
+    """Runs the pipeline with the run's own log, and ends the record with what became of it."""
     log = recorder.job_dir / LOG
     overrides = [without_password(text) for text in overrides]  # they are recorded
     outcome: events.Outcome = "failed"
@@ -220,7 +220,7 @@ def _recorded(
             try:
                 environment.record(recorder, config, overrides, code)
                 train = _training(recorder, config, overrides, callbacks=callbacks, stops=stops)
-                run = pipeline.tell(recorder, config, overrides, train)
+                run = pipeline.execute(recorder, config, overrides, train)
                 outcome = "finished"
             except Pruned as cut:
                 outcome = "pruned"

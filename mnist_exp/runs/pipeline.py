@@ -1,4 +1,4 @@
-"""The story of a run: config -> data -> model -> training -> evaluation -> tracking.
+"""One run: config -> data -> model -> training -> evaluation -> tracking.
 
 How a network comes about is told by `fit`, or by `ensemble`; here it is measured and recorded.
 """
@@ -35,7 +35,7 @@ class Run:
 Train = Callable[[data.Splits, console.Reporter], Trained]
 
 
-def tell(recorder: Recorder, config: Config, overrides: Sequence[str], train: Train) -> Run:
+def execute(recorder: Recorder, config: Config, overrides: Sequence[str], train: Train) -> Run:
     """Does the work of a run and records it.
 
     Args:
