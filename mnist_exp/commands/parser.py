@@ -311,9 +311,9 @@ def demo(run: str, beside: str | None, host: str, port: int) -> None:
     It needs pip install 'mnist-exp[demo]', and no network. With --host 0.0.0.0 anybody on the
     network can draw, and file.
     """
-    from mnist_exp.commands.demo import verb
+    from mnist_exp.commands.demo import demo
 
-    verb.demo(run, beside, host, port)
+    demo.demo(run, beside, host, port)
 
 
 @cli.command()

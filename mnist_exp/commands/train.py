@@ -100,9 +100,9 @@ def _sweep(arguments: Sequence[str], flags: Namespace, *, dry_run: bool) -> None
 def _planned(flags: Namespace, *, dry_run: bool) -> "Sweep | None":
     """Returns the plan of a sweep; None where a sweeper of the user's own picks values."""
     from mnist_exp.config.grid import SweepComposer
-    from mnist_exp.sweeps.execute import extras
+    from mnist_exp.sweeps.execute import launchers
 
-    extras.require(flags.overrides)
+    launchers.require(flags.overrides)
     jobs = SweepComposer(_composer(flags), flags.overrides)
     if PLANNED not in jobs.hydra["sweeper"]["_target_"]:
         return None

@@ -18,14 +18,14 @@ results/     what came of the jobs
   report       the ranking as table, Markdown, CSV and pictures (figures, coordinates)
   wording      the words of it
 execute/     the jobs, run
-  agenda       plan and ledger -> the jobs that are to run
-  preview      the agenda of a grid, for --dry-run
+  pending      plan and ledger -> the jobs that are to run
+  preview      the pending jobs of a grid, for --dry-run
   batches      a search as batches of jobs
   parent       the sweep's own run in MLflow
   launches     jobs -> one of Hydra's launchers -> results
   job, worker  one job, in the process that a launcher gives it
   sequential   the worker of the sequential launcher
-  extras       launchers that may not be installed
+  launchers    those that may not be installed
   progress     what a person sees meanwhile
 sweep        all of it, in order
 """

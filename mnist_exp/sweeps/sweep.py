@@ -12,8 +12,8 @@ from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.locks import Lock
 from mnist_exp.core.text import counted
 from mnist_exp.sweeps.execute import parent
-from mnist_exp.sweeps.execute.agenda import Agenda
 from mnist_exp.sweeps.execute.launches import Fleet, Launches, PlannedJob
+from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.execute.progress import Progress
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.sweeps.results import report
@@ -53,13 +53,13 @@ class Sweep:
         self.ledger = Ledger(self.plan.name, uri, tracking.experiment)
         self.ledger.read(alone=not dry_run)
         self._fleet = Fleet.of(composer.hydra["launcher"])
-        self._agenda = Agenda(self.plan, self.ledger, self._fleet, self._outputs)
-        self.results = dict(self._agenda.done)
-        self.announcement = self._agenda.announce()
+        self._pending = PendingJobs(self.plan, self.ledger, self._fleet, self._outputs)
+        self.results = dict(self._pending.done)
+        self.announcement = self._pending.announce()
         # Of a search, what is tried next is not known.
-        self.preview = self._agenda.preview() if dry_run and self.plan.space is None else ""
+        self.preview = self._pending.preview() if dry_run and self.plan.space is None else ""
         self._campaign: Campaign | None = None
-        waiting = self._agenda.waiting
+        waiting = self._pending.waiting
         if self.plan.space is not None:
             from mnist_exp.sweeps.execute import batches
 
@@ -67,8 +67,8 @@ class Sweep:
                 self.plan,
                 self.ledger,
                 self._fleet,
-                number=self._agenda.planned,
-                good=self._agenda.good,
+                number=self._pending.planned,
+                good=self._pending.good,
             )
             self.results |= self._campaign.results
             waiting = self._campaign.next(self.results)
@@ -154,7 +154,7 @@ class Sweep:
                 launches.stop()
 
         return Progress(
-            total=len(self._agenda.jobs),
+            total=len(self._pending.jobs),
             outputs=self._outputs,
             slots=self._fleet.slots,
             retries=self.plan.config.sweep.retries,
@@ -173,7 +173,7 @@ class Sweep:
         """Returns the jobs that come next; those that failed are for another command."""
         if self._campaign is not None:
             return self._campaign.next(self.results)
-        return [job for job in self._agenda.waiting if job.number not in self.results]
+        return [job for job in self._pending.waiting if job.number not in self.results]
 
     def _run_jobs(self, jobs: Sequence[PlannedJob], launches: Launches, progress: Progress) -> None:
         def done(result: JobResult) -> None:

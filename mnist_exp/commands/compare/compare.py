@@ -7,8 +7,8 @@ from typing import Literal
 import click
 
 from mnist_exp.commands.compare import table
-from mnist_exp.commands.compare.choosing import choose
-from mnist_exp.commands.compare.comparing import compare as compare_runs
+from mnist_exp.commands.compare.comparison import compare as compare_runs
+from mnist_exp.commands.compare.selection import choose
 
 Form = Literal["table", "markdown", "csv"]
 DONE, INCOMPLETE = 0, 2  # exit codes

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_exp import data
-from mnist_exp.commands.compare.comparing import ComparedConfig, Comparison
+from mnist_exp.commands.compare.comparison import ComparedConfig, Comparison
 from mnist_exp.commands.compare.groups import differing
 from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import ExperimentError

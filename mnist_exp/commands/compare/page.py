@@ -15,7 +15,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from mnist_exp.commands.compare import pictures, table
-from mnist_exp.commands.compare.comparing import Comparison
+from mnist_exp.commands.compare.comparison import Comparison
 from mnist_exp.commands.compare.details import SHOWN, Details, details
 from mnist_exp.commands.compare.figures import COLOURS, LETTERS
 from mnist_exp.core.errors import RequestError

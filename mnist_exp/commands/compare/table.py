@@ -6,7 +6,7 @@ from csv import DictWriter
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from mnist_exp.commands.compare.comparing import ComparedConfig, Comparison
+from mnist_exp.commands.compare.comparison import ComparedConfig, Comparison
 from mnist_exp.commands.compare.groups import differing
 from mnist_exp.core.statistics import Summary
 from mnist_exp.core.terminal import table_console

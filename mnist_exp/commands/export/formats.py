@@ -57,10 +57,10 @@ def _savedmodel(source: "Source", folder: Path) -> list[str]:
 
 
 def _space(source: "Source", folder: Path) -> list[str]:
-    from mnist_exp.commands.export import space
+    from mnist_exp.commands.export.hugging_face_space import PAGE, write_space
 
-    difference = space.write_space(source, folder)
-    return [_checked(source, difference), f"{space.PAGE} in it says how to try and publish it"]
+    difference = write_space(source, folder)
+    return [_checked(source, difference), f"{PAGE} in it says how to try and publish it"]
 
 
 FORMATS = {

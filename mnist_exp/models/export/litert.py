@@ -18,7 +18,7 @@ from mnist_exp import data
 from mnist_exp.core import statistics, tensorflow_setup
 from mnist_exp.core.digits import IMAGE_SHAPE
 from mnist_exp.models.export.check import PredictProbabilities, check, in_batches
-from mnist_exp.models.export.writing import write
+from mnist_exp.models.export.keras_export import write
 
 FLOAT, INT8 = "model.tflite", "model_int8.tflite"
 CALIBRATION_IMAGES = 500

@@ -10,7 +10,7 @@ import onnx
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.inference.model import INPUT, OUTPUT, THRESHOLD
 from mnist_exp.models.export.check import PredictProbabilities, check
-from mnist_exp.models.export.writing import write
+from mnist_exp.models.export.keras_export import write
 
 
 def write_onnx(

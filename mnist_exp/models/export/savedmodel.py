@@ -7,7 +7,7 @@ import numpy as np
 
 from mnist_exp.core import tensorflow_setup
 from mnist_exp.models.export.check import check
-from mnist_exp.models.export.writing import write
+from mnist_exp.models.export.keras_export import write
 
 
 def write_savedmodel(classifier: keras.Model, folder: Path, images: np.ndarray) -> float:

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from made_runs import Curves, sweep
 
-from mnist_exp.commands.compare.choosing import Choice
-from mnist_exp.commands.compare.comparing import Comparison, compare
+from mnist_exp.commands.compare.comparison import Comparison, compare
+from mnist_exp.commands.compare.selection import Choice
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from invoke import here, python
 
-from mnist_exp.commands.compare.choosing import choose
 from mnist_exp.commands.compare.compare import compare
+from mnist_exp.commands.compare.selection import choose
 from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.store import Point, Store

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from mnist_exp.commands.compare.choosing import Choice
 from mnist_exp.commands.compare.groups import Group, group, shown
+from mnist_exp.commands.compare.selection import Choice
 from mnist_exp.commands.compare.significance import Finding, findings
 from mnist_exp.core.statistics import Summary, summarize
 from mnist_exp.tracking.names import CODE_TAG, VALIDATION_IMAGES

@@ -22,7 +22,7 @@ from mnist_exp.tracking.names import CODE_TAG, DONE, OTHER_CODE, RESUMED_TAG
 from mnist_exp.tracking.records import RunRecord
 
 
-class Agenda:
+class PendingJobs:
     """A plan, beside what is done of it."""
 
     def __init__(self, plan: Plan, ledger: Ledger, fleet: Fleet, outputs: Path) -> None:
