@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.config.identity import determines
+from mnist_exp.config.identity import NOT_THE_RESULT, determines
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.runs.recorded_config import GROUPS
 from mnist_exp.runs.source_code import PACKAGE
@@ -84,7 +84,7 @@ def overrides_of(
     groups, values = [], []
     for name, content in config.items():
         section = str(name)
-        if not determines(section):
+        if NOT_THE_RESULT.get(section) is True:
             continue
         if section not in _SECTIONS:  # such as `hydra`, or `tracking.uri` in one word
             raise EvidenceError(f"Expected sections of a config in the record. Received: {name!r}.")

@@ -169,7 +169,6 @@ def test_differences_hold_every_key_with_the_value_of_each_config(compared, curv
     assert found.differences == {
         "model.name": ["cnn", "mlp"],
         "model.dropout": ["0.25", None],
-        "model.pool_sizes": ["null", None],  # as records were before there was this key
     }
 
 
