@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_exp.config.hydra import CONFIG_NAME, config_loader, version_base
-from mnist_exp.config.hydra_internal import BashCompletion
+from mnist_exp.config.hydra_internal import print_completions
 
 
 def complete(words: Sequence[str], incomplete: str) -> list[str]:
@@ -59,5 +59,5 @@ def _ask_hydra(words: Sequence[str], config_dir: str | None) -> list[str]:
     silence = contextlib.redirect_stderr(io.StringIO())
     nothing = contextlib.suppress(HydraException, OmegaConfBaseException, SystemExit)
     with nothing, silence, contextlib.redirect_stdout(answers), version_base():
-        BashCompletion(config_loader(config_dir)).query(CONFIG_NAME)
+        print_completions(config_loader(config_dir), CONFIG_NAME)
     return [match for match in answers.getvalue().split() if match.startswith(words[-1])]

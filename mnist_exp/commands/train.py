@@ -3,9 +3,9 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import hydra
@@ -13,7 +13,7 @@ import hydra
 from mnist_exp.config.hydra import CONFIG_NAME, config_folder, hydra_errors
 from mnist_exp.config.hydra_internal import VERSION_BASE, get_args_parser
 from mnist_exp.core.errors import RequestError
-from mnist_exp.runs.job import Job, run
+from mnist_exp.runs.job import Job, multirun, run
 
 if TYPE_CHECKING:
     from mnist_exp.config.compose import Composer
@@ -50,7 +50,7 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
     if shown:
         _show(arguments, flags)
     elif _is_sweep(flags):
-        _sweep(arguments, flags, dry_run=dry_run)
+        _sweep(flags, dry_run=dry_run)
     else:
         run(_composer(flags), flags.overrides, Job(show=True), configure_logging=True)
 
@@ -68,22 +68,23 @@ def _is_sweep(flags: Namespace) -> bool:
 def _show(arguments: Sequence[str], flags: Namespace) -> None:
     """Lets Hydra print a config, or what it knows of it."""
     try:
-        _hand_over(Job(), arguments, flags)
+        _hand_over(arguments, flags)
     except RequestError:  # there are more words for what is wrong
         if _is_sweep(flags):
-            _planned(flags, dry_run=True)
+            _planned(_composer(flags), flags, dry_run=True)
         else:
             _composer(flags).checked(flags.overrides)
         raise
 
 
-def _sweep(arguments: Sequence[str], flags: Namespace, *, dry_run: bool) -> None:
-    """Lets Hydra run a sweep, which is planned before it starts."""
-    sweep = _planned(flags, dry_run=dry_run)
+def _sweep(flags: Namespace, *, dry_run: bool) -> None:
+    """Runs a sweep, which is planned before it starts."""
+    composer = _composer(flags)
+    sweep = _planned(composer, flags, dry_run=dry_run)
     if sweep is None:
         if dry_run:
             raise _not_planned()
-        _hand_over(Job(show=True), arguments, flags)
+        multirun(composer, flags.overrides, Job(show=True))
         return
     click.echo(sweep.announcement, err=True)
     if dry_run:
@@ -93,17 +94,17 @@ def _sweep(arguments: Sequence[str], flags: Namespace, *, dry_run: bool) -> None
     if not sweep.complete:
         from mnist_exp.sweeps.execute.job import SweepJob
 
-        _hand_over(SweepJob(sweep.run), arguments, flags)
+        multirun(composer, flags.overrides, SweepJob(sweep.run))
     sweep.conclude()
 
 
-def _planned(flags: Namespace, *, dry_run: bool) -> "Sweep | None":
+def _planned(composer: "Composer", flags: Namespace, *, dry_run: bool) -> "Sweep | None":
     """Returns the plan of a sweep; None where a sweeper of the user's own picks values."""
     from mnist_exp.config.grid import SweepComposer
     from mnist_exp.sweeps.execute import launchers
 
     launchers.require(flags.overrides)
-    jobs = SweepComposer(_composer(flags), flags.overrides)
+    jobs = SweepComposer(composer, flags.overrides)
     if PLANNED not in jobs.hydra["sweeper"]["_target_"]:
         return None
     from mnist_exp.sweeps.sweep import Sweep
@@ -118,14 +119,14 @@ def _not_planned() -> RequestError:
     )
 
 
-def _hand_over(job: Callable[[Any], Any], arguments: Sequence[str], flags: Namespace) -> None:
-    """Lets Hydra do what a command line asks for, as in an application of its own."""
+def _hand_over(arguments: Sequence[str], flags: Namespace) -> None:
+    """Lets Hydra answer a command line that runs nothing, as in an application of its own."""
     with hydra_errors(), _command_line(arguments, flags.overrides):
         hydra.main(
             version_base=VERSION_BASE,
             config_path=str(config_folder()),
             config_name=CONFIG_NAME,
-        )(job)()
+        )(Job())()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from mnist_exp.config.assign import Base, Setting, number, setting
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.diagnose import Examination, words
 from mnist_exp.config.hydra import version_base
-from mnist_exp.config.hydra_internal import BasicSweeper
+from mnist_exp.config.hydra_internal import combinations
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem, validate
 
@@ -75,7 +75,7 @@ class SweepComposer:
             ConfigError: Hydra cannot make a grid of them.
         """
         try:
-            jobs = BasicSweeper.split_arguments(list(self.overrides), None)[0]
+            jobs = combinations(self.overrides)
         except HydraException as error:
             typed = " ".join(str(override.input_line) for override in self.overrides)
             raise ConfigError([Problem("-m", "a grid of values", typed, words(error))]) from None

@@ -3,25 +3,25 @@
 Nothing else imports `hydra._internal`, which may change.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import hydra
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.bash_completion import BashCompletion
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.override_parser.types import Override
 from hydra.version import _UNSPECIFIED_
 from omegaconf import OmegaConf
 
 __all__ = [
     "VERSION_BASE",
-    "BashCompletion",
-    "BasicSweeper",
     "Callbacks",
     "ConfigLoaderImpl",
+    "combinations",
     "create_config_search_path",
     "get_args_parser",
+    "print_completions",
     "register_resolver",
 ]
 
@@ -29,3 +29,24 @@ _IS_1_3 = hydra.__version__.startswith("1.3.")
 # Whose defaults hold: Hydra 1.4 warns of whoever says it, and 1.3 of whoever does not.
 VERSION_BASE: Any = "1.3" if _IS_1_3 else _UNSPECIFIED_
 register_resolver: Any = OmegaConf.register_new_resolver if _IS_1_3 else OmegaConf.register_resolver
+
+
+# Plugins are imported late: Hydra imports them anew when it looks for them, and a class that was
+# there before is another one, which no launcher can pickle.
+def combinations(overrides: Sequence[Override]) -> list[list[str]]:
+    """Returns every combination of overrides with several values, as Hydra's own sweeper has it.
+
+    Raises:
+        HydraException: they cannot be combined.
+    """
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    jobs: list[list[str]] = BasicSweeper.split_arguments(list(overrides), None)[0]
+    return jobs
+
+
+def print_completions(loader: ConfigLoaderImpl, config_name: str) -> None:
+    """Prints what Hydra's completion answers to the command line in the environment."""
+    from hydra._internal.core_plugins.bash_completion import BashCompletion
+
+    BashCompletion(loader).query(config_name)

@@ -1,12 +1,13 @@
 """One run of a config that Hydra composed, as a job of Hydra's, in a folder that Hydra makes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import run_job
+from hydra.core.plugins import Plugins
+from hydra.core.utils import configure_log, run_job
 from hydra.types import HydraContext, RunMode
 
 from mnist_exp.config.hydra import hydra_errors, register_resolvers, typed_flags, version_base
@@ -101,6 +102,37 @@ def run(
         raise job.failure
     assert job.run is not None
     return job.run
+
+
+def multirun(composer: "Composer", overrides: Sequence[str], job: Callable[[Any], Any]) -> None:
+    """Lets the sweeper that a config names run many jobs, as Hydra does.
+
+    Args:
+        composer: of their configs.
+        overrides: Hydra overrides, with values to sweep over among them.
+        job: what the sweeper has its launcher call for each job.
+
+    Raises:
+        RequestError: Hydra refuses the config, or a folder for a job cannot be had.
+        Exception: whatever the sweeper raises.
+    """
+    with version_base(), hydra_errors():
+        cfg = composer.loader.load_configuration(
+            composer.config_name, list(overrides), run_mode=RunMode.MULTIRUN
+        )
+        configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
+        callbacks = Callbacks(cfg)
+        callbacks.on_multirun_start(config=cfg, config_name=composer.config_name)
+        context = HydraContext(config_loader=composer.loader, callbacks=callbacks)
+        plugins = Plugins.instance()
+        sweeper = plugins.instantiate_sweeper(config=cfg, hydra_context=context, task_function=job)
+        try:
+            sweeper.sweep(arguments=list(cfg.hydra.overrides.task))
+        finally:
+            launcher: Any = getattr(sweeper, "launcher", None)
+            if hasattr(launcher, "close"):  # ours, whose worker outlives a sweeper's batches
+                launcher.close()
+        callbacks.on_multirun_end(config=cfg, config_name=composer.config_name)
 
 
 def preflight(config: "Config") -> None:

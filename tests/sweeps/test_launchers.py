@@ -38,3 +38,14 @@ def test_a_local_ray(folder):
 )
 def test_the_local_executor_of_submitit(folder):
     check_sweep(folder, "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5")
+
+
+def test_a_sweeper_that_does_not_plan_gets_its_jobs_run(folder):
+    words = ("hydra/sweeper=basic", "data=digits", "training=smoke", "model=seed_mlp")
+    done = folder.train("-m", *words, "seed=1,2")
+    assert done.stderr.count("epoch 1/1") == 2
+    assert "Traceback" not in done.stderr
+    assert [(run.outcome, run.params["seed"]) for run in folder.runs()] == [
+        ("finished", "2"),
+        ("finished", "1"),
+    ]

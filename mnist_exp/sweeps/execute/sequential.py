@@ -47,9 +47,10 @@ class Worker:
                 number,
                 Singleton.get_state(),
             )
-            # OmegaConf's resolvers are functions in functions, which plain pickle does not take.
-            future: Future[JobReturn] = executor.submit(run_one, cloudpickle.dumps(request))
-            return future.result()
+            # Plain pickle takes neither OmegaConf's resolvers, which are functions in functions,
+            # nor classes of plugins, which Hydra imports twice.
+            future: Future[bytes] = executor.submit(run_one, cloudpickle.dumps(request))
+            answer = future.result()
         except BrokenProcessPool as problem:
             executor.shutdown()
             self._executor = None
@@ -59,6 +60,8 @@ class Worker:
         except BaseException:
             self.kill()
             raise
+        ended: JobReturn = pickle.loads(answer)  # noqa: S301 - from its own child
+        return ended
 
     def _started(self) -> ProcessPoolExecutor:
         """Starts the process while Ctrl-C is ignored, which it inherits."""
@@ -92,7 +95,7 @@ class Worker:
         self._executor = None
 
 
-def run_one(request: bytes) -> JobReturn:
+def run_one(request: bytes) -> bytes:
     """Does in the worker what Hydra's own launchers do."""
     setup_globals()
     hydra_context, config, task_function, overrides, number, singletons = pickle.loads(request)  # noqa: S301 - from its own parent
@@ -101,10 +104,12 @@ def run_one(request: bytes) -> JobReturn:
     with open_dict(sweep_config):
         sweep_config.hydra.job.id = f"{sweep_config.hydra.job.name}_{number}"
         sweep_config.hydra.job.num = number
-    return run_job(
+    answer = run_job(
         hydra_context=hydra_context,
         config=sweep_config,
         task_function=task_function,
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
     )
+    content: bytes = cloudpickle.dumps(answer)
+    return content
