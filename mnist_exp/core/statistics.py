@@ -130,8 +130,6 @@ def mcnemar_test(only_first: int, only_second: int) -> float:
     """
     if min(only_first, only_second) < 0:
         raise ValueError(f"Expected counts >= 0. Received: {only_first} and {only_second}.")
-    if only_first == only_second:
-        return 1.0
     from scipy.special import bdtr
 
     smaller, both = min(only_first, only_second), only_first + only_second

@@ -178,7 +178,8 @@ def test_pairs_needed_agrees_with_published_tables(effect, pairs):
     assert pairs_needed(-3 * effect, 3.0) == pairs
 
 
-@pytest.mark.parametrize("effect", [0.1, 0.3, 0.9, 1.2, 2, 3, 10])
+# Among them some where one degree of freedom more would give another number.
+@pytest.mark.parametrize("effect", [0.1, 0.3, 0.52, 0.56, 0.9, 1.2, 1.68, 2, 3, 10])
 def test_one_pair_fewer_would_find_it_less_often_than_wanted(effect):
     """By SciPy's own noncentral t distribution."""
 
