@@ -83,12 +83,13 @@ class Mutant:
 
     module: str  # within the package
     operator: str
-    code: str
+    source: str
+    code: str  # the changed source
 
     def difference(self) -> str:
         """Returns the lines that differ."""
-        before = (ROOT / "mnist_exp" / self.module).read_text(encoding="utf-8").splitlines()
-        lines = difflib.unified_diff(before, self.code.splitlines(), lineterm="", n=0)
+        before, after = self.source.splitlines(), self.code.splitlines()
+        lines = difflib.unified_diff(before, after, lineterm="", n=0)
         return "\n".join(list(lines)[2:])
 
 
@@ -138,7 +139,7 @@ def mutants_of(module: str) -> Iterator[Mutant]:
                 break
             if code not in seen:
                 seen.add(code)
-                mutant = Mutant(module, name, code)
+                mutant = Mutant(module, name, source, code)
                 if "@dataclass" not in mutant.difference():  # how it is made decides no result
                     yield mutant
 
@@ -158,10 +159,9 @@ def tried(mutants: list[Mutant], folder: Path, jobs: int) -> list[bool]:
         copy = copies.get()
         try:
             file = copy / "mnist_exp" / mutant.module
-            before = file.read_text(encoding="utf-8")
             file.write_text(mutant.code, encoding="utf-8")
             noticed = not passes(mutant.module, copy, limits[mutant.module])
-            file.write_text(before, encoding="utf-8")
+            file.write_text(mutant.source, encoding="utf-8")
             progress(f"{next(done)} of {len(mutants)} tried")
             return noticed
         finally:
