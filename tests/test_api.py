@@ -20,7 +20,7 @@ from mnist_exp.config.validate import ConfigError
 from mnist_exp.core.errors import RequestError
 
 
-@hydra.main(version_base="1.2", config_path=None)
+@hydra.main(version_base="1.3", config_path=None)
 def app(cfg):
     state = (GlobalHydra.instance().hydra, VersionBase.instance().getbase())
     outer = HydraConfig.get().runtime.output_dir

@@ -16,7 +16,7 @@ from mnist_exp.runs import classifier
 from mnist_exp.tracking.mlflow import registry
 from mnist_exp.tracking.mlflow.registry import Version
 from mnist_exp.tracking.mlflow.store import REGISTERED_MODEL, Store
-from mnist_exp.tracking.names import DATA_TAG, ENSEMBLE_TAG, JOB_ID_TAG
+from mnist_exp.tracking.names import DATA_TAG
 from mnist_exp.tracking.read.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.tracking.read.runs import Found, find, require_finished
 from mnist_exp.tracking.records import RunRecord
@@ -157,8 +157,7 @@ def _check(found: Found) -> None:
     run = found.record
     name = printable(run.name)
     if run.is_member:
-        ensembles = found.experiment.tagged(JOB_ID_TAG, run.tags[ENSEMBLE_TAG])
-        whole = next((printable(ensemble.name) for ensemble in ensembles), "RUN")
+        whole = printable(found.ensemble_name)
         raise RequestError(
             f"Expected a run that is no part of another. Received: {name}, a member of an "
             f"ensemble, which is promoted as one model: `mnist-exp promote {whole}`."

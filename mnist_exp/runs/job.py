@@ -116,9 +116,11 @@ def multirun(composer: "Composer", overrides: Sequence[str], job: Callable[[Any]
         RequestError: Hydra refuses the config, or a folder for a job cannot be had.
         Exception: whatever the sweeper raises.
     """
+    from mnist_exp.config.compose import task_overrides
+
     with version_base(), hydra_errors():
         cfg = composer.loader.load_configuration(
-            composer.config_name, list(overrides), run_mode=RunMode.MULTIRUN
+            composer.config_name, [*overrides, "hydra.mode=MULTIRUN"], run_mode=RunMode.MULTIRUN
         )
         configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
         callbacks = Callbacks(cfg)
@@ -127,7 +129,7 @@ def multirun(composer: "Composer", overrides: Sequence[str], job: Callable[[Any]
         plugins = Plugins.instance()
         sweeper = plugins.instantiate_sweeper(config=cfg, hydra_context=context, task_function=job)
         try:
-            sweeper.sweep(arguments=list(cfg.hydra.overrides.task))
+            sweeper.sweep(arguments=task_overrides(cfg.hydra))
         finally:
             launcher: Any = getattr(sweeper, "launcher", None)
             if hasattr(launcher, "close"):  # ours, whose worker outlives a sweeper's batches

@@ -193,12 +193,9 @@ def _of_a_run(job_dir: Path) -> Path:
 
 
 def _no_run_of_its_own(found: Found) -> RequestError:
-    tags = found.record.tags
-    names = [run.name for run in found.experiment.tagged(JOB_ID_TAG, tags[ENSEMBLE_TAG])]
-    of = names[0] if names else "RUN"
     return RequestError(
         f"Expected a run that is no part of another. Received: {found.record.name}, a member of an "
-        f"ensemble, which goes on with it: `mnist-exp resume {of}`."
+        f"ensemble, which goes on with it: `mnist-exp resume {found.ensemble_name}`."
     )
 
 

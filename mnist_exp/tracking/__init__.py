@@ -3,7 +3,6 @@
 names      of tags and artifacts
 journal/   what a run wrote, in its job folder
 mlflow/    every call of MLflow
-index      a local copy of the runs
 sync/      journal -> MLflow, during a run and after it
 read/      recorded runs, found and read with distrust
 recorder   a run's own door: into the journal, and from there to MLflow

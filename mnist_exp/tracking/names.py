@@ -22,6 +22,7 @@ VERDICT_TAG = "mnist_exp.verdict"
 # Tags of a sweep and its jobs.
 SWEEP_TAG = "mnist_exp.sweep"
 SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what is explored
+# How often the sweep's command was given: the step of its metrics, so that each one's are kept.
 COMMANDS_TAG = "mnist_exp.sweep_commands"
 KEY_TAG = "mnist_exp.sweep_key"  # SHA-256 of what determines the result of a job
 OVERRIDES_TAG = "mnist_exp.sweep_overrides"  # JSON list: what sets a job apart

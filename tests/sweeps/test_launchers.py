@@ -42,10 +42,8 @@ def test_the_local_executor_of_submitit(folder):
 
 def test_a_sweeper_that_does_not_plan_gets_its_jobs_run(folder):
     words = ("hydra/sweeper=basic", "data=digits", "training=smoke", "model=seed_mlp")
-    done = folder.train("-m", *words, "seed=1,2")
+    done = folder.train("-m", *words, "seed=1,2", "description='of ${seed}'", "hydra.mode=RUN")
     assert done.stderr.count("epoch 1/1") == 2
     assert "Traceback" not in done.stderr
-    assert [(run.outcome, run.params["seed"]) for run in folder.runs()] == [
-        ("finished", "2"),
-        ("finished", "1"),
-    ]
+    found = [(run.outcome, run.params["seed"], run.params["description"]) for run in folder.runs()]
+    assert found == [("finished", "2", "of 2"), ("finished", "1", "of 1")]

@@ -76,7 +76,7 @@ def test_parents_of_sweeps_are_found_as_such_alone(experiment, add_run):
     assert job_ids(experiment.runs()) == ["other", "job"]
     assert job_ids(experiment.tagged(SWEEP_TAG, "it's")) == ["job", "parent"]
     assert job_ids(experiment.tagged(JOB_ID_TAG, "parent")) == ["parent"]
-    assert experiment.sweeps() == ["it's"]
+    assert experiment.sweeps() == ["gone", "it's"]
     assert experiment.called("cnn-parent") == []
 
 
@@ -116,6 +116,30 @@ def test_the_champion_is_seen_at_once(experiment, add_run):
         client.set_registered_model_alias("mnist", "champion", number)
         assert experiment.champion() == registry.champion(experiment.store)
         assert experiment.champion().run_id == run_id
+
+
+@pytest.mark.parametrize("experiment", ["file"], indirect=True)
+def test_names_of_runs_that_came_from_plain_folders_are_in_a_tag(experiment, add_run):
+    run_id = add_run("one")
+    with sqlite3.connect(sqlite_path(experiment.uri)) as file:
+        for name in ("''", "NULL"):
+            file.execute(f"UPDATE runs SET name = {name}")
+            file.commit()
+            assert experiment.names() == ["cnn-one"]
+            assert [run.run_id for run in experiment.called("cnn-one")] == [run_id]
+            assert experiment.get(run_id) == experiment.store.get(run_id)
+    file.close()
+
+
+@pytest.mark.parametrize("experiment", ["file"], indirect=True)
+def test_a_file_without_tables_has_no_runs(experiment):
+    file = sqlite_path(experiment.uri)
+    file.unlink()
+    with sqlite3.connect(file) as database:
+        database.execute("VACUUM")
+    database.close()
+    assert experiment.runs() == []
+    assert experiment.champion() is None
 
 
 def test_a_local_store_is_read_without_mlflow(store, add_run):

@@ -96,7 +96,7 @@ def test_a_long_list_of_candidates_is_cut(experiment, add_run):
 def test_best_needs_a_validated_run(experiment, add_run):
     add_run("1", accuracy=None)
     add_run("2", accuracy=math.nan)
-    with pytest.raises(RequestError, match=r"2 runs without.*validation_images above 0"):
+    with pytest.raises(RequestError, match=r"Received: none.*validation_images above 0"):
         select("best", experiment)
 
 

@@ -13,10 +13,11 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.core.text import printable
 from mnist_exp.inference.drawings import FOLDER
 from mnist_exp.runs.recognizer import caption, recognizer
-from mnist_exp.tracking.read.runs import Found, find
+from mnist_exp.tracking.read.runs import Found, answering, find
 from mnist_exp.tracking.records import RunRecord
 
 _MOST_OTHERS = 50  # to choose from
+_MOST_SEEN = 500  # of the newest runs, to find them
 _MOST_LOADED = 4  # of them in memory
 _ID_CHARACTERS = 8
 
@@ -64,16 +65,15 @@ def _require_gradio() -> None:
 def _others(chosen: Found, second: RunRecord | None) -> list[RunRecord]:
     """Returns runs that may read beside the chosen one; first the one that was asked for."""
     first = [] if second is None else [second]
-    return (
-        first
-        + [
-            run
-            for run in chosen.experiment.runs()
-            if run.outcome == "finished"
-            and not (run.is_sweep or run.is_member)
-            and run.run_id not in {chosen.record.run_id, *(one.run_id for one in first)}
-        ][:_MOST_OTHERS]
-    )
+    with answering(chosen.experiment):
+        newest = chosen.experiment.runs(_MOST_SEEN)
+    shown = {chosen.record.run_id, *(run.run_id for run in first)}
+    others = [
+        run
+        for run in newest
+        if run.outcome == "finished" and not run.is_member and run.run_id not in shown
+    ]
+    return first + others[:_MOST_OTHERS]
 
 
 def _named(runs: list[RunRecord]) -> dict[str, RunRecord]:

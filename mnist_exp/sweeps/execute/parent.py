@@ -22,8 +22,6 @@ from mnist_exp.tracking.records import RunRecord
 if TYPE_CHECKING:
     from mnist_exp.sweeps.plan import Plan
 
-# How often the sweep's command was given: the step of its metrics, so that each one's are kept.
-
 __all__ = ["Outcome", "Parent", "difference", "space_of"]
 
 

@@ -121,7 +121,7 @@ class Progress:
         try:
             read = state_of(job_dir)
             result = records.from_journal(job_dir)
-        except ExperimentError:
+        except (ExperimentError, RequestError):
             return  # the job itself says why its journal cannot be read
         if result is None:
             state = _state(job_dir, read)

@@ -13,6 +13,7 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.sweeps.results.result import JobResult
+from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import preflight
 from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG, VAL_ACCURACY
 from mnist_exp.tracking.read.experiment import Experiment
@@ -32,6 +33,7 @@ _COSTLY = (
     "training.precision",
     "ensemble.",
 )
+_LIKE_RUNS = 500  # among which those are looked for that took as long
 _ORPHAN_SECONDS = 20.0
 _POLL_SECONDS = 0.5
 
@@ -121,9 +123,12 @@ class Ledger:
 
     @cached_property
     def _seconds(self) -> dict[Costs, list[float]]:
-        """What decides how long a run takes -> how long those took that finished, ascending."""
+        """What decides how long a run takes -> how long the newest took, ascending."""
         seconds: dict[Costs, list[float]] = defaultdict(list)
-        for run in self.experiment.runs():
+        newest: list[RunRecord] = []
+        with Attempt():  # nobody waits for an estimate
+            newest = self.experiment.runs(_LIKE_RUNS)
+        for run in newest:
             if run.outcome == "finished" and TOTAL_SECONDS in run.metrics:
                 seconds[_costs(run.params)].append(run.metrics[TOTAL_SECONDS])
         return {costs: sorted(some) for costs, some in seconds.items()}

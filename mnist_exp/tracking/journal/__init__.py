@@ -110,7 +110,8 @@ class Journal:
         Raises:
             RequestError: There is none, or a process is still writing it.
         """
-        if not read(job_dir):
+        entries = read(job_dir)
+        if not entries or not isinstance(entries[0].event, Start):
             raise no_journal(job_dir)
         lock = hold(job_dir, wait_seconds=_PROBE_SECONDS)
         if lock is None:

@@ -17,20 +17,27 @@ from mnist_exp.tracking.mlflow.registry import Version
 from mnist_exp.tracking.mlflow.store import CHAMPION, REGISTERED_MODEL
 from mnist_exp.tracking.records import RunRecord
 
-_LOCKED_SECONDS = 10.0
-_RUNS = """
-SELECT run_uuid, runs.name, status, start_time, end_time, artifact_uri
+_LOCKED_SECONDS = 5.0
+# Runs that came from MLflow's plain folders may have their name in a tag alone.
+_NAME = """COALESCE(
+    NULLIF(runs.name, ''),
+    (SELECT value FROM tags WHERE key = 'mlflow.runName' AND tags.run_uuid = runs.run_uuid),
+    ''
+)"""
+_RUNS = f"""
+SELECT run_uuid, {_NAME}, status, start_time, end_time, artifact_uri
 FROM runs JOIN experiments USING (experiment_id)
-WHERE experiments.name = ? AND runs.lifecycle_stage = 'active'
-"""
+WHERE experiments.name = ? AND workspace = 'default' AND runs.lifecycle_stage = 'active'
+"""  # noqa: S608 - it is the text above
 _VALUES = {
     "params": "value",
     "tags": "value",
     "latest_metrics": "CASE WHEN is_nan THEN NULL ELSE value END",
 }
 _CHAMPION = """
-SELECT version, run_id FROM registered_model_aliases JOIN model_versions USING (name, version)
-WHERE alias = ? AND name = ?
+SELECT version, run_id
+FROM registered_model_aliases JOIN model_versions USING (workspace, name, version)
+WHERE alias = ? AND name = ? AND workspace = 'default'
 """
 
 
@@ -60,7 +67,7 @@ def having(tag: str) -> Condition:
 
 def called(name: str) -> Condition:
     """Returns the condition that a run has this name."""
-    return Condition("runs.name = ?", (name,))
+    return Condition(f"{_NAME} = ?", (name,))
 
 
 def beginning(start: str) -> Condition:
@@ -128,14 +135,15 @@ def champion(file: Path) -> Version | None:
 
 @contextlib.contextmanager
 def _open(file: Path) -> Iterator[sqlite3.Connection | None]:
-    """Opens a store in one state of it; None where MLflow has made none yet."""
-    if not file.exists() or file.stat().st_size == 0:
+    """Opens a store in one state of it; None where MLflow has made no tables yet."""
+    if not file.exists():
         yield None
         return
     address = f"{file.absolute().as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(address, timeout=_LOCKED_SECONDS, uri=True)) as opened:
         opened.execute("BEGIN")
-        yield opened
+        made = opened.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone()
+        yield opened if made else None
 
 
 def _fill(

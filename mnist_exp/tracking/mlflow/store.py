@@ -15,6 +15,7 @@ from mnist_exp.tracking.journal.events import Dataset, Start, Status
 from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.mlflow.dataset import dataset_input
+from mnist_exp.tracking.mlflow.location import sqlite_path
 from mnist_exp.tracking.names import JOB_ID_TAG, OUTCOME_TAG
 from mnist_exp.tracking.records import RunRecord
 
@@ -255,6 +256,12 @@ def quoted(text: str) -> str:
 
 def unreachable(uri: str, problem: Exception) -> RequestError:
     """Returns the error for a store that a command needs and cannot read."""
+    path = sqlite_path(uri)
+    if path is not None:
+        return RequestError(
+            f"Expected an MLflow store that can be read. Received: {path}, {first_line(problem)}. "
+            "Wait for who is writing it, or restore it from a backup."
+        )
     return RequestError(
         f"Expected an MLflow store that answers at {without_password(uri)}. Received: "
         f"{first_line(problem)}. Start the server, or name another store with MLFLOW_TRACKING_URI."

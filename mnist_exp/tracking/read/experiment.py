@@ -104,13 +104,13 @@ class Experiment:
         return [run.name for run in runs]
 
     def sweeps(self) -> list[str]:
-        """Returns the names of the sweeps, in their order."""
+        """Returns the names of the sweeps, in their order; of a server those of the newest runs."""
         if self._file is not None:
-            wanted = database.having(SPACE_TAG)
-            parents = database.search(self._file, self.name, wanted, keys=(SWEEP_TAG,))
+            wanted = database.having(SWEEP_TAG)
+            runs = database.search(self._file, self.name, wanted, keys=(SWEEP_TAG,))
         else:
-            parents = list(self.store.search(f"tags.`{SPACE_TAG}` LIKE '%'"))
-        return sorted({run.tags[SWEEP_TAG] for run in parents if SWEEP_TAG in run.tags})
+            runs = list(islice(self.store.search(f"tags.`{SWEEP_TAG}` LIKE '%'"), _NAMES))
+        return sorted({run.tags[SWEEP_TAG] for run in runs})
 
     def champion(self) -> Version | None:
         """Returns the champion of the registered model; None when there is none."""

@@ -12,7 +12,7 @@ from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import preflight, resolve
 from mnist_exp.tracking.mlflow.store import Store, unreachable
-from mnist_exp.tracking.names import DONE, SWEEP_TAG
+from mnist_exp.tracking.names import DONE, ENSEMBLE_TAG, JOB_ID_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.selection import SELECTORS, select
 from mnist_exp.tracking.records import RunRecord
@@ -33,6 +33,13 @@ class Found:
     def store(self) -> Store:
         """The store that keeps it."""
         return self.experiment.store
+
+    @property
+    def ensemble_name(self) -> str:
+        """The name of the ensemble that it is a member of; RUN where that is gone."""
+        with answering(self.experiment):
+            found = self.experiment.tagged(JOB_ID_TAG, self.record.tags[ENSEMBLE_TAG])
+        return found[0].name if found else "RUN"
 
 
 def current_experiment() -> Experiment:
@@ -120,6 +127,11 @@ def runs_of_sweep(sweep: str, experiment: Experiment) -> list[RunRecord]:
     found = [run for run in experiment.tagged(SWEEP_TAG, sweep) if not run.is_sweep]
     if not found:
         names = experiment.sweeps()
+        if sweep in names:
+            raise RequestError(
+                f"Expected a sweep with runs. Received: {sweep}, none of whose jobs has begun. "
+                "Give its `mnist-exp train -m` command again."
+            )
         known = f" There are {', '.join(names)}." if names else " There is none."
         raise RequestError(
             f"Expected the name of a sweep. Received: {sweep}.{nearest(sweep, names)}{known}"

@@ -5,7 +5,7 @@ members of ensembles, which are parts of another run; a member is meant by its n
 """
 
 from mnist_exp.core.errors import RequestError, nearest
-from mnist_exp.core.text import counted, without_password
+from mnist_exp.core.text import without_password
 from mnist_exp.tracking.mlflow.store import CHAMPION, REGISTERED_MODEL
 from mnist_exp.tracking.names import VAL_ACCURACY
 from mnist_exp.tracking.read.experiment import Experiment
@@ -45,8 +45,7 @@ def select(selector: str, experiment: Experiment) -> RunRecord:
     if selector == "best":
         raise RequestError(
             f"Expected a finished run with {VAL_ACCURACY} for 'best'. Received: "
-            f"{counted(len(experiment.names()), 'run')} without. Train one with "
-            "data.validation_images above 0, or name a run."
+            "none. Train one with data.validation_images above 0, or name a run."
         )
     raise RequestError(
         "Expected a run id or its start, a run name, latest, best or @champion. Received: "

@@ -47,8 +47,6 @@ def test_a_check_imports_no_tensorflow(project):
         "assert code in (0, 3), code\n"
         "assert not {'tensorflow', 'keras', 'mlflow'} & set(sys.modules)"
     )
-    # Once before, because the index has not seen the store.
-    mnist_exp(project.folder, "runs")
     python(program, cwd=project.folder, fresh=True, check=True)
     assert len(project.runs()) == 1
 
