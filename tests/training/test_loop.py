@@ -13,6 +13,7 @@ import tensorflow as tf
 from mnist_exp import data
 from mnist_exp.config.compose import compose
 from mnist_exp.core.errors import ExperimentError
+from mnist_exp.evaluation.metrics import evaluate
 from mnist_exp.training import build, checkpoint, loop
 
 SMALL = [
@@ -110,6 +111,41 @@ def test_every_image_counts_in_every_epoch(splits, tmp_path):
     ]
     assert seen[-1].seconds_left == 0
     assert all(0 <= p.accuracy <= 1 and p.loss > 0 for p in seen)
+
+
+def test_an_epoch_is_told_as_it_was(splits, tmp_path):
+    still = ["optimizer=sgd", "optimizer.learning_rate=1e-30", "schedule=constant"]
+    plain = ["model.batch_norm=false", "model.dropout=0", "augmentation=none"]
+    made = task(splits, *still, *plain, "training.epochs=1")
+    fitted = fit(made, tmp_path)
+    whole = evaluate(made.predict(splits.train.images), splits.train.labels)
+    [accuracy], [loss] = fitted.history["train/accuracy"], fitted.history["train/loss"]
+    assert accuracy == whole.accuracy > 0
+    assert loss == pytest.approx(whole.loss, rel=1e-4)
+    [rate] = fitted.history["images_per_second"]
+    assert 0.9 * len(splits.train) < rate * fitted.seconds < 4 * len(splits.train)
+
+
+def test_of_equal_accuracies_the_lower_loss_is_better():
+    state = checkpoint.State(epoch=2, best_epoch=1)
+    state.history = {"val/accuracy": [0.9, 0.8], "val/loss": [0.5, 0.1]}
+    cases = (
+        (0.9, 0.4, True),
+        (0.9, 0.5, False),
+        (0.9, 0.6, False),
+        (0.91, 9, True),
+        (0.89, 0, False),
+    )
+    for accuracy, loss, better in cases:
+        metrics = {"val/accuracy": accuracy, "val/loss": loss}
+        assert loop._is_better(metrics, state) is better
+
+
+def test_seeds_fill_31_bits():
+    words = loop._seed_words(7, 1, 1000)
+    assert len(set(words)) == 1000
+    assert 0 <= min(words) < 2**24
+    assert 2**30 < max(words) < 2**31
 
 
 def test_keras_callbacks_are_called_at_epochs_with_keras_names(splits, tmp_path):
