@@ -50,22 +50,35 @@ class Job:
         job = HydraConfig.get()
         with chdir(job.runtime.cwd):  # relative paths are the command's, with hydra.job.chdir too
             try:
-                from mnist_exp.config.compose import choices, from_hydra, task_overrides
                 from mnist_exp.runs import lifecycle
 
-                self.run = lifecycle.run(
-                    from_hydra(cfg),
-                    job_dir=Path(job.runtime.output_dir),
-                    choices=choices(job),
-                    overrides=[*typed_flags(job.runtime), *task_overrides(job)],
-                    callbacks=self.callbacks,
-                )
+                self.run = lifecycle.run(**told(cfg, job), callbacks=self.callbacks)
                 if self.show:
                     lifecycle.show(self.run)
             except Exception as failure:
                 if job.mode != RunMode.RUN:
                     raise
                 self.failure = failure
+
+
+def told(cfg: Any, job: Any) -> dict[str, Any]:
+    """Returns what Hydra tells a job: its config, folder, chosen options, and what was typed.
+
+    Args:
+        cfg: the job's, as Hydra composed it.
+        job: `HydraConfig` of the job.
+
+    Raises:
+        ConfigError: the config does not fit the schema.
+    """
+    from mnist_exp.config.compose import choices, from_hydra, task_overrides
+
+    return {
+        "config": from_hydra(cfg),
+        "job_dir": Path(job.runtime.output_dir),
+        "choices": choices(job),
+        "overrides": [*typed_flags(job.runtime), *task_overrides(job)],
+    }
 
 
 def run(

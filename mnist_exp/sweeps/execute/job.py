@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import chdir
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 
-from mnist_exp.config.hydra import register_resolvers, typed_flags
+from mnist_exp.config.hydra import register_resolvers
+from mnist_exp.runs.job import told
 
 if TYPE_CHECKING:
     from mnist_exp.sweeps.membership import Membership
@@ -39,16 +39,9 @@ class SweepJob:
         Returns:
             What came of it; None where the sweep was stopped before the job began.
         """
-        from mnist_exp.config.compose import choices, from_hydra, task_overrides
         from mnist_exp.sweeps.execute import worker
 
         assert self.membership is not None
         job = HydraConfig.get()
         with chdir(job.runtime.cwd):  # relative paths are the command's, with hydra.job.chdir too
-            return worker.work(
-                from_hydra(cfg),
-                job_dir=Path(job.runtime.output_dir),
-                choices=choices(job),
-                overrides=[*typed_flags(job.runtime), *task_overrides(job)],
-                membership=self.membership,
-            )
+            return worker.work(**told(cfg, job), membership=self.membership)

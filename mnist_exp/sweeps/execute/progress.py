@@ -120,7 +120,7 @@ class Progress:
             return
         try:
             read = state_of(job_dir)
-            result = records.from_journal(job_dir)
+            result = records.from_state(job_dir, read)
         except (ExperimentError, RequestError):
             return  # the job itself says why its journal cannot be read
         if result is None:

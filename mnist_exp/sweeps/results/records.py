@@ -11,7 +11,7 @@ from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.events import Outcome, now
-from mnist_exp.tracking.journal.state import fold
+from mnist_exp.tracking.journal.state import State, fold
 from mnist_exp.tracking.names import FAILURE_TAG, KEY_TAG, OVERRIDES_TAG, TRIAL_TAG, VAL_ACCURACY
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.replay import run_id_of
@@ -22,7 +22,12 @@ JOB_PARAM = "sweep.job"
 def from_journal(job_dir: Path) -> JobResult | None:
     """Returns the result of a job that has ended; None where it has not begun, or not ended."""
     state = fold(entry.event for entry in journal.read(job_dir))
-    if state is None or state.outcome is None:
+    return None if state is None else from_state(job_dir, state)
+
+
+def from_state(job_dir: Path, state: State) -> JobResult | None:
+    """Returns the result of a job whose journal was read; None where it has not ended."""
+    if state.outcome is None:
         return None
     return _result(
         params=state.start.params,

@@ -29,10 +29,11 @@ SELECT run_uuid, {_NAME}, status, start_time, end_time, artifact_uri
 FROM runs JOIN experiments USING (experiment_id)
 WHERE experiments.name = ? AND workspace = 'default' AND runs.lifecycle_stage = 'active'
 """  # noqa: S608 - it is the text above
-_VALUES = {
-    "params": "value",
-    "tags": "value",
-    "latest_metrics": "CASE WHEN is_nan THEN NULL ELSE value END",
+# Field of a record -> its table, and the value there; NULL stands for NaN.
+_FIELDS = {
+    "params": ("params", "value"),
+    "tags": ("tags", "value"),
+    "metrics": ("latest_metrics", "CASE WHEN is_nan THEN NULL ELSE value END"),
 }
 _CHAMPION = """
 SELECT version, run_id
@@ -116,7 +117,8 @@ def search(
             )
             for run_id, name, status, start, end, artifact_uri in rows
         }
-        _fill(database, found, keys)
+        if keys is None or keys:
+            _fill(database, found, keys)
     return list(found.values())
 
 
@@ -152,7 +154,7 @@ def _fill(
     """Adds params, tags and metrics to runs."""
     run_ids = json.dumps(list(found))
     wanted: Sequence[Any] = [] if keys is None else [json.dumps(list(keys))]
-    for table, value in _VALUES.items():
+    for field, (table, value) in _FIELDS.items():
         # The unary + has SQLite go from run to run where some are asked for, by the index on runs.
         rows = database.execute(
             f"SELECT run_uuid, key, {value} FROM {table} "  # noqa: S608 - both are named above
@@ -160,7 +162,6 @@ def _fill(
             + (" AND +key IN (SELECT value FROM json_each(?))" if wanted else ""),
             [run_ids, *wanted],
         )
-        part = {"params": "params", "tags": "tags", "latest_metrics": "metrics"}[table]
-        parts = {run_id: getattr(run, part) for run_id, run in found.items()}
+        fields = {run_id: getattr(run, field) for run_id, run in found.items()}
         for run_id, key, content in rows:
-            parts[run_id][key] = math.nan if content is None and part == "metrics" else content
+            fields[run_id][key] = math.nan if content is None and field == "metrics" else content

@@ -15,6 +15,7 @@ from mnist_exp.tracking.mlflow.registry import Version
 from mnist_exp.tracking.mlflow.store import RUNS_A_PAGE, Store, quoted
 from mnist_exp.tracking.names import (
     CHOSEN_VAL_ACCURACY,
+    DONE,
     ENSEMBLE_TAG,
     OUTCOME_TAG,
     SPACE_TAG,
@@ -95,13 +96,18 @@ class Experiment:
             return database.search(self._file, self.name, database.tagged(tag, value))
         return list(self.store.search(f"tags.`{tag}` = {quoted(value)}"))
 
-    def names(self) -> list[str]:
-        """Returns the names of runs; of a server those of the newest."""
+    def names(self, *, finished: bool = True) -> list[str]:
+        """Returns the names of runs; of a server those of the newest.
+
+        Args:
+            finished: whether runs that need no resuming are among them.
+        """
         if self._file is not None:
-            runs = database.search(self._file, self.name, database.without(SPACE_TAG), keys=())
+            keys = () if finished else (OUTCOME_TAG,)
+            runs = database.search(self._file, self.name, database.without(SPACE_TAG), keys=keys)
         else:
             runs = list(islice(self._asked("", _NAMES), _NAMES))
-        return [run.name for run in runs]
+        return [run.name for run in runs if finished or run.outcome not in DONE]
 
     def sweeps(self) -> list[str]:
         """Returns the names of the sweeps, in their order; of a server those of the newest runs."""

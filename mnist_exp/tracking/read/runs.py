@@ -12,7 +12,7 @@ from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import preflight, resolve
 from mnist_exp.tracking.mlflow.store import Store, unreachable
-from mnist_exp.tracking.names import DONE, ENSEMBLE_TAG, JOB_ID_TAG, SWEEP_TAG
+from mnist_exp.tracking.names import ENSEMBLE_TAG, JOB_ID_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.selection import SELECTORS, select
 from mnist_exp.tracking.records import RunRecord
@@ -103,10 +103,7 @@ def run_names(*, finished: bool = True) -> list[str]:
     experiment = current_experiment()
     names: list[str] = []
     with Attempt():
-        if finished:
-            names = experiment.names()
-        else:
-            names = [run.name for run in experiment.runs() if run.outcome not in DONE]
+        names = experiment.names(finished=finished)
     return [*(SELECTORS if finished else ("latest",)), *names]
 
 
