@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from measuring import MNIST_EXP, Line, progress, run
 
+from mnist_exp.evaluation.names import VAL_ACCURACY
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.result import objective
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.mlflow.store import Store
-from mnist_exp.tracking.names import VAL_ACCURACY
 
 SHARE = 1 / 3  # of the random search's compute
 NAME = "search"

@@ -12,6 +12,12 @@ import click
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.terminal import table_console
 from mnist_exp.core.text import counted, finite, printable
+from mnist_exp.evaluation.names import (
+    FIT_SECONDS,
+    TEST_ACCURACY,
+    TEST_ACCURACY_HIGH,
+    TEST_ACCURACY_LOW,
+)
 from mnist_exp.tracking.mlflow.location import preflight, resolve
 from mnist_exp.tracking.read.runs import reading, runs_of_sweep
 from mnist_exp.tracking.records import RunRecord
@@ -158,11 +164,11 @@ def _as_json(run: RunRecord) -> dict[str, Any]:
 
 def _row(run: RunRecord, now: datetime) -> Row:
     metrics = run.metrics
-    test = _percent(metrics.get("test/accuracy"))
-    if test and {"test/accuracy_low", "test/accuracy_high"} <= metrics.keys():
-        low, high = metrics["test/accuracy_low"], metrics["test/accuracy_high"]
+    test = _percent(metrics.get(TEST_ACCURACY))
+    if test and {TEST_ACCURACY_LOW, TEST_ACCURACY_HIGH} <= metrics.keys():
+        low, high = metrics[TEST_ACCURACY_LOW], metrics[TEST_ACCURACY_HIGH]
         test = f"{test} ({_percent(low)}-{_percent(high)})"
-    seconds = metrics.get("time/fit_seconds")
+    seconds = metrics.get(FIT_SECONDS)
     return Row(
         name=printable(run.name),
         outcome=printable(run.outcome or run.status.lower()),

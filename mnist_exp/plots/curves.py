@@ -8,6 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
+from mnist_exp.evaluation.names import (
+    LEARNING_RATE,
+    TRAIN_ACCURACY,
+    TRAIN_LOSS,
+    VAL_ACCURACY,
+    VAL_LOSS,
+)
 from mnist_exp.plots.frame import BLUE, GREY, INK, ORANGE, add_axes, framed, style
 
 MARKED_EPOCHS = 20  # more markers than that hide the line
@@ -33,7 +40,7 @@ def learning_curves(epochs: Mapping[str, Sequence[float]]) -> Figure:
             that are not finite are left out of the lines.
     """
     measured = "Training: mean over the epoch's batches."
-    if epochs.get("val/loss"):
+    if epochs.get(VAL_LOSS):
         measured += " Validation: after the epoch."
     figure = framed(760, learning_title(epochs), measured)
     loss = add_axes(figure, 75, 430, 800, 220)
@@ -46,9 +53,9 @@ def learning_curves(epochs: Mapping[str, Sequence[float]]) -> Figure:
     }
     _draw(error_rate, "Error rate (%)", _training_and_validation(errors, "accuracy"))
     rate = add_axes(figure, 75, 55, 800, 60)
-    _draw(rate, "Learning rate", [Curve("", GREY, "o", epochs["learning_rate"])])
+    _draw(rate, "Learning rate", [Curve("", GREY, "o", epochs[LEARNING_RATE])])
     if rate.get_yscale() == "linear":
-        rate.set_ylim(0, 1.2 * max(epochs["learning_rate"]) or 1)
+        rate.set_ylim(0, 1.2 * max(epochs[LEARNING_RATE]) or 1)
         rate.yaxis.set_major_locator(MaxNLocator(nbins=2))
     rate.set_xlabel("Epoch", color=INK)
     return figure
@@ -56,18 +63,18 @@ def learning_curves(epochs: Mapping[str, Sequence[float]]) -> Figure:
 
 def learning_title(epochs: Mapping[str, Sequence[float]]) -> str:
     """Returns the finding: divergence, or the best validation accuracy, or the last of training."""
-    losses = epochs["train/loss"]
+    losses = epochs[TRAIN_LOSS]
     count = len(losses)
     for epoch, loss in enumerate(losses, start=1):
         if not math.isfinite(loss):
             return f"Learning curves: diverged, the loss is not finite in epoch {epoch} of {count}"
-    accuracies = list(epochs.get("val/accuracy", ()))
+    accuracies = list(epochs.get(VAL_ACCURACY, ()))
     if not accuracies:
-        last = 100 * epochs["train/accuracy"][-1]
+        last = 100 * epochs[TRAIN_ACCURACY][-1]
         span = f"{count} epochs" if count > 1 else "one epoch"
         return f"Learning curves: training accuracy {last:.2f} % after {span}, no validation"
     # Of equally accurate epochs the one with the lower loss, as training chooses.
-    ranks = [(a, -loss) for a, loss in zip(accuracies, epochs["val/loss"], strict=True)]
+    ranks = [(a, -loss) for a, loss in zip(accuracies, epochs[VAL_LOSS], strict=True)]
     best, chosen = max(ranks)[0], ranks.index(max(ranks)) + 1
     if count == 1:
         return f"Learning curves: validation accuracy {100 * best:.2f} % after one epoch"

@@ -13,6 +13,17 @@ from mnist_exp.core import signals
 from mnist_exp.core.text import train_command
 from mnist_exp.data import Split, Splits
 from mnist_exp.evaluation.metrics import Evaluation
+from mnist_exp.evaluation.names import (
+    FIT_SECONDS,
+    PARAMETERS,
+    TEST_ACCURACY,
+    TEST_ACCURACY_HIGH,
+    TEST_ACCURACY_LOW,
+    TEST_ECE,
+    TEST_ERRORS,
+    TEST_LOSS,
+    VAL_ACCURACY,
+)
 from mnist_exp.models import networks
 from mnist_exp.models.export.onnx import write_onnx
 from mnist_exp.runs import source_code
@@ -126,18 +137,18 @@ def description(
     groups = ("data", "augmentation", "model", "optimizer", "schedule", "experiment")
     chosen = ", ".join(f"{group} `{tags[group]}`" for group in groups if group in tags)
     validation = (
-        f"**{metrics['val/accuracy']:.2%}** on {len(splits.validation):,} validation images"
-        if "val/accuracy" in metrics
+        f"**{metrics[VAL_ACCURACY]:.2%}** on {len(splits.validation):,} validation images"
+        if VAL_ACCURACY in metrics
         else "No validation images"
     )
     test = (
-        f"**{metrics['test/accuracy']:.2%}** on {len(splits.test):,} test images: "
-        f"{metrics['test/errors']:.0f} wrong, 95 % interval {metrics['test/accuracy_low']:.2%} to "
-        f"{metrics['test/accuracy_high']:.2%}, loss {metrics['test/loss']:.4f}, "
-        f"calibration error {metrics['test/ece']:.4f}."
+        f"**{metrics[TEST_ACCURACY]:.2%}** on {len(splits.test):,} test images: "
+        f"{metrics[TEST_ERRORS]:.0f} wrong, 95 % interval {metrics[TEST_ACCURACY_LOW]:.2%} to "
+        f"{metrics[TEST_ACCURACY_HIGH]:.2%}, loss {metrics[TEST_LOSS]:.4f}, "
+        f"calibration error {metrics[TEST_ECE]:.4f}."
     )
     cost = (
-        f"{metrics['model/parameters']:,.0f} parameters, {metrics['time/fit_seconds']:.1f} s of "
+        f"{metrics[PARAMETERS]:,.0f} parameters, {metrics[FIT_SECONDS]:.1f} s of "
         f"fit in {config.training.precision} on {config.training.threads} threads"
     )
     paragraphs = [

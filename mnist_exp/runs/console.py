@@ -15,6 +15,21 @@ from rich.progress import BarColumn, Progress, TextColumn, track
 from rich.table import Table
 
 from mnist_exp.core.text import percent
+from mnist_exp.evaluation.names import (
+    FIT_SECONDS,
+    IMAGES_PER_SECOND,
+    PARAMETERS,
+    TEST_ACCURACY,
+    TEST_ACCURACY_HIGH,
+    TEST_ACCURACY_LOW,
+    TEST_ERRORS,
+    TEST_LOSS,
+    TOTAL_SECONDS,
+    TRAIN_ACCURACY,
+    TRAIN_LOSS,
+    VAL_ACCURACY,
+    VAL_LOSS,
+)
 
 if TYPE_CHECKING:
     from mnist_exp.evaluation.robustness import Robustness
@@ -72,15 +87,13 @@ class Reporter:
     def epoch(self, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
         """Prints one plain line for an epoch that is over."""
         line = (
-            f"epoch {epoch:>{len(str(epochs))}}/{epochs}  loss {metrics['train/loss']:.4f}  "
-            f"accuracy {metrics['train/accuracy']:.2%}"
+            f"epoch {epoch:>{len(str(epochs))}}/{epochs}  loss {metrics[TRAIN_LOSS]:.4f}  "
+            f"accuracy {metrics[TRAIN_ACCURACY]:.2%}"
         )
-        if "val/loss" in metrics:
-            line += (
-                f"  val loss {metrics['val/loss']:.4f}  val accuracy {metrics['val/accuracy']:.2%}"
-            )
-        self.say(f"{line}  {metrics['images_per_second']:,.0f} images/s")
-        if not (self._diverged or math.isfinite(metrics["train/loss"])):
+        if VAL_LOSS in metrics:
+            line += f"  val loss {metrics[VAL_LOSS]:.4f}  val accuracy {metrics[VAL_ACCURACY]:.2%}"
+        self.say(f"{line}  {metrics[IMAGES_PER_SECOND]:,.0f} images/s")
+        if not (self._diverged or math.isfinite(metrics[TRAIN_LOSS])):
             self._diverged = True
             self.say(
                 "The loss is no finite number: training diverged, and learns nothing any more. "
@@ -104,23 +117,20 @@ def show_result(title: str, metrics: Mapping[str, float], where: str | None = No
 
 
 def _results(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    low, high = metrics["test/accuracy_low"], metrics["test/accuracy_high"]
+    low, high = metrics[TEST_ACCURACY_LOW], metrics[TEST_ACCURACY_HIGH]
     yield (
         "test accuracy",
-        f"{metrics['test/accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})",
+        f"{metrics[TEST_ACCURACY]:.2%}  (95 % interval {low:.2%} to {high:.2%})",
     )
-    yield "test loss", f"{metrics['test/loss']:.4f}"
-    yield "test errors", f"{metrics['test/errors']:,.0f}"
-    if "val/accuracy" in metrics:
-        yield "validation accuracy", f"{metrics['val/accuracy']:.2%}"
-    if "model/parameters" in metrics:
-        yield "parameters", f"{metrics['model/parameters']:,.0f}"
+    yield "test loss", f"{metrics[TEST_LOSS]:.4f}"
+    yield "test errors", f"{metrics[TEST_ERRORS]:,.0f}"
+    if VAL_ACCURACY in metrics:
+        yield "validation accuracy", f"{metrics[VAL_ACCURACY]:.2%}"
+    if PARAMETERS in metrics:
+        yield "parameters", f"{metrics[PARAMETERS]:,.0f}"
         yield (
             "time",
-            (
-                f"{metrics['time/fit_seconds']:.1f} s of fit, "
-                f"{metrics['time/total_seconds']:.1f} s in all"
-            ),
+            (f"{metrics[FIT_SECONDS]:.1f} s of fit, {metrics[TOTAL_SECONDS]:.1f} s in all"),
         )
 
 

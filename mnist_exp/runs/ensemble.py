@@ -16,11 +16,12 @@ from mnist_exp.config.schema import Config
 from mnist_exp.core import tensorflow_memory
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import evaluate
+from mnist_exp.evaluation.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY, VAL_LOSS
 from mnist_exp.runs import console
 from mnist_exp.runs.fit import CHECKPOINT, Trained
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.state import state_of
-from mnist_exp.tracking.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY, WEIGHTS_TAG
+from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.training import checkpoint
 
@@ -173,7 +174,7 @@ def _validation(predict: Any, validation: data.Split) -> dict[str, float]:
         return {}
     result = evaluate(predict(validation.images), validation.labels)
     return {
-        "val/loss": result.loss,
+        VAL_LOSS: result.loss,
         VAL_ACCURACY: result.accuracy,
         CHOSEN_VAL_ACCURACY: result.accuracy,
     }

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_exp import data
 from mnist_exp.config.schema import Config
+from mnist_exp.evaluation.names import CHOSEN_EPOCH, CHOSEN_VAL_ACCURACY, VAL_ACCURACY
 from mnist_exp.runs import console
 from mnist_exp.tracking.journal.state import state_of
-from mnist_exp.tracking.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY
 from mnist_exp.tracking.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def train(
 
 def _choice(fit: "Fit") -> dict[str, float]:
     """Returns which epoch's weights were kept, and what they reached on validation."""
-    chosen = {"chosen/epoch": float(fit.epoch)}
+    chosen = {CHOSEN_EPOCH: float(fit.epoch)}
     if VAL_ACCURACY in fit.history:
         chosen[CHOSEN_VAL_ACCURACY] = fit.history[VAL_ACCURACY][fit.epoch - 1]
     return chosen

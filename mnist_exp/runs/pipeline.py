@@ -14,6 +14,17 @@ from mnist_exp.core import hardware, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation import selective
 from mnist_exp.evaluation.metrics import Evaluation, evaluate
+from mnist_exp.evaluation.names import (
+    FIT_SECONDS,
+    PARAMETERS,
+    TEST_ACCURACY,
+    TEST_ACCURACY_HIGH,
+    TEST_ACCURACY_LOW,
+    TEST_ECE,
+    TEST_ERRORS,
+    TEST_LOSS,
+    TOTAL_SECONDS,
+)
 from mnist_exp.runs import console, figures
 from mnist_exp.runs.fit import Trained
 from mnist_exp.tracking.journal.state import state_of
@@ -63,9 +74,9 @@ def execute(recorder: Recorder, config: Config, overrides: Sequence[str], train:
     trained = train(splits, reporter)
     measured = _measure(recorder, config, trained, splits)
     costs = {
-        "model/parameters": trained.network.count_params(),
-        "time/fit_seconds": trained.seconds,
-        "time/total_seconds": time.perf_counter() - began + trained.earlier_seconds,
+        PARAMETERS: trained.network.count_params(),
+        FIT_SECONDS: trained.seconds,
+        TOTAL_SECONDS: time.perf_counter() - began + trained.earlier_seconds,
     }
     recorder.metrics(costs)
     metrics = {**trained.reached, **measured, **costs}
@@ -131,12 +142,12 @@ def _selection(trained: Trained, validation: data.Split) -> dict[str, float]:
 def test_metrics(result: Evaluation) -> dict[str, float]:
     """Returns what a run records of its test images."""
     return {
-        "test/accuracy": result.accuracy,
-        "test/accuracy_low": result.accuracy_low,
-        "test/accuracy_high": result.accuracy_high,
-        "test/loss": result.loss,
-        "test/errors": result.errors,
-        "test/ece": result.ece,
+        TEST_ACCURACY: result.accuracy,
+        TEST_ACCURACY_LOW: result.accuracy_low,
+        TEST_ACCURACY_HIGH: result.accuracy_high,
+        TEST_LOSS: result.loss,
+        TEST_ERRORS: result.errors,
+        TEST_ECE: result.ece,
     }
 
 

@@ -1,5 +1,6 @@
 """What reads images with the ONNX model that a run recorded."""
 
+from mnist_exp.evaluation.names import TEST_ACCURACY, TEST_ACCURACY_HIGH, TEST_ACCURACY_LOW
 from mnist_exp.inference import Model, Recognizer
 from mnist_exp.tracking.read.evidence import Evidence
 from mnist_exp.tracking.read.runs import find, require_finished
@@ -34,7 +35,7 @@ def recognizer(run: RunRecord, uri: str) -> Recognizer:
 def caption(run: RunRecord) -> str:
     """Returns how well a run does on its test images, in words; empty where it was not tested."""
     metrics = run.metrics
-    if not {"test/accuracy", "test/accuracy_low", "test/accuracy_high"} <= metrics.keys():
+    if not {TEST_ACCURACY, TEST_ACCURACY_LOW, TEST_ACCURACY_HIGH} <= metrics.keys():
         return ""
     accuracy, low, high = (metrics[f"test/accuracy{end}"] for end in ("", "_low", "_high"))
     return f"{accuracy:.2%} right on its test images (95 % interval {low:.2%} to {high:.2%})"

@@ -1,4 +1,4 @@
-"""The names that a run is recorded under, each said once."""
+"""The names that a run is recorded under, each said once; metrics have `evaluation.names`."""
 
 # Tags of a run.
 JOB_ID_TAG = "mnist_exp.job_id"
@@ -28,10 +28,6 @@ KEY_TAG = "mnist_exp.sweep_key"  # SHA-256 of what determines the result of a jo
 OVERRIDES_TAG = "mnist_exp.sweep_overrides"  # JSON list: what sets a job apart
 TRIAL_TAG = "mnist_exp.trial"  # JSON: number and params, of a search
 
-# Metrics.
-VAL_ACCURACY = "val/accuracy"  # of each epoch
-# Of the weights that were kept; pruned runs, and those made elsewhere, have the last epoch's only.
-CHOSEN_VAL_ACCURACY = "chosen/val_accuracy"
 
 # Params.
 VALIDATION_IMAGES = "data.validation_images"

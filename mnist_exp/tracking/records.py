@@ -3,14 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mnist_exp.tracking.names import (
-    CHOSEN_VAL_ACCURACY,
-    ENSEMBLE_TAG,
-    JOB_ID_TAG,
-    OUTCOME_TAG,
-    SPACE_TAG,
-    VAL_ACCURACY,
-)
+from mnist_exp.evaluation.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY
+from mnist_exp.tracking.names import ENSEMBLE_TAG, JOB_ID_TAG, OUTCOME_TAG, SPACE_TAG
 
 
 @dataclass(frozen=True)

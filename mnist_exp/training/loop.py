@@ -20,6 +20,14 @@ import tensorflow as tf
 from mnist_exp.core.digits import CLASSES
 from mnist_exp.data import Split
 from mnist_exp.evaluation.metrics import evaluate
+from mnist_exp.evaluation.names import (
+    IMAGES_PER_SECOND,
+    LEARNING_RATE,
+    TRAIN_ACCURACY,
+    TRAIN_LOSS,
+    VAL_ACCURACY,
+    VAL_LOSS,
+)
 from mnist_exp.models.networks import PredictLogits
 from mnist_exp.training import checkpoint
 from mnist_exp.training.augmentation import Augmentation
@@ -251,10 +259,10 @@ def _epoch(
             )
         )
     return {
-        "train/loss": float(losses.sum()) / total,
-        "train/accuracy": float(rights.sum()) / total,
-        "learning_rate": float(task.optimizer.learning_rate.numpy()),
-        "images_per_second": total / (time.perf_counter() - began),
+        TRAIN_LOSS: float(losses.sum()) / total,
+        TRAIN_ACCURACY: float(rights.sum()) / total,
+        LEARNING_RATE: float(task.optimizer.learning_rate.numpy()),
+        IMAGES_PER_SECOND: total / (time.perf_counter() - began),
     }
 
 
@@ -268,7 +276,7 @@ def _advance(task: Task, state: State, metrics: Metrics) -> None:
     state.evaluation_weights = task.original.get_weights()
     if len(task.validation.images):
         result = evaluate(task.predict(task.validation.images), task.validation.labels)
-        metrics |= {"val/loss": result.loss, "val/accuracy": result.accuracy}
+        metrics |= {VAL_LOSS: result.loss, VAL_ACCURACY: result.accuracy}
         if _is_better(metrics, state):
             state.best_epoch, state.best_weights = state.epoch, state.evaluation_weights
     for name, value in metrics.items():
@@ -280,8 +288,8 @@ def _is_better(metrics: Metrics, state: State) -> bool:
     if not state.best_epoch:
         return True
     best = state.best_epoch - 1
-    accuracy, loss = state.history["val/accuracy"][best], state.history["val/loss"][best]
-    return (metrics["val/accuracy"], -metrics["val/loss"]) > (accuracy, -loss)
+    accuracy, loss = state.history[VAL_ACCURACY][best], state.history[VAL_LOSS][best]
+    return (metrics[VAL_ACCURACY], -metrics[VAL_LOSS]) > (accuracy, -loss)
 
 
 def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float) -> tf.Tensor:

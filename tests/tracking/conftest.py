@@ -11,11 +11,11 @@ from invoke import Process, start_python
 from mlflow.exceptions import MlflowException
 from servers import MlflowServer
 
+from mnist_exp.evaluation.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY
 from mnist_exp.tracking.journal.events import Start, now
 from mnist_exp.tracking.mlflow.connection import connect
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.store import Point, Store
-from mnist_exp.tracking.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.recorder import Recorder
 

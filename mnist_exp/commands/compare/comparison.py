@@ -9,6 +9,7 @@ from mnist_exp.commands.compare.groups import Group, group, shown
 from mnist_exp.commands.compare.selection import Choice
 from mnist_exp.commands.compare.significance import Finding, findings
 from mnist_exp.core.statistics import Summary, summarize
+from mnist_exp.evaluation.names import FIT_SECONDS, PARAMETERS
 from mnist_exp.tracking.names import CODE_TAG, VALIDATION_IMAGES
 from mnist_exp.tracking.read.evidence import Predictions
 from mnist_exp.tracking.read.experiment import least
@@ -71,7 +72,7 @@ def compare(choice: Choice) -> Comparison:
             test=summarize(
                 [float(choice.predictions[run.run_id].correct.mean()) for run in one.runs], images
             ),
-            fit_seconds=_median(one, "time/fit_seconds"),
+            fit_seconds=_median(one, FIT_SECONDS),
             parameters=_parameters(one),
             finding=finding,
         )
@@ -106,7 +107,7 @@ def _median(one: Group, name: str) -> float | None:
 
 
 def _parameters(one: Group) -> int | None:
-    value = one.runs[0].metrics.get("model/parameters", math.nan)
+    value = one.runs[0].metrics.get(PARAMETERS, math.nan)
     return int(value) if math.isfinite(value) else None
 
 

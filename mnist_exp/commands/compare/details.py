@@ -17,6 +17,7 @@ from mnist_exp.commands.compare.groups import differing
 from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import count_confusion
+from mnist_exp.evaluation.names import TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS
 from mnist_exp.runs.recorded_config import local_values
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
 from mnist_exp.tracking.mlflow.store import Store
@@ -24,7 +25,7 @@ from mnist_exp.tracking.read.evidence import Evidence, Predictions
 
 SHOWN = 8  # configs; more colours than that look alike
 MOST_IMAGES = 40
-METRICS = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
+METRICS = (TRAIN_LOSS, VAL_LOSS, TRAIN_ACCURACY, VAL_ACCURACY)
 
 _ABSURD = 1e30  # no loss and no accuracy; scales cannot hold more
 

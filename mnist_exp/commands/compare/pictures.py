@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from mnist_exp.commands.compare import figures, table
 from mnist_exp.commands.compare.details import Details, Image
 from mnist_exp.core.statistics import Summary
+from mnist_exp.evaluation.names import TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS
 
 _LEAST_CHANGE = 0.5  # of a mean count, that is worth a word
 _NAMED_CHANGES = 3
 _TITLES = {
-    "train/loss": "Training loss (nats)",
-    "val/loss": "Validation loss (nats)",
-    "train/accuracy": "Training error rate (%)",
-    "val/accuracy": "Validation error rate (%)",
+    TRAIN_LOSS: "Training loss (nats)",
+    VAL_LOSS: "Validation loss (nats)",
+    TRAIN_ACCURACY: "Training error rate (%)",
+    VAL_ACCURACY: "Validation error rate (%)",
 }
 
 

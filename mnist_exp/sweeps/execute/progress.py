@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.evaluation.names import TRAIN_LOSS, VAL_ACCURACY
 from mnist_exp.runs import ensemble
 from mnist_exp.runs.console import duration
 from mnist_exp.sweeps.execute.launches import PlannedJob
@@ -25,7 +26,7 @@ from mnist_exp.sweeps.results.wording import config_text
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.state import State, state_of
-from mnist_exp.tracking.names import DONE, VAL_ACCURACY
+from mnist_exp.tracking.names import DONE
 
 _LOOK_SECONDS = 0.5
 _SHOWN = 8
@@ -204,6 +205,6 @@ def _epoch(epochs: Mapping[int, Mapping[str, float]]) -> str:
 
 def _reached(result: JobResult) -> str:
     """Returns what a job that finished reached, in words."""
-    accuracy, loss = objective(result), result.metrics.get("train/loss", 0.0)
+    accuracy, loss = objective(result), result.metrics.get(TRAIN_LOSS, 0.0)
     words = "finished" if math.isnan(accuracy) else f"validation {accuracy:.2%}"
     return words if math.isfinite(loss) else f"{words}, diverged"

@@ -10,18 +10,18 @@ from functools import cached_property
 from pathlib import Path
 
 from mnist_exp.core.errors import RequestError
+from mnist_exp.evaluation.names import TOTAL_SECONDS, VAL_ACCURACY
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import preflight
-from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG, VAL_ACCURACY
+from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.runs import answering
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.recovery import recover
 
-TOTAL_SECONDS = "time/total_seconds"
 # Keys whose values decide how long a run takes, or their beginnings.
 _COSTLY = (
     "model.",

@@ -10,6 +10,7 @@ from typing import Literal
 
 from mnist_exp.core.statistics import Summary, summarize
 from mnist_exp.core.text import train_command
+from mnist_exp.evaluation.names import TEST_ACCURACY, TOTAL_SECONDS
 from mnist_exp.sweeps.results.result import JobResult, objective
 
 SEED = "seed"
@@ -80,7 +81,7 @@ def _row(jobs: Sequence[JobResult]) -> RankedConfig:
     measured = [job for job in by_seed.values() if math.isfinite(objective(job))]
     others = [job for job in jobs if job not in measured]
     values = tuple(objective(job) for job in measured)
-    tests = [j.metrics["test/accuracy"] for j in by_seed.values() if "test/accuracy" in j.metrics]
+    tests = [j.metrics[TEST_ACCURACY] for j in by_seed.values() if TEST_ACCURACY in j.metrics]
     mean = math.fsum(values) / len(values) if values else math.nan
     summary = _summary(values, measured)
     threads = (*measured, *others)[0].params.get("training.threads", "")
@@ -122,7 +123,7 @@ def _or_worst(value: float) -> float:
 def seconds_of(result: JobResult) -> float:
     """Returns how long a job took; a job that broke off has said only when it began and ended."""
     elapsed = max(0, result.end_time - result.start_time) / 1000
-    return result.metrics.get("time/total_seconds", elapsed)
+    return result.metrics.get(TOTAL_SECONDS, elapsed)
 
 
 def winner(rows: Sequence[RankedConfig]) -> RankedConfig | None:

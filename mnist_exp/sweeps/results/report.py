@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mnist_exp.core.terminal import table_console
 from mnist_exp.core.text import finite, in_markdown, short_keys, shortened
+from mnist_exp.evaluation.names import TEST_ACCURACY, VAL_ACCURACY
 from mnist_exp.sweeps.results.exploration import dimensions, importance, measured
 from mnist_exp.sweeps.results.ranking import (
     RankedConfig,
@@ -55,7 +56,7 @@ def csv(results: Iterable[JobResult]) -> str:
     text = StringIO()
     lines = [_line(job, keys) for job in jobs]
     names = ("job", "outcome", "run_id", "run_name", "trial", *keys, "seed", "objective")
-    names += ("val/accuracy", "test/accuracy", "seconds", "reason")
+    names += (VAL_ACCURACY, TEST_ACCURACY, "seconds", "reason")
     writer = DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
@@ -72,8 +73,8 @@ def _line(job: JobResult, keys: Iterable[str]) -> dict[str, object]:
         "trial": job.trial,
         "seed": job.seed,
         "objective": finite(objective(job)),
-        "val/accuracy": job.metrics.get("val/accuracy"),
-        "test/accuracy": job.metrics.get("test/accuracy"),
+        VAL_ACCURACY: job.metrics.get(VAL_ACCURACY),
+        TEST_ACCURACY: job.metrics.get(TEST_ACCURACY),
         "seconds": seconds_of(job),
         "reason": job.reason,
     }

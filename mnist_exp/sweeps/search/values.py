@@ -33,7 +33,7 @@ def texts(override: Override) -> Iterator[str]:
     """
     sweep = override.value()
     if isinstance(sweep, RangeSweep):
-        values = list(sweep.range())
+        values = [_cast(sweep, number) for number in sweep.range()]
     elif isinstance(sweep, ChoiceSweep):
         values = sweep.list
     else:
@@ -51,7 +51,8 @@ def is_whole(sweep: IntervalSweep | RangeSweep) -> bool:
     """Tells whether every number is a whole one: `int(interval(1,5))`, `range(5)`."""
     if isinstance(sweep, IntervalSweep):
         return isinstance(sweep.start, int) and isinstance(sweep.end, int)
-    return all(isinstance(number, int) for number in (sweep.start, sweep.stop, sweep.step))
+    numbers = (sweep.start, sweep.stop, sweep.step)
+    return all(isinstance(_cast(sweep, number), int) for number in numbers)
 
 
 def problem(override: Override, expected: str, remedy: str = "") -> Problem:
@@ -135,6 +136,13 @@ def _unknown_tag(override: Override, sweep: IntervalSweep | RangeSweep) -> Probl
     if not unknown:
         return None
     return problem(override, f"the tag {LOG} or none", nearest(unknown[0], [LOG]).strip())
+
+
+def _cast(sweep: RangeSweep, number: Any) -> Any:
+    """Casts a number of `float(range(1,5))`: Hydra 1.4 keeps whole numbers and the cast beside."""
+    for cast in getattr(sweep, "transformers", ()):
+        number = cast(number)
+    return number
 
 
 def _count(sweep: RangeSweep) -> int:

@@ -9,18 +9,17 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 from mnist_exp.core.statistics import wilson_interval
+from mnist_exp.evaluation.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY
 from mnist_exp.tracking.mlflow import database, registry
 from mnist_exp.tracking.mlflow.location import sqlite_path
 from mnist_exp.tracking.mlflow.registry import Version
 from mnist_exp.tracking.mlflow.store import RUNS_A_PAGE, Store, quoted
 from mnist_exp.tracking.names import (
-    CHOSEN_VAL_ACCURACY,
     DONE,
     ENSEMBLE_TAG,
     OUTCOME_TAG,
     SPACE_TAG,
     SWEEP_TAG,
-    VAL_ACCURACY,
     VALIDATION_IMAGES,
 )
 from mnist_exp.tracking.records import RunRecord

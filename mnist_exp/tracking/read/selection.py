@@ -6,8 +6,8 @@ members of ensembles, which are parts of another run; a member is meant by its n
 
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.text import without_password
+from mnist_exp.evaluation.names import VAL_ACCURACY
 from mnist_exp.tracking.mlflow.store import CHAMPION, REGISTERED_MODEL
-from mnist_exp.tracking.names import VAL_ACCURACY
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.records import RunRecord
 
