@@ -18,7 +18,8 @@ from mnist_exp.evaluation.names import (
     TEST_ACCURACY_HIGH,
     TEST_ACCURACY_LOW,
 )
-from mnist_exp.tracking.mlflow.location import preflight, resolve
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.read.runs import reading, runs_of_sweep
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.recovery import recover, waiting

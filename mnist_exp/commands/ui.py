@@ -8,7 +8,8 @@ import click
 from mnist_exp.commands.sockets import listen
 from mnist_exp.core.text import without_password
 from mnist_exp.tracking.mlflow.attempt import Attempt
-from mnist_exp.tracking.mlflow.location import preflight, sqlite_path
+from mnist_exp.tracking.mlflow.location import sqlite_path
+from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.mlflow.view import runs_page
 from mnist_exp.tracking.read.runs import current_experiment
 from mnist_exp.tracking.sync.recovery import recover

@@ -17,6 +17,7 @@ from mnist_exp.core.text import without_password
 from mnist_exp.runs import source_code
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow import location
+from mnist_exp.tracking.mlflow.preflight import preflight as check_store
 from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DIRTY_TAG, ENVIRONMENT_TAG, OTHER_CODE
 from mnist_exp.tracking.read.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
 from mnist_exp.tracking.recorder import Recorder
@@ -32,7 +33,7 @@ def preflight(config: Config) -> None:
         RequestError: the store or the folder of the data cannot be used, or TensorFlow runs in this
             process already, with another number of threads.
     """
-    location.preflight(location.resolve(config.tracking.uri))
+    check_store(location.resolve(config.tracking.uri))
     data.require_place(config.data.name, config.data.options().get("root"))
     if "tensorflow" in sys.modules:
         hardware.start_tensorflow(config.training.threads)

@@ -20,6 +20,7 @@ from mnist_exp.sweeps.results import report
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking.mlflow import location
+from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.names import DONE
 from mnist_exp.tracking.sync.recovery import recover
 
@@ -46,7 +47,7 @@ class Sweep:
         self.plan = Plan(composer)
         tracking = self.plan.config.tracking
         uri = location.resolve(tracking.uri)
-        location.preflight(uri)
+        preflight(uri)
         self._outputs = _outputs(composer.hydra)
         # Before the ledger is read: another process must not do meanwhile what is planned here.
         self._lock = None if dry_run else _hold(self.plan.name, self._outputs)

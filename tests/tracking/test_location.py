@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.tracking.mlflow.location import preflight, resolve, sqlite_path
+from mnist_exp.tracking.mlflow.location import resolve, sqlite_path
+from mnist_exp.tracking.mlflow.preflight import preflight
 
 
 def test_the_default_is_mlflows_own_file_in_the_working_folder(sealed_environment):

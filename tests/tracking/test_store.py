@@ -11,7 +11,8 @@ from waiting import until
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.tracking.journal.events import Dataset, Start
 from mnist_exp.tracking.mlflow.connection import connect
-from mnist_exp.tracking.mlflow.location import preflight, resolve, sqlite_path
+from mnist_exp.tracking.mlflow.location import resolve, sqlite_path
+from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.mlflow.store import Point, Store
 from mnist_exp.tracking.names import OUTCOME_TAG
 

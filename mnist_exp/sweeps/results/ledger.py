@@ -15,7 +15,7 @@ from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking.mlflow.attempt import Attempt
-from mnist_exp.tracking.mlflow.location import preflight
+from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.runs import answering

@@ -1,7 +1,7 @@
 """A local store, read from MLflow's own SQLite file without MLflow.
 
 MLflow takes a second to be imported and two and a half to find 1,000 runs, which are read here in a
-fifth of one. Nothing is written; `location.preflight` has checked that the tables are those of the
+fifth of one. Nothing is written; `preflight` has checked that the tables are those of the
 installed MLflow.
 """
 

@@ -10,7 +10,8 @@ from mnist_exp.core.errors import ExperimentError, RequestError, nearest
 from mnist_exp.core.text import printable
 from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import Attempt
-from mnist_exp.tracking.mlflow.location import preflight, resolve
+from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.mlflow.store import Store, unreachable
 from mnist_exp.tracking.names import ENSEMBLE_TAG, JOB_ID_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
