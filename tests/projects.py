@@ -1,12 +1,14 @@
 """Folders with runs: copied together with their store, and read."""
 
 import contextlib
+import io
 import shutil
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.relocation import relocate
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.records import RunRecord
 
@@ -16,13 +18,6 @@ SMALL = ("data=digits", "training=smoke", "model=seed_mlp")
 EPOCHS = 25
 MEMBER = ("data=digits", "training=smoke", "model=mlp", f"training.epochs={EPOCHS}")
 ENSEMBLE = (*MEMBER, "ensemble.members=2", "seed=1")
-
-# Where a store keeps absolute paths: table, column.
-_PLACES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-)
 
 
 def store(folder: Path) -> Store:
@@ -71,7 +66,6 @@ def copied(folder: Path, target: Path) -> Path:
         contextlib.closing(sqlite3.connect(target / "mlflow.db")) as copy,
     ):
         source.backup(copy)
-    for table, column in _PLACES:
-        moved = f"{table} SET {column} = replace({column}, ?, ?)"
-        change(target, moved, (str(folder), str(target)))
+    with contextlib.redirect_stderr(io.StringIO()):
+        relocate(target / "mlflow.db")
     return target

@@ -142,16 +142,16 @@ class MlflowServer:
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self._store_uri = store_uri
-        self._folder = folder
+        self.folder = folder
         self._process: Process | None = None
 
     def up(self) -> None:
         """Starts it, and waits until it answers."""
         arguments = ["server", "--host", "127.0.0.1", "--workers", "1", "--port", str(self.port)]
         arguments += ["--backend-store-uri", self._store_uri]
-        arguments += ["--artifacts-destination", str(self._folder / "artifacts")]
-        options = {"cwd": self._folder, "start_new_session": True}
-        log = self._folder / "server.log"
+        arguments += ["--artifacts-destination", str(self.folder / "artifacts")]
+        options = {"cwd": self.folder, "start_new_session": True}
+        log = self.folder / "server.log"
         with log.open("ab") as file:
             self._process = start_python(MLFLOW, *arguments, stdout=file, stderr=file, **options)
         health = f"{self.uri}/health"

@@ -8,14 +8,20 @@ from typing import Any
 from mnist_exp.config.identity import NOT_THE_RESULT
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem, validate
-from mnist_exp.core.text import without_password
+from mnist_exp.core.text import password_removed, without_password
 
 MOST_PARAMETERS = 100_000_000
 
 
 def to_record(config: Config) -> dict[str, Any]:
-    """Returns the config as nested dicts, lists and scalars, as JSON and YAML hold them."""
-    return config.model_dump(mode="json")
+    """Returns the config as nested dicts, lists and scalars, as JSON and YAML hold them.
+
+    The address of a tracking server has no password.
+    """
+    record = config.model_dump(mode="json")
+    if config.tracking.uri is not None:
+        record["tracking"]["uri"] = password_removed(config.tracking.uri)
+    return record
 
 
 def from_record(record: Mapping[str, Any]) -> Config:

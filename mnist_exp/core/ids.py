@@ -14,12 +14,17 @@ def new() -> str:
     return f"{datetime.now().astimezone():%Y-%m-%d_%H-%M-%S}_{random}"
 
 
+def is_id(text: str) -> bool:
+    """Tells whether a text, of a record that anybody may have written, is such an identity."""
+    return bool(_PATTERN.fullmatch(text))
+
+
 def of(folder_name: str) -> str:
     """Returns the identity of a run in a folder: its name, or a new one where a user chose it.
 
     A chosen name is no identity, for it may be used again.
     """
-    return folder_name if _PATTERN.fullmatch(folder_name) else new()
+    return folder_name if is_id(folder_name) else new()
 
 
 def suffix(job_id: str) -> str:

@@ -28,6 +28,11 @@ def without_password(text: str) -> str:
     return _PASSWORD.sub(r"\1:***@", text)
 
 
+def password_removed(address: str) -> str:
+    """Returns an address that can be used where the password comes from elsewhere."""
+    return _PASSWORD.sub(r"\1@", address)
+
+
 def in_markdown(text: str) -> str:
     """Returns text that Markdown shows as it is, on one line."""
     return _MARKUP.sub(lambda found: f"\\{found[0]}", " ".join(text.split()))
@@ -91,7 +96,7 @@ def train_command(arguments: Iterable[str], threads: int | None = None) -> str:
     others = [text for text in words if _key(text) != _THREADS]
     if threads is not None and (others != words or threads != hardware.cores()):
         words = [*others, f"{_THREADS}={threads}"]
-    return " ".join(["mnist-exp", "train", *map(_quoted, words)])
+    return without_password(" ".join(["mnist-exp", "train", *map(_quoted, words)]))
 
 
 def _quoted(argument: str) -> str:

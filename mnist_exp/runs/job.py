@@ -13,6 +13,7 @@ from hydra.types import HydraContext, RunMode
 from mnist_exp.config.hydra import hydra_errors, register_resolvers, typed_flags, version_base
 from mnist_exp.config.hydra_internal import Callbacks
 from mnist_exp.core.errors import RequestError
+from mnist_exp.core.text import without_password
 
 if TYPE_CHECKING:
     from mnist_exp.config.compose import Composer
@@ -64,6 +65,8 @@ class Job:
 def told(cfg: Any, job: Any) -> dict[str, Any]:
     """Returns what Hydra tells a job: its config, folder, chosen options, and what was typed.
 
+    Hydra's own files in the folder lose the password of a tracking server.
+
     Args:
         cfg: the job's, as Hydra composed it.
         job: `HydraConfig` of the job.
@@ -73,9 +76,14 @@ def told(cfg: Any, job: Any) -> dict[str, Any]:
     """
     from mnist_exp.config.compose import choices, from_hydra, task_overrides
 
+    job_dir = Path(job.runtime.output_dir)
+    for file in (job_dir / (job.output_subdir or ".hydra")).glob("*.yaml"):
+        text = file.read_text(encoding="utf-8")
+        if text != without_password(text):
+            file.write_text(without_password(text), encoding="utf-8")
     return {
         "config": from_hydra(cfg),
-        "job_dir": Path(job.runtime.output_dir),
+        "job_dir": job_dir,
         "choices": choices(job),
         "overrides": [*typed_flags(job.runtime), *task_overrides(job)],
     }

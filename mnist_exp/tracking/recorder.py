@@ -28,14 +28,15 @@ _CLOSE_SECONDS = 60.0
 class Recorder:
     """One run: journal first, MLflow in the background."""
 
-    def __init__(self, start: Start, writer: journal.Journal, folder: Path) -> None:
+    def __init__(self, start: Start, uri: str, writer: journal.Journal, folder: Path) -> None:
         """Begins to send; use `start` or `resume`."""
         self.job_dir = writer.job_dir
         self.started = start
         self._journal = writer
         self._folder = folder
         self._warned = False
-        self._sender = RemoteSender(self.job_dir)
+        self._uri = uri
+        self._sender = RemoteSender(self.job_dir, uri)
 
     @classmethod
     def start(
@@ -74,12 +75,14 @@ class Recorder:
             RequestError: The folder has a journal already, or the store cannot be used.
             ExperimentError: The job folder cannot be written.
         """
+        folder = Path.cwd() if folder is None else folder
+        address = location.resolve(uri)
         start = Start(
             time=events.now(),
             job_id=job_id,
             run_name=run_name,
             experiment=experiment,
-            uri=location.resolve(uri),
+            uri=location.recorded(address, job_dir.absolute(), folder),
             params=dict(params),
             tags={**_origin_tags(), **tags},
             description=description,
@@ -87,9 +90,8 @@ class Recorder:
             parent_run_id=parent_run_id,
             config=dict(config),
         )
-        folder = Path.cwd() if folder is None else folder
         try:
-            return cls(start, _begin(job_dir, start, folder), folder)
+            return cls(start, address, _begin(job_dir, start, folder), folder)
         except OSError as problem:
             raise ExperimentError(
                 f"Expected a job folder that can be written. Received: {job_dir} "
@@ -120,9 +122,9 @@ class Recorder:
                 f"{state.outcome}. Start it anew with `mnist-exp train`."
             )
         folder = Path.cwd() if folder is None else folder
-        pending_runs.add(folder, start.job_id, job_dir, start.uri)
+        pending_runs.add(folder, start.job_id, job_dir)
         writer.append(events.Resumed(events.now()))
-        return cls(start, writer, folder)
+        return cls(start, location.of_record(start.uri, job_dir), writer, folder)
 
     @property
     def run_id(self) -> str | None:
@@ -260,7 +262,7 @@ class Recorder:
     def _report(self, sent: bool) -> None:
         if not sent:
             _warn(
-                f"MLflow at {without_password(self.started.uri)} does not have all of this run yet "
+                f"MLflow at {without_password(self._uri)} does not have all of this run yet "
                 f"({self._sender.problem}). Nothing is lost: it is kept in {self.job_dir}. Run "
                 "`mnist-exp sync` from this folder when MLflow can be reached."
             )
@@ -277,7 +279,7 @@ def _begin(job_dir: Path, start: Start, folder: Path) -> journal.Journal:
         )
     try:
         # Before the journal: a journal that no marker names would be forgotten.
-        pending_runs.add(folder, start.job_id, job_dir, start.uri)
+        pending_runs.add(folder, start.job_id, job_dir)
         return journal.Journal.create(job_dir, start, lock)
     except BaseException:
         lock.release()

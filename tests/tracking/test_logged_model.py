@@ -188,7 +188,7 @@ import sys
 from pathlib import Path
 from mnist_exp.tracking.sync.recovery import recover
 from mnist_exp.tracking.journal import pending_runs
-pending_runs.add(Path.cwd(), "job-1", Path.cwd() / "outputs/job-1", "any")
+pending_runs.add(Path.cwd(), "job-1", Path.cwd() / "outputs/job-1")
 print([run.result for run in recover(Path.cwd())])
 print({"tensorflow", "keras"} & set(sys.modules))
 """

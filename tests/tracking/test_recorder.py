@@ -173,7 +173,7 @@ def begin(job_dir: Path, store: Store) -> journal.Journal:
 
 def test_an_epoch_is_one_batch(store, sealed_environment, monkeypatch):
     writer = begin(sealed_environment, store)
-    replay = Replay.of(sealed_environment)
+    replay = Replay.of(sealed_environment, store.uri)
     replay.advance()
     requests = []
     monkeypatch.setattr(
@@ -195,7 +195,7 @@ def test_a_sender_that_ends_while_it_is_asked_has_sent_everything(
     writer = begin(sealed_environment, store)
     writer.append(events.End(2, "FINISHED", "finished"))
     writer.close()
-    sender = Sender(sealed_environment)
+    sender = Sender(sealed_environment, store.uri)
 
     def late(seconds):
         """Says no, as it was when it was asked."""
@@ -214,9 +214,7 @@ def test_a_value_that_mlflow_refuses_keeps_nothing_else_back(store, start_run):
     recorder.metrics({"train/loss": 1.0}, step=1)
     recorder.tags({"model": "cnn"})
     assert not recorder.end("finished")
-    file = recorder.job_dir / "journal.jsonl"
-    file.write_text(file.read_text().replace(OUTAGE, store.uri))
-    replay = Replay.of(recorder.job_dir, wait_seconds=30)
+    replay = Replay.of(recorder.job_dir, store.uri, wait_seconds=30)
     assert replay.advance()
     replay.close()
     run = store.get(replay.run_id)

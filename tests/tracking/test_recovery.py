@@ -11,6 +11,7 @@ from waiting import until
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.events import Metrics
 from mnist_exp.tracking.journal.pending_runs import pending
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.tracking.sync.recovery import recover
@@ -169,12 +170,8 @@ def test_a_project_that_moved_is_still_recovered(start_run, sealed_environment, 
     recorder.end("killed")
     from mnist_exp.tracking.journal import pending_runs
 
-    pending_runs.add(sealed_environment, "job-1", recorder.job_dir, store.uri)
-    moved = sealed_environment.with_name("moved")
-    (sealed_environment / "outputs").rename(moved)
-    moved = sealed_environment.with_name("project")
-    moved.mkdir()
-    sealed_environment.with_name("moved").rename(moved / "outputs")
+    pending_runs.add(sealed_environment, "job-1", recorder.job_dir)
+    moved = sealed_environment.rename(sealed_environment.with_name("project"))
     (recovered,) = recover(moved)
     assert (recovered.result, recovered.run_id) == ("sent", recorder.run_id)
 
@@ -219,7 +216,8 @@ def test_runs_whose_store_is_gone_are_sent_to_another_and_stay_there(
         recorder.end("killed")
     tried = recover(sealed_environment, to=f"{OUTAGE}99")
     assert [run.result for run in tried] == ["waiting", "waiting"]
-    assert {marker.uri for marker in pending(sealed_environment)} == {f"{OUTAGE}99"}
+    uris = {state_of(marker.job_dir).start.uri for marker in pending(sealed_environment)}
+    assert uris == {f"{OUTAGE}99"}
     sent = recover(sealed_environment, to=store.uri)
     assert [(run.result, run.problem) for run in sent] == [("sent", "")] * 2
     assert list(pending(sealed_environment)) == []

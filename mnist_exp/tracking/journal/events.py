@@ -29,7 +29,7 @@ class Start:
     job_id: str
     run_name: str
     experiment: str
-    uri: str  # absolute
+    uri: str  # as `location.recorded` writes it
     params: dict[str, str]
     tags: dict[str, str]
     description: str
@@ -117,7 +117,7 @@ class Moved:
     """The run goes to another store than the one that it began with."""
 
     time: int
-    uri: str  # absolute
+    uri: str  # as `location.recorded` writes it
 
 
 Event = Start | Metrics | Tags | Description | Dataset | Artifact | Model | End | Resumed | Moved

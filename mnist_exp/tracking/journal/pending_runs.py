@@ -19,10 +19,9 @@ class Marker(NamedTuple):
 
     job_id: str
     job_dir: Path
-    uri: str
 
 
-def add(folder: Path, job_id: str, job_dir: Path, uri: str) -> None:
+def add(folder: Path, job_id: str, job_dir: Path) -> None:
     """Marks a run as pending.
 
     Raises:
@@ -33,7 +32,7 @@ def add(folder: Path, job_id: str, job_dir: Path, uri: str) -> None:
     # Relative where it can be, so that a project may move.
     place = os.path.relpath(job_dir, folder) if job_dir.is_relative_to(folder) else str(job_dir)
     with whole(marks / job_id) as part:
-        part.write_text(json.dumps({"job_dir": place, "uri": uri}), encoding="utf-8")
+        part.write_text(json.dumps({"job_dir": place}), encoding="utf-8")
 
 
 def remove(folder: Path, job_id: str) -> None:
@@ -51,7 +50,7 @@ def pending(folder: Path) -> Iterator[Marker]:
             continue
         try:
             content = json.loads(mark.read_text(encoding="utf-8"))
-            yield Marker(mark.name, folder / content["job_dir"], content["uri"])
+            yield Marker(mark.name, folder / content["job_dir"])
         except FileNotFoundError:
             continue
         except (ValueError, KeyError, TypeError):

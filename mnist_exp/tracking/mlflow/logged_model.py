@@ -63,6 +63,7 @@ def send_model(store: Store, run_id: str, folder: Path, event: Model) -> str:
     linked = {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}
     if model.model_id not in linked:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    store.require_own(model.artifact_location, model.experiment_id)
     if str(model.status) != "READY":
         _complete(folder, event, model, run_id)
         client.log_model_artifacts(model.model_id, str(folder))
@@ -82,7 +83,7 @@ def logged_model(store: Store, run_id: str) -> Any:
     """Returns the run's logged model as MLflow describes it.
 
     Raises:
-        RequestError: The run has no model, or its files are gone.
+        RequestError: The run has no model, its files are gone, or lie where the store has none.
     """
     found = model_id(store, run_id)
     if found is None:
@@ -92,12 +93,12 @@ def logged_model(store: Store, run_id: str) -> Any:
             "in MLflow, or the run trained none. Choose another with `mnist-exp runs`."
         )
     model = store.client.get_logged_model(found)
+    store.require_own(model.artifact_location, model.experiment_id)
     files = store.client.list_logged_model_artifacts(found)
     if not any(file.path == _DESCRIPTION_FILE for file in files):
         raise RequestError(
             f"Expected the files of a run's logged model in {model.artifact_location}. Received: "
-            f"no {_DESCRIPTION_FILE} there. Restore them; if the project has moved, keep the old "
-            "path as a link."
+            f"no {_DESCRIPTION_FILE} there. Restore them."
         )
     return model
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking.mlflow.location import sqlite_path
+from mnist_exp.tracking.mlflow.relocation import relocate
 
 _ANOTHER_STORE = "choose another store: MLFLOW_TRACKING_URI, or of train tracking.uri"
 _REVISION = re.compile(r"""^(down_)?revision\s*=\s*["'](\w+)["']""", re.MULTILINE)
@@ -19,7 +20,7 @@ _CHECKED_BYTES = 64 * 1024 * 1024
 
 
 def preflight(uri: str) -> None:
-    """Checks a local store before a run relies on it.
+    """Checks a local store before a run relies on it, and has one that was moved know it.
 
     Args:
         uri: A resolved URI; a store that does not exist yet, or is remote, passes.
@@ -41,14 +42,16 @@ def preflight(uri: str) -> None:
         )
     try:
         revision = _revision(path)
+        if revision is None:
+            return
+        _check_revision(uri, path, revision)
+        relocate(path)
     except sqlite3.OperationalError as problem:
         if "locked" in str(problem):
             return
         raise _broken(path, problem) from problem
     except sqlite3.DatabaseError as problem:
         raise _broken(path, problem) from problem
-    if revision is not None:
-        _check_revision(uri, path, revision)
 
 
 def _check_folder(path: Path) -> None:

@@ -13,6 +13,7 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.core.text import without_password
 from mnist_exp.tracking.journal.events import Dataset, Start, Status
 from mnist_exp.tracking.mlflow import connection
+from mnist_exp.tracking.mlflow.artifact_root import require
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.mlflow.dataset import dataset_input
 from mnist_exp.tracking.mlflow.location import sqlite_path
@@ -52,6 +53,7 @@ class Store:
         self.uri = uri
         self.experiment = experiment
         self._id: str | None = None
+        self._artifact_uris: dict[str, str] = {}
 
     @cached_property
     def client(self) -> Any:
@@ -151,6 +153,7 @@ class Store:
             file: The file; its name is the last part of `path`.
             path: Where it goes below the run's artifacts, with slashes.
         """
+        self.artifact_uri(run_id)
         folder, _, _ = path.rpartition("/")
         self.client.log_artifact(run_id, str(file), folder or None)
 
@@ -199,6 +202,28 @@ class Store:
         """
         return self._search(filter_string, "active_only", order=order, page=page)
 
+    def artifact_uri(self, run_id: str) -> str:
+        """Returns where the artifacts of a run lie.
+
+        Raises:
+            RequestError: That is not where the store keeps those of its experiment.
+        """
+        if run_id not in self._artifact_uris:
+            info = self.client.get_run(run_id).info
+            self.require_own(info.artifact_uri, info.experiment_id)
+            self._artifact_uris[run_id] = info.artifact_uri
+        return self._artifact_uris[run_id]
+
+    def require_own(self, place: str, experiment_id: str) -> None:
+        """Refuses artifacts of an experiment that lie where the store does not keep them.
+
+        Raises:
+            RequestError: They do.
+        """
+        local = sqlite_path(self.uri) is not None
+        kept = None if local else self.client.get_experiment(experiment_id).artifact_location
+        require(place, self.uri, kept)
+
     def history(self, run_id: str, metric: str) -> dict[int, float]:
         """Returns step -> value of a metric; empty where the run has none."""
         points = self.client.get_metric_history(run_id, metric)
@@ -208,7 +233,7 @@ class Store:
         """Returns an artifact of a run as a local file or folder; a remote one is downloaded."""
         from mlflow.artifacts import download_artifacts
 
-        location = self.client.get_run(run_id).info.artifact_uri
+        location = self.artifact_uri(run_id)
         return Path(download_artifacts(artifact_uri=f"{location}/{path}", tracking_uri=self.uri))
 
     def _experiment_id(self, *, create: bool) -> str | None:

@@ -4,14 +4,14 @@ import hashlib
 import os
 import stat
 import tempfile
+from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from mnist_exp.core import cache
+from mnist_exp.tracking.mlflow.artifact_root import local_folder, require
 from mnist_exp.tracking.mlflow.location import sqlite_path
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.records import RunRecord
-
-FOLDER = "mlruns"
 
 
 class OversizeError(Exception):
@@ -32,36 +32,35 @@ def read(run: RunRecord, path: str, uri: str, *, limit_bytes: int, sha256: str =
     Raises:
         FileNotFoundError: There is no such file.
         OversizeError: It is larger than the limit.
+        RequestError: The record names a place where the store keeps no artifacts.
         Exception: What MLflow raises when a remote artifact is out of reach.
     """
-    folder = _local_folder(run.artifact_uri, uri)
+    folder = local_folder(run.artifact_uri)
     if folder is not None:
+        _require_own(run, path, uri)
         return _read(folder / path, limit_bytes)
     kept = cache.folder("artifacts") / sha256
     if sha256 and kept.is_file():
         content = _read(kept, limit_bytes)
         if hashlib.sha256(content).hexdigest() == sha256:  # a power cut may have emptied it
             return content
+    _require_own(run, path, uri)
     content = _download(run, path, uri, limit_bytes)
     if sha256:
         _keep(content, kept)
     return content
 
 
-def _local_folder(artifact_uri: str, uri: str) -> Path | None:
-    """Returns where artifacts lie on this machine; None where they are remote.
+def _require_own(run: RunRecord, path: str, uri: str) -> None:
+    if sqlite_path(uri) is None:
+        _store(uri).artifact_uri(run.run_id)
+    else:
+        require(f"{run.artifact_uri}/{path}", uri)
 
-    MLflow keeps absolute paths. Those of a project that was moved are looked for beside its store.
-    """
-    parts = urlsplit(artifact_uri)
-    if parts.scheme not in {"", "file"}:
-        return None
-    folder = Path(unquote(parts.path) if parts.scheme else artifact_uri)
-    store = sqlite_path(uri)
-    if not folder.is_dir() and store is not None and FOLDER in folder.parts:
-        first = len(folder.parts) - folder.parts[::-1].index(FOLDER)
-        return store.parent.joinpath(FOLDER, *folder.parts[first:])
-    return folder
+
+@lru_cache
+def _store(uri: str) -> Store:
+    return Store(uri, "")
 
 
 def _read(file: Path, limit_bytes: int) -> bytes:
@@ -77,9 +76,7 @@ def _read(file: Path, limit_bytes: int) -> bytes:
 
 
 def _download(run: RunRecord, path: str, uri: str, limit_bytes: int) -> bytes:
-    from mnist_exp.tracking.mlflow.connection import connect
-
-    client = connect(uri)
+    client = _store(uri).client
     sizes = {
         f.path: f.file_size for f in client.list_artifacts(run.run_id, path.rpartition("/")[0])
     }

@@ -172,6 +172,8 @@ class Evidence:
             ) from problem
         except OversizeError as problem:
             raise self._unfit(path, "a file of mnist_exp's", str(problem)) from problem
+        except RequestError as problem:
+            raise EvidenceError(f"Run {self.run.name}: {problem}") from problem
         except Exception as problem:
             raise EvidenceError(
                 f"Expected to read the artifact {path} of run {self.run.name} from "

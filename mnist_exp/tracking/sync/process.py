@@ -19,13 +19,15 @@ _lock = threading.Lock()
 class RemoteSender:
     """The sending of one journal, by the process."""
 
-    def __init__(self, job_dir: Path) -> None:
+    def __init__(self, job_dir: Path, uri: str) -> None:
         """Begins to send.
 
         Args:
             job_dir: The job folder, with its journal.
+            uri: Of the store, as `location.resolve` returns it.
         """
         self._job_dir = job_dir.absolute()
+        self._uri = uri
         self._sidecar = Sidecar.current()
         self._run_id: str | None = None
         self.problem = ""
@@ -40,7 +42,7 @@ class RemoteSender:
 
     def notify(self) -> None:
         """Says that the journal has grown."""
-        self._living().submit(notify, str(self._job_dir))
+        self._living().submit(notify, str(self._job_dir), self._uri)
 
     def close(self, timeout_seconds: float) -> bool:
         """Waits while events arrive at MLflow, and gives up when none do.
@@ -52,7 +54,8 @@ class RemoteSender:
             Whether MLflow has everything.
         """
         try:
-            answer = self._living().submit(close, str(self._job_dir), timeout_seconds).result()
+            arguments = str(self._job_dir), self._uri, timeout_seconds
+            answer = self._living().submit(close, *arguments).result()
         except RuntimeError as error:
             self.problem = str(error)
             return False
@@ -75,24 +78,24 @@ class Closed(NamedTuple):
     refused: list[str]
 
 
-def notify(job_dir: str) -> None:
+def notify(job_dir: str, uri: str) -> None:
     """In the process beside: sends what the journal has now, and the first time begins to."""
-    _sender(job_dir).notify()
+    _sender(job_dir, uri).notify()
 
 
-def close(job_dir: str, timeout_seconds: float) -> Closed:
+def close(job_dir: str, uri: str, timeout_seconds: float) -> Closed:
     """In the process beside: sends the rest; see `RemoteSender.close`."""
-    sender = _sender(job_dir)
+    sender = _sender(job_dir, uri)
     sent = sender.close(timeout_seconds)
     with _lock:
         del _senders[job_dir]
     return Closed(sent, sender.run_id, sender.problem, sender.refused)
 
 
-def _sender(job_dir: str) -> Sender:
+def _sender(job_dir: str, uri: str) -> Sender:
     with sidecar.importing, Attempt():  # should it fail, each sending will say why
         connection.load()
     with _lock:
         if job_dir not in _senders:
-            _senders[job_dir] = Sender(Path(job_dir))
+            _senders[job_dir] = Sender(Path(job_dir), uri)
         return _senders[job_dir]

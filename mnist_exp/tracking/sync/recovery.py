@@ -12,6 +12,7 @@ from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs
 from mnist_exp.tracking.journal.state import fold
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
+from mnist_exp.tracking.mlflow.location import of_record, recorded
 from mnist_exp.tracking.sync.replay import Replay
 
 Result = Literal["sent", "waiting", "alive", "broken", "gone"]
@@ -46,21 +47,17 @@ def recover(folder: Path, *, to: str | None = None) -> list[Recovered]:
     done = []
     unreachable: dict[str, str] = {}
     for marker in pending_runs.pending(folder):
-        uri = to or marker.uri
-        recovered = _recover_one(marker, unreachable.get(uri), to)
-        if recovered.result == "waiting":
-            unreachable.setdefault(uri, recovered.problem)
+        recovered = _recover_one(marker, folder, to, unreachable)
         if recovered.result in {"sent", "gone"}:
             pending_runs.remove(folder, marker.job_id)
-        elif recovered.result == "waiting" and to is not None:
-            pending_runs.add(folder, marker.job_id, marker.job_dir, to)
         done.append(recovered)
     return done
 
 
 def _recover_one(
-    marker: pending_runs.Marker, known_problem: str | None, to: str | None
+    marker: pending_runs.Marker, folder: Path, to: str | None, unreachable: dict[str, str]
 ) -> Recovered:
+    """Completes one run, if its store is not among those that did not answer; see `recover`."""
     job_dir = marker.job_dir
     answer = Recovered(marker.job_id, job_dir, None, "gone", killed=False, problem="")
     if not job_dir.is_dir():
@@ -70,24 +67,35 @@ def _recover_one(
         return answer._replace(result="alive")
     try:
         try:
-            killed = _end(job_dir, lock, to)
+            ended = _end(job_dir, lock, None if to is None else recorded(to, job_dir, folder))
         except (ExperimentError, OSError) as problem:
             return answer._replace(result="broken", problem=str(problem))
     finally:
         lock.release()
-    if killed is None:
+    if ended is None:
         return answer
-    answer = answer._replace(killed=killed)
-    if known_problem is not None:
-        return answer._replace(result="waiting", problem=known_problem)
-    return _send(answer)
+    uri = of_record(ended.uri, job_dir) if to is None else to
+    answer = answer._replace(killed=ended.killed)
+    if uri in unreachable:
+        return answer._replace(result="waiting", problem=unreachable[uri])
+    answer = _send(answer, uri)
+    if answer.result == "waiting":
+        unreachable[uri] = answer.problem
+    return answer
 
 
-def _end(job_dir: Path, lock: Lock, to: str | None) -> bool | None:
+class _Ended(NamedTuple):
+    """A journal that has its end."""
+
+    killed: bool  # it was open
+    uri: str  # of the store, as the journal has it
+
+
+def _end(job_dir: Path, lock: Lock, to: str | None) -> _Ended | None:
     """Ends an open journal as killed, at the time of its last event, and moves it to a store.
 
     Returns:
-        Whether it was open; None when there is no journal.
+        What it was; None when there is no journal.
     """
     state = fold(entry.event for entry in journal.read(job_dir))
     if state is None:
@@ -106,11 +114,11 @@ def _end(job_dir: Path, lock: Lock, to: str | None) -> bool | None:
         writer.close()
         if problem is not None:
             raise problem
-    return killed
+    return _Ended(killed, state.start.uri)
 
 
-def _send(answer: Recovered) -> Recovered:
-    replay = Replay.of(answer.job_dir, wait_seconds=_SENDER_SECONDS)
+def _send(answer: Recovered, uri: str) -> Recovered:
+    replay = Replay.of(answer.job_dir, uri, wait_seconds=_SENDER_SECONDS)
     if replay is None:
         return answer._replace(result="alive")
     complete = False

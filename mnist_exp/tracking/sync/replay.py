@@ -48,7 +48,7 @@ def run_id_of(job_dir: Path) -> str | None:
 class Replay:
     """The sending of one journal; whoever has it holds the journal's sending lock."""
 
-    def __init__(self, job_dir: Path, lock: Lock) -> None:
+    def __init__(self, job_dir: Path, uri: str, lock: Lock) -> None:
         """Prepares to send; use `of`."""
         self.job_dir = job_dir
         self.run_id: str | None = run_id_of(job_dir)
@@ -56,7 +56,7 @@ class Replay:
         self.steps = 0  # grows with every confirmed batch
         self._lock = lock
         self._start = state_of(job_dir).start
-        self._store = Store(self._start.uri, self._start.experiment)
+        self._store = Store(uri, self._start.experiment)
         self._entries: list[journal.Entry] = []
         self._offset = 0
         self._attached = False
@@ -64,10 +64,16 @@ class Replay:
         self._recorded: set[tuple[str, int]] = set()
 
     @classmethod
-    def of(cls, job_dir: Path, *, wait_seconds: float = 0.0) -> "Replay | None":
-        """Takes over the sending of a journal; None while another process does it."""
+    def of(cls, job_dir: Path, uri: str, *, wait_seconds: float = 0.0) -> "Replay | None":
+        """Takes over the sending of a journal; None while another process does it.
+
+        Args:
+            job_dir: The job folder.
+            uri: Of the store, as `location.resolve` returns it.
+            wait_seconds: How long to wait for that process.
+        """
         lock = Lock.take(job_dir / _LOCK_NAME, wait_seconds=wait_seconds)
-        return None if lock is None else cls(job_dir, lock)
+        return None if lock is None else cls(job_dir, uri, lock)
 
     def close(self) -> None:
         """Lets another process send."""
@@ -87,7 +93,7 @@ class Replay:
             self._entries += journal.read(self.job_dir, after=_end(self._entries))
             self._attach()
             rest = (entry for entry in self._entries if entry.end > self._offset)
-            # `state_of` has told where to; MLflow need not hear of it.
+            # MLflow need not hear where it was.
             fresh = [entry for entry in rest if not isinstance(entry.event, Moved)]
             for same, group in groupby(enumerate(fresh), _batch_key):
                 self._send_batch([entry for _, entry in group], metrics=same[0])

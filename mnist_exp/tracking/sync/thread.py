@@ -20,9 +20,15 @@ _CLOSING_PAUSE_SECONDS = 0.5
 class Sender:
     """Sends a journal in the background, again and again until MLflow has it."""
 
-    def __init__(self, job_dir: Path) -> None:
-        """Starts the thread."""
+    def __init__(self, job_dir: Path, uri: str) -> None:
+        """Starts the thread.
+
+        Args:
+            job_dir: The job folder, with its journal.
+            uri: Of the store, as `location.resolve` returns it.
+        """
         self._job_dir = job_dir
+        self._uri = uri
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._done = threading.Event()
@@ -102,7 +108,7 @@ class Sender:
 
     def _advance(self) -> bool:
         if self._replay is None:
-            self._replay = Replay.of(self._job_dir)
+            self._replay = Replay.of(self._job_dir, self._uri)
             if self._replay is None:
                 raise TimeoutError("another process is sending this run")
         return self._replay.advance()
