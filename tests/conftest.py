@@ -11,7 +11,7 @@ import forks
 import pytest
 from gallery import Gallery
 from invoke import mnist_exp
-from projects import ENSEMBLE
+from projects import ENSEMBLE, SMALL, copied
 from tiers import Tiers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -56,6 +56,18 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 def fast(gallery: Gallery) -> Path:
     """A folder with a run of `experiment=fast`, on MNIST."""
     return gallery.once("fast", lambda f: mnist_exp(f, "train", "experiment=fast", check=True))
+
+
+@pytest.fixture(scope="session")
+def small(gallery) -> Path:
+    """A folder with one run."""
+    return gallery.once("small", lambda f: mnist_exp(f, "train", *SMALL, check=True))
+
+
+@pytest.fixture
+def one_run(small, tmp_path) -> Path:
+    """A folder with one run, which this test may change."""
+    return copied(small, tmp_path / "one_run")
 
 
 @pytest.fixture(scope="session")

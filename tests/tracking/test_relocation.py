@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from invoke import here, mnist_exp
-from projects import SMALL, artifacts, change, copied, store
+from projects import SMALL, artifacts, change, store
 
 from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking.mlflow.artifact_root import VARIABLE, require
@@ -14,18 +14,6 @@ from mnist_exp.tracking.mlflow.connection import connect
 from mnist_exp.tracking.mlflow.relocation import relocate
 
 SAID = "This project was copied or moved: the artifacts of 1 run are looked for in "
-
-
-@pytest.fixture(scope="session")
-def small(gallery) -> Path:
-    """A folder with one run."""
-    return gallery.once("small", lambda f: mnist_exp(f, "train", *SMALL, check=True))
-
-
-@pytest.fixture
-def original(small, tmp_path) -> Path:
-    """A folder with one run, which this test may change."""
-    return copied(small, tmp_path / "original")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -37,27 +25,27 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_copy_works_without_its_original_and_leaves_it_alone(original, tmp_path):
-    before = contents(original)
+def test_a_copy_works_without_its_original_and_leaves_it_alone(one_run, tmp_path):
+    before = contents(one_run)
     copy = tmp_path / "the copy's: 100 %"
-    shutil.copytree(original, copy)
+    shutil.copytree(one_run, copy)
     trained = mnist_exp(copy, "train", *SMALL, "seed=1", check=True)
     assert trained.stderr.count(SAID + str(copy / "mlruns")) == 1
     evaluated = mnist_exp(copy, "evaluate", "latest", check=True)
     assert "copied or moved" not in evaluated.stderr
-    assert contents(original) == before
+    assert contents(one_run) == before
     new, old = store(copy).search()
     assert {"log.txt", "config/resolved.yaml"} <= artifacts(copy, new).keys()
-    shutil.rmtree(original)
+    shutil.rmtree(one_run)
     for run in (new, old):
         mnist_exp(copy, "reproduce", run.run_id, "--check-only", check=True)
         mnist_exp(copy, "export", run.name, "--format", "savedmodel", "--out", run.name, check=True)
-    assert not original.exists()
+    assert not one_run.exists()
 
 
-def test_a_moved_project_keeps_its_champion(original, tmp_path):
-    mnist_exp(original, "promote", "latest", check=True)
-    moved = original.rename(tmp_path / "moved")
+def test_a_moved_project_keeps_its_champion(one_run, tmp_path):
+    mnist_exp(one_run, "promote", "latest", check=True)
+    moved = one_run.rename(tmp_path / "moved")
     assert SAID in mnist_exp(moved, "compare", check=True).stderr
     mnist_exp(moved, "export", "@champion", "--format", "savedmodel", "--out", "m", check=True)
     version = connect(store(moved).uri).get_model_version_by_alias("mnist", "champion")
@@ -73,7 +61,7 @@ def test_a_sweep_goes_on_in_a_copy(sealed_environment, tmp_path):
     assert "all 2 jobs are done" in mnist_exp(copy, *sweep, check=True).stderr
 
 
-def test_what_was_left_to_be_sent_goes_to_the_store_of_the_copy(original, tmp_path, start_run):
+def test_what_was_left_to_be_sent_goes_to_the_store_of_the_copy(one_run, tmp_path, start_run):
     recorder = start_run()
     recorder.metrics({"val/accuracy": 0.5}, step=1)
     # Neither ended nor sent whole, as a killed process leaves it.
@@ -100,9 +88,9 @@ def test_a_store_that_mlflow_made_from_another_folder_stays(tmp_path):
     assert client.get_experiment("0").artifact_location == f"{elsewhere}/0"
 
 
-def test_a_link_to_a_project_is_that_project(original, tmp_path):
+def test_a_link_to_a_project_is_that_project(one_run, tmp_path):
     link = tmp_path / "link"
-    link.symlink_to(original)
+    link.symlink_to(one_run)
     assert "copied or moved" not in mnist_exp(link, "compare", check=True).stderr
 
 
@@ -149,24 +137,24 @@ def test_the_user_may_name_another_place(monkeypatch):
 
 
 @pytest.mark.parametrize("job_id", ["../../../etc", "/etc", "x" * 5000, "", "2026-01-01\n"])
-def test_a_record_names_no_job_folder_elsewhere(original, job_id):
-    change(original, "tags SET value = ? WHERE key = 'mnist_exp.job_id'", (job_id,))
-    done = mnist_exp(original, "resume", "latest")
+def test_a_record_names_no_job_folder_elsewhere(one_run, job_id):
+    change(one_run, "tags SET value = ? WHERE key = 'mnist_exp.job_id'", (job_id,))
+    done = mnist_exp(one_run, "resume", "latest")
     assert done.returncode == 2
     assert "names no job folder" in done.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize("place", ["/etc", "s3://bucket/x", "http://127.0.0.1:1", "gs://b"])
-def test_a_run_whose_record_names_another_place_is_refused_in_words(original, place):
-    change(original, "runs SET artifact_uri = ?", (place,))
-    change(original, "logged_models SET artifact_location = ?", (place,))
+def test_a_run_whose_record_names_another_place_is_refused_in_words(one_run, place):
+    change(one_run, "runs SET artifact_uri = ?", (place,))
+    change(one_run, "logged_models SET artifact_location = ?", (place,))
     for command in (
         ("reproduce", "latest", "--check-only"),
         ("evaluate", "latest"),
         ("export", "latest", "--format", "savedmodel", "--out", "model"),
         ("promote", "latest"),
     ):
-        done = mnist_exp(original, *command)
+        done = mnist_exp(one_run, *command)
         assert done.returncode == 2, done
         assert f"Received: {place}" in done.stderr.replace("\n", " ")
         assert "was not opened" in done.stderr

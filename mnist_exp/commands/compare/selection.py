@@ -9,6 +9,7 @@ from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DATA_TAG
 from mnist_exp.tracking.read.evidence import Evidence, EvidenceError, Predictions
 from mnist_exp.tracking.read.experiment import Experiment, best_of
+from mnist_exp.tracking.read.readable import trouble
 from mnist_exp.tracking.read.runs import reading, runs_of_sweep
 from mnist_exp.tracking.read.selection import select
 from mnist_exp.tracking.records import RunRecord
@@ -54,7 +55,7 @@ def choose(
     if not selectors and not sweeps:
         _drop(choice, {run.run_id: _MEMBER for run in choice.runs if run.is_member})
     choice.runs = list({run.run_id: run for run in choice.runs}.values())
-    _drop(choice, {run.run_id: _unfinished(run) for run in choice.runs})
+    _drop(choice, {run.run_id: _unusable(run) for run in choice.runs})
     leading = _leading(choice.runs, data, named=bool(selectors))
     _drop(choice, _on_other_data(choice.runs, leading))
     _drop(choice, _without_predictions(choice))
@@ -80,10 +81,12 @@ def _named(selectors: Sequence[str], experiment: Experiment, choice: Choice) -> 
     return found
 
 
-def _unfinished(run: RunRecord) -> str:
+def _unusable(run: RunRecord) -> str:
     if run.job_id is None:
         return "not made by mnist-exp"
-    return "" if run.outcome == "finished" else run.outcome or run.status.lower()
+    if run.outcome != "finished":
+        return run.outcome or run.status.lower()
+    return trouble(run)
 
 
 def _leading(runs: Sequence[RunRecord], data: str | None, *, named: bool) -> RunRecord | None:

@@ -3,6 +3,7 @@
 MLflow is the truth; nothing else is remembered.
 """
 
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mnist_exp.core.errors import RequestError
+from mnist_exp.core.text import printable
 from mnist_exp.evaluation.names import TOTAL_SECONDS, VAL_ACCURACY
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.records import JOB_PARAM
@@ -18,6 +20,7 @@ from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
+from mnist_exp.tracking.read.readable import trouble
 from mnist_exp.tracking.read.runs import answering
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.recovery import recover
@@ -77,7 +80,10 @@ class Ledger:
         runs: dict[str, list[RunRecord]] = defaultdict(list)
         parents = []
         for run in found:
-            if run.is_sweep:
+            unreadable = trouble(run)
+            if unreadable:
+                sys.stderr.write(f"Run {printable(run.name)} is passed over: {unreadable}.\n")
+            elif run.is_sweep:
                 parents.append(run)
             elif KEY_TAG in run.tags and JOB_PARAM in run.params:
                 runs[run.tags[KEY_TAG]].append(run)

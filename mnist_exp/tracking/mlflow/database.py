@@ -25,7 +25,7 @@ _NAME = """COALESCE(
     ''
 )"""
 _RUNS = f"""
-SELECT run_uuid, {_NAME}, status, start_time, end_time, artifact_uri
+SELECT run_uuid, {_NAME}, status, COALESCE(start_time, 0), end_time, artifact_uri
 FROM runs JOIN experiments USING (experiment_id)
 WHERE experiments.name = ? AND workspace = 'default' AND runs.lifecycle_stage = 'active'
 """  # noqa: S608 - it is the text above

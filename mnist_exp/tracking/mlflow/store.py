@@ -299,7 +299,7 @@ def _record(run: Any) -> RunRecord:
         name=run.info.run_name,
         status=run.info.status,
         deleted=run.info.lifecycle_stage != "active",
-        start_time=run.info.start_time,
+        start_time=run.info.start_time or 0,
         end_time=run.info.end_time,
         params=dict(run.data.params),
         metrics=dict(run.data.metrics),

@@ -22,6 +22,7 @@ from mnist_exp.tracking.names import (
     SWEEP_TAG,
     VALIDATION_IMAGES,
 )
+from mnist_exp.tracking.read.readable import trouble
 from mnist_exp.tracking.records import RunRecord
 
 _SPARE = 50  # more runs to ask for, as parents of sweeps and parts of ensembles are passed over
@@ -180,6 +181,7 @@ def _can_be_best(run: RunRecord) -> bool:
         and run.status == "FINISHED"
         and run.outcome != "pruned"
         and not (run.is_member or run.is_sweep)
+        and not trouble(run)
     )
 
 

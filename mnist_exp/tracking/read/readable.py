@@ -1,0 +1,90 @@
+"""Whether a record can be one of mnist-exp's: whoever can write to a store can write anything.
+
+A command passes over a record that it cannot read, says so in a line, and goes on with the others.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from mnist_exp.core.text import printable
+from mnist_exp.evaluation.names import (
+    CHOSEN_VAL_ACCURACY,
+    FIT_SECONDS,
+    PARAMETERS,
+    TEST_ACCURACY,
+    TOTAL_SECONDS,
+    VAL_ACCURACY,
+)
+from mnist_exp.tracking.names import (
+    COMMANDS_TAG,
+    KEY_TAG,
+    OVERRIDES_TAG,
+    SPACE_TAG,
+    TRIAL_TAG,
+    VALIDATION_IMAGES,
+)
+from mnist_exp.tracking.records import RunRecord
+
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_WHOLE_PARAMS = ("seed", VALIDATION_IMAGES, "training.threads", "training.epochs", "sweep.job")
+_OF_A_JOB = ("seed", VALIDATION_IMAGES, "sweep.job")  # without which it is none
+_SHARES = (VAL_ACCURACY, CHOSEN_VAL_ACCURACY, TEST_ACCURACY)
+_SIZES = (PARAMETERS, FIT_SECONDS, TOTAL_SECONDS)
+_LARGEST_SIZE = 1e15
+_SPACE = {"search": dict, "dimensions": dict, "seeds": list, "fixed": list}
+_SHOWN_CHARACTERS = 20
+
+
+def trouble(run: RunRecord) -> str:
+    """Returns what in a record cannot be read, in a few words; "" where all can."""
+    needed = _OF_A_JOB if KEY_TAG in run.tags else ()
+    for name in _WHOLE_PARAMS:
+        text = run.params.get(name, "nothing" if name in needed else "null")
+        if text != "null" and not _WHOLE.fullmatch(text):
+            return _told(f"param {name}", text)
+    for name, limit in (dict.fromkeys(_SHARES, 1.0) | dict.fromkeys(_SIZES, _LARGEST_SIZE)).items():
+        value = run.metrics.get(name, 0.0)
+        if math.isfinite(value) and not 0 <= value <= limit:
+            return _told(f"metric {name}", f"{value:g}")
+    for name, fits in _TAGS.items():
+        if name in run.tags and not fits(_parsed(run.tags[name])):
+            return _told(f"tag {name}", run.tags[name])
+    return ""
+
+
+def _told(name: str, text: str) -> str:
+    short = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+    return f"its {name} cannot be read: {printable(short)}"
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return ValueError
+
+
+def _is_trial(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("number"), int)
+        and isinstance(value.get("params"), dict)
+    )
+
+
+def _is_space(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and all(isinstance(value.get(key), kind) for key, kind in _SPACE.items())
+    )
+
+
+_TAGS: dict[str, Callable[[Any], bool]] = {
+    TRIAL_TAG: _is_trial,
+    OVERRIDES_TAG: lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
+    SPACE_TAG: _is_space,
+    COMMANDS_TAG: lambda value: isinstance(value, int) and 0 < value < _LARGEST_SIZE,
+}

@@ -1,0 +1,68 @@
+"""A record that cannot be read is one line in the answer, and spoils nothing else."""
+
+import pytest
+from invoke import here, mnist_exp
+from projects import SMALL, change, store
+
+from mnist_exp.tracking.read.readable import trouble
+
+PARAM = "params SET value = ? WHERE key = ?"
+METRIC = "latest_metrics SET value = ? WHERE key = ?"
+TAG = "tags SET value = ? WHERE key = ?"
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "key"),
+    [
+        (PARAM, "9" * 400, "data.validation_images"),
+        (PARAM, "9" * 5000, "data.validation_images"),
+        (PARAM, "-1", "data.validation_images"),
+        (PARAM, "\u0663", "seed"),
+        (PARAM, "1e3", "training.threads"),
+        (METRIC, 2.0, "chosen/val_accuracy"),
+        (METRIC, -1e308, "val/accuracy"),
+        (METRIC, 1e308, "model/parameters"),
+        (METRIC, 1e308, "time/fit_seconds"),
+    ],
+)
+def test_one_record_is_passed_over_by_best_and_told_of_by_compare(one_run, what, value, key):
+    mnist_exp(one_run, "train", *SMALL, "seed=1", check=True)
+    good, bad = store(one_run).search()
+    change(one_run, f"{what} AND run_uuid = ?", (value, key, bad.run_id))
+    best = mnist_exp(one_run, "reproduce", "best", "--check-only", check=True)
+    assert good.name in best.stdout + best.stderr
+    compared = mnist_exp(one_run, "compare", check=True)
+    told = " ".join((compared.stdout + compared.stderr).split())
+    assert f"{key} cannot be read: " in told
+    assert len(told) < 2000
+    assert bad.name in mnist_exp(one_run, "runs", check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mnist_exp.trial", "{"),
+        ("mnist_exp.trial", "[" * 5000),
+        ("mnist_exp.trial", '{"number": "1", "params": {}}'),
+        ("mnist_exp.sweep_overrides", '"seed=1"'),
+        ("mnist_exp.sweep_space", '{"search": 1}'),
+        ("mnist_exp.sweep_commands", "99999999999999999999999"),
+    ],
+)
+def test_tags_of_another_form_are_told_of(one_run, key, value):
+    (run,) = store(one_run).search()
+    run.tags[key] = value
+    assert trouble(run).startswith(f"its tag {key} cannot be read: ")
+
+
+def test_a_sweep_runs_a_job_again_whose_record_cannot_be_read(sealed_environment):
+    sweep, tag = ("train", "-m", *SMALL, "seed=0,1"), "mnist_exp.sweep_overrides"
+    here(*sweep, check=True)
+    runs = store(sealed_environment).search()
+    spoilt = next(run for run in runs if run.params["seed"] == "1")
+    place = "tags SET value = '{' WHERE key = ? AND run_uuid = ?"
+    change(sealed_environment, place, (tag, spoilt.run_id))
+    again = here(*sweep, check=True)
+    assert f"Run {spoilt.name} is passed over: its tag {tag} cannot be read: {{." in again.stderr
+    seeds = [run.params["seed"] for run in store(sealed_environment).search() if not run.is_sweep]
+    assert sorted(seeds) == ["0", "1", "1"]
