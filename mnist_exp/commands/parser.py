@@ -320,7 +320,8 @@ def demo(run: str, beside: str | None, host: str, port: int) -> None:
 @click.option(
     "--to", metavar="URI", help="Another store to send them to, where theirs is gone or mistyped."
 )
-def sync(to: str | None) -> None:
+@click.option("--again", is_flag=True, help="Send runs too that the store had and has lost.")
+def sync(to: str | None, *, again: bool) -> None:
     """Sends what an outage left behind to MLflow, for the runs of this folder.
 
     Each run goes to the store that it was started with, or to that of --to: from then on that is
@@ -328,7 +329,7 @@ def sync(to: str | None) -> None:
     """
     from mnist_exp.commands import runs
 
-    runs.sync(to)
+    runs.sync(to, again=again)
 
 
 @cli.command(cls=HandWritten, page=COMPLETION_HELP, context_settings=SETTINGS)

@@ -22,7 +22,7 @@ from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.read.runs import reading, runs_of_sweep
 from mnist_exp.tracking.records import RunRecord
-from mnist_exp.tracking.sync.recovery import recover, waiting
+from mnist_exp.tracking.sync.recovery import lost, recover, send_again, waiting
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -129,11 +129,12 @@ def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
     console.print(table(rows(runs), console.width))
 
 
-def sync(to: str | None = None) -> None:
+def sync(to: str | None = None, *, again: bool = False) -> None:
     """Sends what is pending in this folder to MLflow, and prints what became of it.
 
     Args:
         to: the URI of another store for all of it, from now on; None leaves each run its own.
+        again: whether to send runs too that a local store had and has lost.
 
     Raises:
         RequestError: that store cannot be used.
@@ -142,9 +143,17 @@ def sync(to: str | None = None) -> None:
     if to is not None:
         to = resolve(to)
         preflight(to)
+    if again:
+        send_again(Path.cwd())
     pending = recover(Path.cwd(), to=to)
     if not pending:
-        click.echo("Nothing is pending: MLflow has every run of this folder.")
+        click.echo("Nothing is pending.")
+        gone = len(lost(Path.cwd()))
+        if gone:
+            click.echo(
+                f"The store has lost {counted(gone, 'run')} of this folder: deleted there for "
+                "good, or with the store. `mnist-exp sync --again` sends what the journals hold."
+            )
     for run in pending:
         detail = f" ({run.problem})" if run.problem else ""
         click.echo(f"{run.job_id}  {RESULTS[run.result]}{detail}")

@@ -19,6 +19,7 @@ from mnist_exp.runs import console, ensemble, environment, fit, pipeline, source
 from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
 from mnist_exp.runs.pipeline import Run
 from mnist_exp.tracking.journal import events
+from mnist_exp.tracking.journal.pending_runs import OUTPUTS
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.names import (
     CONFIG_TAG,
@@ -32,7 +33,6 @@ from mnist_exp.tracking.read.runs import Found, find
 from mnist_exp.tracking.recorder import Recorder
 
 LOG = "log.txt"
-OUTPUTS = "outputs"
 
 
 def run(

@@ -176,7 +176,7 @@ def test_a_run_without_a_model_says_so(store, start_run):
     recorder = start_run()
     recorder.end("failed")
     assert model_id(store, recorder.run_id) is None
-    with pytest.raises(RequestError, match="Received: cnn-job-1, which has none"):
+    with pytest.raises(RequestError, match="Received: cnn-job-1, which made none"):
         model_path(store, recorder.run_id)
 
 

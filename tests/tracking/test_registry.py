@@ -114,7 +114,7 @@ def test_a_model_that_was_deleted_or_whose_files_are_gone_is_refused(store, fini
     with pytest.raises(RequestError, match=r"no MLmodel there\. Restore them"):
         register(store, lost)
     store.client.delete_logged_model(model_id(store, deleted))
-    with pytest.raises(RequestError, match="cnn-job-2, which has none: it was deleted"):
+    with pytest.raises(RequestError, match="cnn-job-2, whose model was deleted in MLflow"):
         register(store, deleted)
     assert store.client.search_registered_models() == []
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from mnist_exp.core.files import whole
 
-_FOLDER = Path("outputs") / ".pending"
+OUTPUTS = "outputs"  # where a project has its job folders, if nobody chose others
+_FOLDER = Path(OUTPUTS, ".pending")
 
 
 class Marker(NamedTuple):

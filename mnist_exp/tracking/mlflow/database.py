@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from mnist_exp.tracking.mlflow.registry import Version
 from mnist_exp.tracking.mlflow.store import CHAMPION, REGISTERED_MODEL
+from mnist_exp.tracking.names import JOB_ID_TAG
 from mnist_exp.tracking.records import RunRecord
 
 _LOCKED_SECONDS = 5.0
@@ -25,9 +26,10 @@ _NAME = """COALESCE(
     ''
 )"""
 _RUNS = f"""
-SELECT run_uuid, {_NAME}, status, COALESCE(start_time, 0), end_time, artifact_uri
+SELECT run_uuid, {_NAME}, status, COALESCE(start_time, 0), end_time, artifact_uri,
+    runs.lifecycle_stage
 FROM runs JOIN experiments USING (experiment_id)
-WHERE experiments.name = ? AND workspace = 'default' AND runs.lifecycle_stage = 'active'
+WHERE experiments.name = ? AND workspace = 'default'
 """  # noqa: S608 - it is the text above
 # Field of a record -> its table, and the value there; NULL stands for NaN.
 _FIELDS = {
@@ -47,6 +49,9 @@ class Condition(NamedTuple):
 
     sql: str
     values: tuple[str, ...]
+
+
+_ACTIVE = Condition("runs.lifecycle_stage = 'active'", ())
 
 
 def tagged(tag: str, value: str) -> Condition:
@@ -95,6 +100,39 @@ def search(
     Raises:
         sqlite3.Error: the file cannot be read.
     """
+    return _search(file, experiment, (_ACTIVE, *conditions), limit, keys)
+
+
+def of_job(file: Path, experiment: str, job_id: str) -> RunRecord | None:
+    """Returns the run of a job folder, a deleted one too; None where there is none.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    found = _search(file, experiment, (tagged(JOB_ID_TAG, job_id),))
+    return min(found, key=lambda run: run.deleted, default=None)
+
+
+def points(file: Path, run_id: str) -> set[tuple[str, int]]:
+    """Returns each metric of a run with each of its steps.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    with _open(file) as database:
+        if database is None:
+            return set()
+        sql = "SELECT DISTINCT key, step FROM metrics WHERE run_uuid = ?"
+        return set(database.execute(sql, [run_id]))
+
+
+def _search(
+    file: Path,
+    experiment: str,
+    conditions: Sequence[Condition],
+    limit: int | None = None,
+    keys: Collection[str] | None = None,
+) -> list[RunRecord]:
     sql = _RUNS + "".join(f"AND {condition.sql}\n" for condition in conditions)
     sql += "ORDER BY start_time DESC, run_uuid LIMIT ?"
     values = [value for condition in conditions for value in condition.values]
@@ -107,7 +145,7 @@ def search(
                 run_id=run_id,
                 name=name,
                 status=status,
-                deleted=False,
+                deleted=stage != "active",
                 start_time=start,
                 end_time=end,
                 params={},
@@ -115,7 +153,7 @@ def search(
                 tags={},
                 artifact_uri=artifact_uri,
             )
-            for run_id, name, status, start, end, artifact_uri in rows
+            for run_id, name, status, start, end, artifact_uri, stage in rows
         }
         if keys is None or keys:
             _fill(database, found, keys)

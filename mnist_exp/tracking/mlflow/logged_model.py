@@ -12,6 +12,7 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.core.text import printable
 from mnist_exp.tracking.journal.events import Model
 from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.names import OUTCOME_TAG
 
 _DATA = "data"
 _KERAS_FILE = "model.keras"
@@ -87,10 +88,12 @@ def logged_model(store: Store, run_id: str) -> Any:
     """
     found = model_id(store, run_id)
     if found is None:
-        name = printable(store.client.get_run(run_id).info.run_name)
+        run = store.client.get_run(run_id)
+        had = run.data.tags.get(OUTCOME_TAG) == "finished"
         raise RequestError(
-            f"Expected a run with a logged model. Received: {name}, which has none: it was deleted "
-            "in MLflow, or the run trained none. Choose another with `mnist-exp runs`."
+            f"Expected a run with a logged model. Received: {printable(run.info.run_name)}, "
+            f"{'whose model was deleted in MLflow' if had else 'which made none'}. Choose another "
+            "with `mnist-exp runs`."
         )
     model = store.client.get_logged_model(found)
     store.require_own(model.artifact_location, model.experiment_id)

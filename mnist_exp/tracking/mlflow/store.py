@@ -202,6 +202,10 @@ class Store:
         """
         return self._search(filter_string, "active_only", order=order, page=page)
 
+    def listed(self, run_id: str, folder: str) -> set[str]:
+        """Returns the paths of a run's artifacts in a folder of them; "" is the topmost."""
+        return {found.path for found in self.client.list_artifacts(run_id, folder or None)}
+
     def artifact_uri(self, run_id: str) -> str:
         """Returns where the artifacts of a run lie.
 

@@ -3,16 +3,21 @@
 Every command that reads runs calls `recover`; with nothing pending it is one look at a folder.
 """
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.locks import Lock
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs
-from mnist_exp.tracking.journal.state import fold
+from mnist_exp.tracking.journal.state import fold, state_of
+from mnist_exp.tracking.mlflow import database
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
-from mnist_exp.tracking.mlflow.location import of_record, recorded
+from mnist_exp.tracking.mlflow.location import of_record, recorded, sqlite_path
+from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.sync import readback
 from mnist_exp.tracking.sync.replay import Replay
 
 Result = Literal["sent", "waiting", "alive", "broken", "gone"]
@@ -74,14 +79,11 @@ def _recover_one(
         lock.release()
     if ended is None:
         return answer
-    uri = of_record(ended.uri, job_dir) if to is None else to
     answer = answer._replace(killed=ended.killed)
-    if uri in unreachable:
-        return answer._replace(result="waiting", problem=unreachable[uri])
-    answer = _send(answer, uri)
-    if answer.result == "waiting":
-        unreachable[uri] = answer.problem
-    return answer
+    uri = of_record(ended.uri, job_dir) if to is None else to
+    if uri not in unreachable:
+        return _send(answer, Store(uri, ended.experiment), unreachable)
+    return answer._replace(result="waiting", problem=unreachable[uri])
 
 
 class _Ended(NamedTuple):
@@ -89,6 +91,7 @@ class _Ended(NamedTuple):
 
     killed: bool  # it was open
     uri: str  # of the store, as the journal has it
+    experiment: str
 
 
 def _end(job_dir: Path, lock: Lock, to: str | None) -> _Ended | None:
@@ -114,11 +117,14 @@ def _end(job_dir: Path, lock: Lock, to: str | None) -> _Ended | None:
         writer.close()
         if problem is not None:
             raise problem
-    return _Ended(killed, state.start.uri)
+    return _Ended(killed, state.start.uri, state.start.experiment)
 
 
-def _send(answer: Recovered, uri: str) -> Recovered:
-    replay = Replay.of(answer.job_dir, uri, wait_seconds=_SENDER_SECONDS)
+def _send(answer: Recovered, store: Store, unreachable: dict[str, str]) -> Recovered:
+    run = readback.deleted_run(store, answer.job_id)  # so until somebody restores it
+    if run is not None:
+        return answer._replace(result="waiting", problem=str(readback.deleted(run)))
+    replay = Replay.of(answer.job_dir, store.uri, wait_seconds=_SENDER_SECONDS)
     if replay is None:
         return answer._replace(result="alive")
     complete = False
@@ -126,12 +132,36 @@ def _send(answer: Recovered, uri: str) -> Recovered:
         complete = replay.advance()
     replay.close()
     if attempt.problem is not None:
-        return answer._replace(result="waiting", problem=first_line(attempt.problem))
+        problem = first_line(attempt.problem)
+        if not isinstance(attempt.problem, readback.LostError):
+            unreachable[store.uri] = problem
+        return answer._replace(result="waiting", problem=problem)
     return answer._replace(
         run_id=replay.run_id,
         result="sent" if complete else "alive",
         problem="; ".join(replay.refused),
     )
+
+
+def send_again(folder: Path) -> None:
+    """Marks the runs that `lost` returns, so that `recover` sends what their journals hold."""
+    for marker in lost(folder):
+        pending_runs.add(folder, marker.job_id, marker.job_dir)
+
+
+def lost(folder: Path) -> list[pending_runs.Marker]:
+    """Returns runs with a journal in a folder's `outputs` that a local store has no more.
+
+    What was deleted in MLflow and can be restored there is not lost.
+    """
+    found = []
+    for file in sorted((folder / pending_runs.OUTPUTS).rglob(journal.FILE_NAME)):
+        with contextlib.suppress(ExperimentError, RequestError, OSError, sqlite3.Error):
+            start = state_of(file.parent).start
+            path = sqlite_path(of_record(start.uri, file.parent))
+            if path and database.of_job(path, start.experiment, start.job_id) is None:
+                found.append(pending_runs.Marker(start.job_id, file.parent))
+    return found
 
 
 def waiting(folder: Path) -> int:

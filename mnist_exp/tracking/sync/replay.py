@@ -31,7 +31,7 @@ from mnist_exp.tracking.journal.state import fold, state_of
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.mlflow.store import Point, Store
 from mnist_exp.tracking.names import DONE, OUTCOME_TAG
-from mnist_exp.tracking.records import RunRecord
+from mnist_exp.tracking.sync import readback
 
 _SENT_NAME = "journal.sent"
 _LOCK_NAME = "journal.sending"
@@ -52,7 +52,7 @@ class Replay:
         """Prepares to send; use `of`."""
         self.job_dir = job_dir
         self.run_id: str | None = run_id_of(job_dir)
-        self.refused: list[str] = []
+        self._refused: dict[int, str] = {}  # end of an entry that MLflow will never take -> why
         self.steps = 0  # grows with every confirmed batch
         self._lock = lock
         self._start = state_of(job_dir).start
@@ -75,6 +75,11 @@ class Replay:
         lock = Lock.take(job_dir / _LOCK_NAME, wait_seconds=wait_seconds)
         return None if lock is None else cls(job_dir, uri, lock)
 
+    @property
+    def refused(self) -> list[str]:
+        """What MLflow will never take, and why."""
+        return list(self._refused.values())
+
     def close(self) -> None:
         """Lets another process send."""
         self._lock.release()
@@ -90,6 +95,12 @@ class Replay:
                 call goes on where this one stopped.
         """
         try:
+            return self._advance()
+        except readback.LostError:  # once more, from the beginning
+            return self._advance()
+
+    def _advance(self) -> bool:
+        try:
             self._entries += journal.read(self.job_dir, after=_end(self._entries))
             self._attach()
             rest = (entry for entry in self._entries if entry.end > self._offset)
@@ -101,11 +112,22 @@ class Replay:
             self._attached = False  # what the failed call did is for MLflow to say
             raise
         state = fold(self._events())
-        if state is None:
+        if state is None or state.outcome is None:
             return False
+        self._require_kept()
         if state.outcome in DONE:
             self._clean()
-        return state.outcome is not None
+        return True
+
+    def _require_kept(self) -> None:
+        """Reads back what was sent; where the store lost some, the next call sends all again."""
+        taken = [entry.event for entry in self._entries if entry.end not in self._refused]
+        try:
+            readback.require_kept(self._store, self._start.job_id, taken)
+        except readback.LostError:
+            self._attached = False
+            (self.job_dir / _SENT_NAME).unlink(missing_ok=True)
+            raise
 
     def _attach(self) -> None:
         """Finds the run by its job id, and forgets `journal.sent` where MLflow knows less."""
@@ -116,18 +138,13 @@ class Replay:
         self._offset = offset if run is not None and run.run_id == run_id else 0
         self.run_id = None if run is None else run.run_id
         if run is not None and run.deleted:
-            self._abandon(run)
+            raise readback.deleted(run)
         self._asked = run is None  # a new run has nothing to ask about
         self._recorded = set()
         for entry in self._entries:
             if entry.end <= self._offset and isinstance(entry.event, Metrics):
                 self._recorded |= {(point.key, point.step) for point in _points(entry.event)}
         self._attached = True
-
-    def _abandon(self, run: RunRecord) -> None:
-        """A run that a user deleted in MLflow is left so: all of it counts as sent."""
-        self.refused.append(f"the run {run.name} was deleted in MLflow")
-        self._confirm(_end(self._entries))
 
     def _send_batch(self, entries: list[journal.Entry], *, metrics: bool) -> None:
         try:
@@ -147,7 +164,7 @@ class Replay:
                 for entry in entries:
                     self._send_batch([entry], metrics=metrics)
                 return
-            self.refused.append(first_line(problem))
+            self._refused[entries[-1].end] = first_line(problem)
         self._confirm(entries[-1].end)
 
     def _send(self, entry: journal.Entry) -> None:
@@ -164,9 +181,9 @@ class Replay:
             case Dataset():
                 self._store.log_dataset(run_id, event)
             case Artifact():
-                self._send_artifact(run_id, event)
+                self._send_artifact(run_id, event, entry.end)
             case Model():
-                self._send_model(run_id, event)
+                self._send_model(run_id, event, entry.end)
             case End():
                 self._send_end(run_id, event)
             case Resumed():
@@ -193,14 +210,14 @@ class Replay:
         self._store.log_metrics(run_id, list(missing.values()))
         self._recorded |= set(missing)
 
-    def _send_artifact(self, run_id: str, event: Artifact) -> None:
+    def _send_artifact(self, run_id: str, event: Artifact, end: int) -> None:
         file = self.job_dir / staging.FOLDER / event.path
         if not file.is_file():
-            self.refused.append(f"{file} is gone")
+            self._refused[end] = f"{file} is gone"
         elif staging.digest_of(file) == event.sha256:
             self._store.log_artifact(run_id, file, event.path)
         elif not self._written_again(event):
-            self.refused.append(f"{file} was altered")
+            self._refused[end] = f"{file} was altered"
 
     def _written_again(self, event: Artifact) -> bool:
         """Says whether a resumed run replaced the file; its own event will send it."""
@@ -208,14 +225,14 @@ class Replay:
         later = events[len(events) - events[::-1].index(event) :]
         return any(isinstance(e, Artifact) and e.path == event.path for e in later)
 
-    def _send_model(self, run_id: str, event: Model) -> None:
+    def _send_model(self, run_id: str, event: Model, end: int) -> None:
         from mnist_exp.tracking.mlflow.logged_model import send_model
 
         folder = self.job_dir / staging.FOLDER / event.path
         if folder.is_dir():
             send_model(self._store, run_id, folder, event)
         else:
-            self.refused.append(f"{folder} is gone")
+            self._refused[end] = f"{folder} is gone"
 
     def _send_end(self, run_id: str, event: End) -> None:
         parent = self._store.parent_run_id(self._start)

@@ -1,0 +1,190 @@
+"""Whatever somebody does to a store during a run, what was journalled waits until it is there."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from invoke import here
+from projects import artifacts, history, only_run
+from projects import store as store_of
+from waiting import until
+
+from mnist_exp.tracking.journal.pending_runs import pending
+from mnist_exp.tracking.mlflow.connection import connect
+from mnist_exp.tracking.mlflow.logged_model import model_id
+from mnist_exp.tracking.recorder import Recorder
+from mnist_exp.tracking.sync.recovery import recover
+
+
+def half_a_run(start_run):
+    """Begins a run whose first half has arrived in the store; returns its record."""
+    recorder = start_run()
+    recorder.metrics({"train/loss": 1.0}, step=1)
+    recorder.artifact("notes.txt", lambda file: file.write_text("kept"))
+    until(lambda: recorder.run_id and (Path("mlruns/1") / recorder.run_id / "artifacts").is_dir())
+    return recorder
+
+
+def other_half(recorder) -> bool:
+    recorder.metrics({"train/loss": 0.5}, step=2)
+    return recorder.end("finished")
+
+
+def assert_whole(folder: Path) -> None:
+    """Sees that the one run of a folder is all there, each value once."""
+    run = only_run(folder)
+    assert (run.status, run.outcome) == ("FINISHED", "finished")
+    assert history(folder, run, "train/loss") == [(1, 1.0), (2, 0.5)]
+    assert artifacts(folder, run)["notes.txt"].read_text() == "kept"
+    assert list(pending(folder)) == []
+
+
+def remove_store(empty: Path) -> None:
+    for file in Path.cwd().glob("mlflow.db*"):
+        file.unlink()
+
+
+def truncate_store(empty: Path) -> None:
+    for file in Path.cwd().glob("mlflow.db*"):
+        os.truncate(file, 0)
+
+
+def replace_store(empty: Path) -> None:
+    remove_store(empty)
+    shutil.copy(empty, "mlflow.db")
+
+
+@pytest.mark.parametrize("spoil", [remove_store, truncate_store, replace_store])
+def test_a_store_that_goes_during_a_run_gets_it_from_sync(
+    store, empty_store, start_run, spoil, capfd
+):
+    recorder = half_a_run(start_run)
+    spoil(empty_store)
+    if not other_half(recorder):
+        said = capfd.readouterr().err
+        assert "does not have all of this run yet" in said
+        assert "mnist-exp sync" in said
+        assert (recorder.job_dir / "artifacts" / "notes.txt").is_file()
+        assert "sent" in here("sync", check=True).stdout
+    assert_whole(Path.cwd())
+
+
+def test_a_run_that_is_deleted_waits_until_it_is_restored(store, start_run, capfd):
+    recorder = half_a_run(start_run)
+    store.client.delete_run(recorder.run_id)
+    assert not other_half(recorder)
+    restore = f"`mlflow runs restore --run-id {recorder.run_id}`"
+    assert restore in capfd.readouterr().err
+    waits = here("sync")
+    assert waits.returncode == 1
+    assert restore in waits.stdout
+    store.client.restore_run(recorder.run_id)
+    assert "sent" in here("sync", check=True).stdout
+    assert_whole(Path.cwd())
+
+
+def test_an_experiment_that_is_deleted_meanwhile_is_restored_whole(store, start_run, capfd):
+    recorder = half_a_run(start_run)
+    store.client.delete_experiment("1")
+    assert not other_half(recorder)
+    assert "deleted in MLflow" in capfd.readouterr().err
+    store.client.restore_experiment("1")
+    assert "sent" in here("sync", check=True).stdout
+    assert_whole(Path.cwd())
+
+
+def test_a_run_that_is_deleted_may_go_to_another_store(store, start_run, tmp_path):
+    recorder = half_a_run(start_run)
+    store.client.delete_run(recorder.run_id)
+    other_half(recorder)
+    other = tmp_path / "other"
+    other.mkdir()
+    here("sync", "--to", f"sqlite:///{other}/mlflow.db", check=True)
+    assert_whole(other)
+
+
+def test_runs_that_a_store_lost_later_are_told_of_and_sent_again(store, start_run):
+    recorder = half_a_run(start_run)
+    assert other_half(recorder)
+    assert "lost" not in here("sync", check=True).stdout
+    remove_store(Path.cwd())
+    assert "The store has lost 1 run of this folder" in here("sync", check=True).stdout
+    assert "sent" in here("sync", "--again", check=True).stdout
+    run = only_run(Path.cwd())
+    assert (run.status, run.metrics["train/loss"]) == ("FINISHED", 0.5)
+    assert here("sync", check=True).stdout == "Nothing is pending.\n"
+
+
+def test_a_deleted_run_is_given_up_by_deleting_its_folder(store, start_run):
+    recorder = half_a_run(start_run)
+    store.client.delete_run(recorder.run_id)
+    other_half(recorder)
+    shutil.rmtree(recorder.job_dir)
+    assert "its folder is gone" in here("sync", check=True).stdout
+    assert "Nothing is pending" in here("sync", check=True).stdout
+
+
+def test_sync_sends_again_what_an_older_copy_of_the_store_lacks(store, start_run):
+    recorder = half_a_run(start_run)
+    recorder.end("killed")
+    backup = Path("backup.db")
+    with (
+        contextlib.closing(sqlite3.connect("mlflow.db")) as database,
+        contextlib.closing(sqlite3.connect(backup)) as copy,
+    ):
+        database.backup(copy)
+    recorder = Recorder.resume(recorder.job_dir)
+    remove_store(backup)
+    shutil.copy(backup, "mlflow.db")
+    other_half(recorder)
+    here("sync", check=True)
+    assert_whole(Path.cwd())
+
+
+@pytest.mark.parametrize("what", ["metrics", "params", "tags", "artifact"])
+def test_what_goes_missing_in_part_is_sent_again(store, start_run, what):
+    recorder = half_a_run(start_run)
+    if what == "artifact":
+        (Path("mlruns/1") / recorder.run_id / "artifacts" / "notes.txt").write_text("altered")
+    else:
+        with contextlib.closing(sqlite3.connect("mlflow.db")) as database, database:
+            assert database.execute(f"DELETE FROM {what}").rowcount > 0
+            if what == "tags":  # by this one it is found
+                tag = ("mnist_exp.job_id", "job-1", recorder.run_id)
+                database.execute("INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", tag)
+    assert other_half(recorder)
+    assert_whole(Path.cwd())
+    run = only_run(Path.cwd())
+    assert run.params == {"seed": "1", "model.name": "cnn"}
+    assert {"model", "mlflow.user"} <= run.tags.keys()
+
+
+def test_a_server_that_was_emptied_gets_the_run_again(server, start_run):
+    server.up()
+    recorder = start_run(uri=server.uri)
+    recorder.metrics({"train/loss": 1.0}, step=1)
+    until(lambda: recorder.run_id)
+    server.down()
+    for file in server.folder.glob("server.db*"):
+        file.unlink()
+    server.up()
+    recorder.metrics({"train/loss": 0.5}, step=2)
+    recorder.end("finished")
+    recover(Path.cwd())
+    client = connect(server.uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("mnist").experiment_id])
+    points = client.get_metric_history(run.info.run_id, "train/loss")
+    assert [(point.step, point.value) for point in points] == [(1, 1.0), (2, 0.5)]
+    assert run.info.status == "FINISHED"
+
+
+def test_a_model_that_was_deleted_is_told_from_a_run_without_one(one_run):
+    run = only_run(one_run)
+    client = store_of(one_run).client
+    client.delete_logged_model(model_id(store_of(one_run), run.run_id))
+    done = here("export", "latest", "--format", "savedmodel", "--out", "m", cwd=one_run)
+    assert done.returncode == 2
+    assert "was deleted in MLflow" in " ".join(done.stderr.split())
