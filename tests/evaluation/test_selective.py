@@ -20,6 +20,13 @@ def test_it_stops_before_the_first_mistake():
     assert found.error == 0
 
 
+@pytest.mark.parametrize(("images", "answered"), [(1000, 1000), (999, 998)])
+def test_one_answer_in_a_thousand_may_be_wrong(images, answered):
+    found = select(*rows(np.linspace(0.9, 0.8, images), np.arange(images) < images - 1))
+    assert found.coverage == answered / images
+    assert found.error == (0.001 if answered == 1000 else 0)
+
+
 def test_equal_confidences_are_answered_together():
     found = select(*rows([0.9, 0.8, 0.8], [True, True, False]))
     assert found.threshold == pytest.approx(0.9)

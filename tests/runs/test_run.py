@@ -14,6 +14,7 @@ import yaml
 from invoke import mnist_exp, python, start
 from projects import SMALL, artifacts, history, only_run, store
 
+from mnist_exp import data
 from mnist_exp.tracking.mlflow.logged_model import model_path
 from mnist_exp.tracking.records import RunRecord
 
@@ -132,7 +133,8 @@ def check_model(folder, record):
         predictions = {name: stored[name] for name in stored.files}
     wrong = (predictions["predictions"] != predictions["labels"]).sum()
     assert wrong == record.metrics["test/errors"]
-    images = read_test_images()
+    splits = read_splits()
+    images = splits.test.images
     runtime = onnxruntime.InferenceSession(files["export/model.onnx"])
     (probabilities,) = runtime.run(["probabilities"], {"pixels": images})
     np.testing.assert_allclose(probabilities, predictions["probabilities"], atol=1e-4)
@@ -140,17 +142,18 @@ def check_model(folder, record):
     np.testing.assert_allclose(
         loaded.predict(images[:200]), predictions["probabilities"][:200], atol=1e-5
     )
+    held_out = loaded.predict(splits.validation.images).argmax(axis=1) == splits.validation.labels
+    assert (
+        held_out.mean() == record.metrics["val/accuracy"] == record.metrics["chosen/val_accuracy"]
+    )
     assert str(loaded.metadata.signature.inputs) == "[Tensor('uint8', (-1, 28, 28))]"
 
 
-def read_test_images() -> np.ndarray:
-    from mnist_exp import data
-
+def read_splits() -> data.Splits:
     options = {"root": os.environ["MNIST_EXP_DATA"], "mirrors": [], "attempts": 1}
-    splits = data.load(
-        "mnist", seed=0, validation_images=0, train_images=None, timeout_seconds=1.0, **options
+    return data.load(
+        "mnist", seed=0, validation_images=1000, train_images=4000, timeout_seconds=1.0, **options
     )
-    return splits.test.images
 
 
 @pytest.fixture(scope="module")

@@ -97,6 +97,24 @@ def test_a_torn_line_is_ignored_and_cut_off_before_the_next(tmp_path):
     assert written(tmp_path) == [*EXAMPLES[:2], EXAMPLES[3]]
 
 
+def test_what_is_written_is_on_the_disk_at_once(tmp_path, monkeypatch):
+    synced, sync = [], os.fsync
+
+    def spy(descriptor):
+        sync(descriptor)
+        synced.append(os.fstat(descriptor))
+
+    monkeypatch.setattr(os, "fsync", spy)
+    writer = new_journal(tmp_path)
+    file = tmp_path / journal.FILE_NAME
+    assert [found.st_ino for found in synced] == [file.stat().st_ino, tmp_path.stat().st_ino]
+    for event in EXAMPLES[1:]:
+        writer.append(event)
+        assert os.path.samestat(synced[-1], file.stat())
+        assert synced[-1].st_size == file.stat().st_size
+    writer.close()
+
+
 def test_reading_on_gives_what_is_new(tmp_path):
     writer = new_journal(tmp_path)
     known = journal.read(tmp_path)

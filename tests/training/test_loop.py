@@ -100,6 +100,14 @@ def test_the_seed_changes_the_order(splits, tmp_path):
     assert weights(one) != weights(other)
 
 
+def test_seed_0_is_a_seed_of_its_own(splits):
+    zero, one = (task(splits, f"seed={seed}") for seed in (0, 1))
+    assert (zero.seed, one.seed) == (0, 1)
+    assert weights(zero) != weights(one)
+    assert (loop._order(0, 0, 100) != loop._order(1, 0, 100)).any()
+    assert loop._seed_words(0, 1, 3) != loop._seed_words(1, 1, 3)
+
+
 def test_every_image_counts_in_every_epoch(splits, tmp_path):
     seen = []
     made = task(splits, batch_size=500, epochs=2)
@@ -124,6 +132,13 @@ def test_an_epoch_is_told_as_it_was(splits, tmp_path):
     assert loss == pytest.approx(whole.loss, rel=1e-4)
     [rate] = fitted.history["images_per_second"]
     assert 0.9 * len(splits.train) < rate * fitted.seconds < 4 * len(splits.train)
+
+
+def test_a_step_has_the_rate_of_the_steps_before_it(splits, tmp_path):
+    made = task(splits, "schedule=cosine", epochs=2)
+    rates = fit(made, tmp_path).history["learning_rate"]
+    before = tf.constant([made.steps - 1, 2 * made.steps - 1], tf.float32)  # an epoch's last step
+    assert rates == pytest.approx(0.01 * made.schedule(before / (2 * made.steps)).numpy(), rel=1e-4)
 
 
 def test_of_equal_accuracies_the_lower_loss_is_better():
