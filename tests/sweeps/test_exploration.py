@@ -91,12 +91,27 @@ def test_importance_finds_the_keys_that_matter(caplog):
     keys = ["optimizer.learning_rate", "model", "model.dropout", "training.batch_size"]
     assert sorted(shares) == sorted(keys)
     assert list(shares)[:2] == keys[:2]
-    assert sum(shares.values()) == pytest.approx(1)
-    assert list(shares.values()) == sorted(shares.values(), reverse=True)
+    means = [share.mean for share in shares.values()]
+    assert sum(means) == pytest.approx(1)
+    assert means == sorted(means, reverse=True)
 
 
 def test_importance_is_the_same_twice():
-    assert importance(mixed(12)) == importance(mixed(12))
+    assert importance(mixed(16)) == importance(mixed(16))
+
+
+def test_shares_of_few_configs_are_known_less_well():
+    few, many = (importance(mixed(n, diverging=False)) for n in (16, 90))
+    for key, share in few.items():
+        assert 0 <= share.low <= share.mean <= share.high <= 1
+        assert share.high - share.low > many[key].high - many[key].low
+    assert many["optimizer.learning_rate"].low > many["model"].high
+
+
+def test_configs_of_which_one_alone_is_better_have_shares():
+    """A tree that did not draw it has no variance to explain."""
+    results = [job(n, [f"a={n}", f"b={n % 3}"], 0.5 + 0.4 * (n == 7)) for n in range(16)]
+    assert sum(share.mean for share in importance(results).values()) == pytest.approx(1)
 
 
 def test_importance_of_many_configs_looks_at_some(monkeypatch):
@@ -108,12 +123,12 @@ def test_importance_of_many_configs_looks_at_some(monkeypatch):
     "results",
     [
         [],
-        mixed(3),
-        [job(n, ["a=1"], 0.9, seed=n) for n in range(5)],
-        [job(n, [f"a={n}"], 0.9) for n in range(5)],
-        [job(n, [f"a={n}"], 0.9, outcome="pruned") for n in range(5)],
+        mixed(exploration.FEWEST_CONFIGS - 1),
+        [job(n, ["a=1"], 0.9, seed=n) for n in range(20)],
+        [job(n, [f"a={n}"], 0.9) for n in range(20)],
+        [job(n, [f"a={n}"], 0.9, outcome="pruned") for n in range(20)],
     ],
-    ids=["nothing", "three configs", "seeds alone", "no difference", "pruned"],
+    ids=["nothing", "few configs", "seeds alone", "no difference", "pruned"],
 )
 def test_too_little_has_no_importance(results):
     assert importance(results) == {}

@@ -6,6 +6,7 @@ from sweep_results import job, mixed, over_seeds
 
 from mnist_exp.plots.scale import AccuracyScale, fitting
 from mnist_exp.sweeps.results import figures, report
+from mnist_exp.sweeps.results.exploration import Share
 
 LONG = ("a_very_long_model_name_with_batch_norm", "a_very_long_model_name_without", "cnn")
 
@@ -60,7 +61,8 @@ def test_titles_state_the_finding():
     assert title(figures.best_so_far(results)) == (
         "Best so far: 99.00 % validation accuracy, reached with config 2 of 3"
     )
-    assert title(figures.importance({"a": 0.2, "b": 0.8})) == "Importance: b explains 80 %"
+    shares = {"a": Share(0.2, 0.0, 0.5), "b": Share(0.8, 0.44, 0.97)}
+    assert title(figures.importance(shares)) == "Importance: b explains 80 % (44 to 97)"
     assert title(figures.best_so_far(results[:1])).endswith(
         "95.00 % validation accuracy, one config"
     )
@@ -85,10 +87,11 @@ def test_best_so_far_shows_the_same_against_time_and_epochs():
 
 
 def test_importance_has_a_bar_per_key_the_longest_first():
-    values = {f"optimizer.key_{n}": n / 435 for n in range(30)}
+    values = {f"optimizer.key_{n}": Share(n / 435, n / 600, n / 300) for n in range(30)}
     [axes] = figures.importance(values).axes
     assert len(axes.patches) == 25
     assert axes.patches[0].get_width() == pytest.approx(100 * 29 / 435)
+    assert list(axes.lines[0].get_xdata()) == pytest.approx([100 * 29 / 600, 100 * 29 / 300])
     assert axes.get_yticklabels()[0].get_text() == "optimizer.key_29"
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from mnist_exp.sweeps.results.ranking import (
     RankedConfig,
     ranking,
@@ -21,11 +23,11 @@ from mnist_exp.sweeps.results.ranking import (
 from mnist_exp.sweeps.results.result import JobResult
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.distributions import BaseDistribution
 
-_FEWEST_CONFIGS = 4  # fewer say nothing about which key matters
-# fANOVA takes 17 s for 1,000 configs and 64 trees; with these it takes one and says the same.
-_MOST_CONFIGS, _TREES = 200, 16
+FEWEST_CONFIGS = 16  # of ten, the interval of every key that matters goes from 0 to 1
+_MOST_CONFIGS, _TREES = 100, 100  # what fANOVA takes two seconds for
 
 
 class Dimension(NamedTuple):
@@ -44,6 +46,14 @@ class Step(NamedTuple):
     epochs: int  # trained until then, by all jobs together
     accuracy: float  # validation, 0-1, mean over the config's seeds
     best: float  # of this config and those before
+
+
+class Share(NamedTuple):
+    """How much of what the keys explain one by one a key explains, 0-1."""
+
+    mean: float
+    low: float  # 95 % interval, over resampled configs
+    high: float
 
 
 def measured(results: Iterable[JobResult]) -> list[RankedConfig]:
@@ -147,38 +157,62 @@ def _seconds_until(stretches: Sequence[tuple[int, int, int]], moment: int) -> fl
     return (before + moment - start) / 1000
 
 
-def importance(results: Sequence[JobResult]) -> dict[str, float]:
+def importance(results: Sequence[JobResult]) -> dict[str, Share]:
     """Returns each key's share of the variance that the keys explain one by one: Optuna's fANOVA.
 
     The variance is that of the configs' validation accuracy; what keys do together is left out.
+    Each tree of fANOVA's forest learns from configs that were drawn with replacement, as in a
+    bootstrap, so the middle 95 % of the trees are an interval: rather too wide than too narrow,
+    since one tree varies more than a forest.
 
     Optuna's default, PED-ANOVA, looks at what sets the best tenth apart, which is two configs of a
     grid of 24; there it ranked keys by chance where fANOVA found the right ones.
 
     Returns:
-        Key -> share, the largest first, together 1; empty where there are fewer than four measured
-        configs, no key with two values, or no difference to explain.
+        Key -> share, the largest first, together 1; empty where there are fewer than
+        `FEWEST_CONFIGS` measured configs, no key with two values, or no difference to explain.
     """
     rows = measured(results)
     varying = [dimension for dimension in dimensions(results) if len(set(dimension.texts)) > 1]
-    if len(rows) < _FEWEST_CONFIGS or not varying or len({row.mean for row in rows}) == 1:
+    if len(rows) < FEWEST_CONFIGS or not varying or len({row.mean for row in rows}) == 1:
         return {}
+    study = _study(rows, varying)
+    trees = [tree for seed in range(_TREES) if (tree := _shares_of_a_tree(study, seed))]
+    found = {}
+    for dimension in varying:
+        shares = [tree[dimension.key] for tree in trees]
+        low, high = np.quantile(shares, (0.025, 0.975))
+        found[dimension.key] = Share(math.fsum(shares) / len(shares), float(low), float(high))
+    return dict(sorted(found.items(), key=lambda item: -item[1].mean))
+
+
+def _study(rows: Sequence[RankedConfig], varying: Sequence[Dimension]) -> "Study":
+    """Returns configs, or of many an even choice along the ranking, as Optuna knows them."""
     from optuna import create_study, create_trial
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
     distributions = {dimension.key: _distribution(dimension) for dimension in varying}
     with _quiet_optuna():
         study = create_study(direction="maximize")
     every = math.ceil(len(rows) / _MOST_CONFIGS)
-    for place in range(0, len(rows), every):  # along the ranking, so the spread stays
+    for place in range(0, len(rows), every):
         params = {
             dimension.key: (dimension.numbers or dimension.texts)[place] for dimension in varying
         }
         value = rows[place].mean
         study.add_trial(create_trial(params=params, distributions=distributions, value=value))
-    evaluator = FanovaImportanceEvaluator(n_trees=_TREES, seed=0)
-    shares = get_param_importances(study, evaluator=evaluator)
-    return {key: float(share) for key, share in shares.items()}
+    return study
+
+
+def _shares_of_a_tree(study: "Study", seed: int) -> dict[str, float]:
+    """Returns key -> share, by one tree; empty where all configs that it drew are equally good."""
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    try:
+        return get_param_importances(
+            study, evaluator=FanovaImportanceEvaluator(n_trees=1, seed=seed)
+        )
+    except RuntimeError:  # Optuna's word for no variance at all
+        return {}
 
 
 def _distribution(dimension: Dimension) -> "BaseDistribution":

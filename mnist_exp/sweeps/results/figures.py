@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from mnist_exp.plots.frame import BLUE, INK, add_axes, framed, style
 from mnist_exp.plots.scale import AccuracyScale, fitting
 from mnist_exp.sweeps.results.coordinates import parallel_coordinates
-from mnist_exp.sweeps.results.exploration import Step, steps
+from mnist_exp.sweeps.results.exploration import Share, Step, steps
 from mnist_exp.sweeps.results.result import JobResult
 
 __all__ = ["best_so_far", "importance", "parallel_coordinates"]
@@ -79,34 +79,39 @@ def _time_unit(seconds: float) -> tuple[str, int]:
     return "seconds", 1
 
 
-def importance(values: Mapping[str, float]) -> Figure:
-    """Draws how much each key explains of what the keys explain one by one.
+def importance(values: Mapping[str, Share]) -> Figure:
+    """Draws how much each key explains of what the keys explain one by one, with its interval.
 
     Args:
-        values: Key -> share, 0-1; at least one.
+        values: Key -> share; at least one.
     """
-    shares = sorted(values.items(), key=lambda item: -item[1])[:_MOST_BARS]
-    subtitle = "Of the variance of validation accuracy that the keys explain one by one (fANOVA)"
+    shares = sorted(values.items(), key=lambda item: -item[1].mean)[:_MOST_BARS]
+    subtitle = "Share of the variance that keys explain one by one (fANOVA). "
+    subtitle += "Lines: 95 % intervals, over resampled configs"
     if len(shares) < len(values):
-        subtitle += f"; the first {len(shares)} of {len(values)} keys"
+        subtitle += f"; {len(shares)} of {len(values)} keys"
     figure = framed(110 + 26 * len(shares), importance_title(values), subtitle)
-    axes = add_axes(figure, 240, 30, 600, 26 * len(shares))
+    axes = add_axes(figure, 240, 30, 500, 26 * len(shares))
     places = range(len(shares))
-    axes.barh(places, [100 * share for _, share in shares], height=0.62, color=BLUE)
+    axes.barh(places, [100 * share.mean for _, share in shares], height=0.62, color=_PALE)
     for place, (_, share) in enumerate(shares):
-        axes.text(
-            100 * share + 1, place, f"{100 * share:.0f} %", va="center", fontsize=10, color=INK
-        )
+        axes.plot([100 * share.low, 100 * share.high], [place, place], color=BLUE, linewidth=2)
+        axes.text(102, place, share_words(share), va="center", fontsize=10, color=INK)
     style(axes)
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(length=0)
-    axes.set(xlim=(0, 108), ylim=(len(shares) - 0.4, -0.6), xticks=[])
+    axes.set(xlim=(0, 100), ylim=(len(shares) - 0.4, -0.6), xticks=[])
     axes.set_yticks(places, [fitting(key, 33) for key, _ in shares])
     return figure
 
 
-def importance_title(values: Mapping[str, float]) -> str:
-    """Returns the finding: the key that matters most."""
-    key, share = max(values.items(), key=lambda item: item[1])
-    return f"Importance: {fitting(key, 50)} explains {100 * share:.0f} %"
+def importance_title(values: Mapping[str, Share]) -> str:
+    """Returns the finding: the key that matters most, and how sure that share is."""
+    key, share = max(values.items(), key=lambda item: item[1].mean)
+    return f"Importance: {fitting(key, 40)} explains {share_words(share)}"
+
+
+def share_words(share: Share) -> str:
+    """Returns a share with its interval, in %."""
+    return f"{100 * share.mean:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
