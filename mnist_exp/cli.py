@@ -18,7 +18,8 @@ from mnist_exp.commands.parser import cli
 from mnist_exp.commands.program import COMPLETION_VARIABLE, PROGRAM
 from mnist_exp.core import tensorflow_setup
 from mnist_exp.core.errors import ExperimentError, RequestError, Terminated
-from mnist_exp.core.text import printable, without_password
+from mnist_exp.core.terminal import say
+from mnist_exp.core.text import without_password
 
 EXIT_CODES: dict[type[BaseException], int] = {
     RequestError: 2,
@@ -68,8 +69,7 @@ def execute(arguments: Sequence[str]) -> int:
     except (RequestError, ExperimentError, KeyboardInterrupt, Terminated) as error:
         if os.environ.get("MNIST_EXP_DEBUG") == "1":
             traceback.print_exc()
-        # Names and addresses in it may be from somebody else's record.
-        message = printable(without_password(str(error))) or STOPS[type(error)]
+        message = without_password(str(error)) or STOPS[type(error)]
         click.echo(_fitted(message), err=True)
         return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
     except BrokenPipeError:
@@ -101,10 +101,10 @@ def _report_defect(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     del trace
-    click.echo(
+    say(
         f"This is a defect of mnist-exp: {kind.__name__}: {error}. Run the command again with "
         "MNIST_EXP_DEBUG=1 to see the traceback, and report it.",
-        err=True,
+        error=True,
     )
 
 

@@ -10,14 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from mnist_exp import data
 from mnist_exp.config.compose import compose
 from mnist_exp.config.record import from_record
 from mnist_exp.config.schema import Config
 from mnist_exp.core.errors import ExperimentError, RequestError, nearest
-from mnist_exp.core.text import printable
+from mnist_exp.core.terminal import say
 from mnist_exp.evaluation.metrics import evaluate as measure
 from mnist_exp.runs import classifier, console
 from mnist_exp.runs.pipeline import test_metrics
@@ -58,8 +56,8 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """Of the run, safe to print."""
-        return printable(self.found.record.name)
+        """Of the run."""
+        return self.found.record.name
 
     def record(self, name: str, metrics: Mapping[str, float]) -> None:
         """Adds metrics to the run, under `evaluate/<name>/`, and prints where they are.
@@ -80,7 +78,7 @@ class Subject:
                 f"{first_line(attempt.problem)}. What was measured is printed above; give the "
                 "command again to record it."
             ) from attempt.problem
-        click.echo(f"recorded as evaluate/{name}/* in run {run_id}")
+        say(f"recorded as evaluate/{name}/* in run {run_id}")
 
     def attach(self, path: str, write: Callable[[Path], object]) -> None:
         """Adds an artifact to the run, beside those whose digests it recorded at its end.
@@ -102,7 +100,7 @@ class Subject:
                 f"{first_line(attempt.problem)}. The metrics are recorded; give the command again "
                 "for the artifact."
             ) from attempt.problem
-        click.echo(f"drawn in its artifact {path}")
+        say(f"drawn in its artifact {path}")
 
 
 def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> None:

@@ -10,8 +10,8 @@ import click
 
 from mnist_exp.core.errors import RequestError, reason_of
 from mnist_exp.core.files import require_free, staged
-from mnist_exp.core.terminal import table_console
-from mnist_exp.core.text import finite, printable
+from mnist_exp.core.terminal import printable, say, table_console
+from mnist_exp.core.text import finite
 from mnist_exp.inference import Reading, decode
 from mnist_exp.inference.decoding import MOST_BYTES, SUFFIXES, images_in, read
 from mnist_exp.runs.recognizer import recognizer_of
@@ -62,8 +62,8 @@ def predict(
             grey = decode(_content(name), shown)
             reading = reader.read(grey)
         except RequestError as problem:
-            text = printable(str(problem))
-            click.echo(text if text.startswith(shown) else f"{shown}: {text}", err=True)
+            text = str(problem)
+            say(text if text.startswith(shown) else f"{shown}: {text}", error=True)
             continue
         answers.append(Answer(shown, (grey.shape[1], grey.shape[0]), reading))
         if picture is not None and len(drawn) < MOST_DRAWN:
@@ -134,7 +134,7 @@ def _print_table(answers: Sequence[Answer]) -> None:
         table.add_column(title, overflow="fold")
     for name, _, reading in answers:
         table.add_row(name, reading.text or "-", _least_confidence(reading), remarks(reading))
-    table_console(_PIPED_COLUMNS, markup=False).print(table)
+    table_console(_PIPED_COLUMNS).print(table)
 
 
 def _least_confidence(reading: Reading) -> str:
@@ -155,4 +155,4 @@ def _draw(answers: Sequence[Answer], drawn: Sequence[Any], run: RunRecord, pictu
     images = [(a.name, grey, a.reading) for a, grey in zip(answers, drawn, strict=False)]
     with staged(picture, folder=False, option="--show") as place:
         save(readings(images, run.name, left_out=len(answers) - len(drawn)), place)
-    click.echo(f"What was found is in {picture}.", err=True)
+    say(f"What was found is in {picture}.", error=True)

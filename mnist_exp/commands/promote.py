@@ -6,12 +6,11 @@ the weights of a new champion must be those that were measured.
 
 from dataclasses import dataclass
 
-import click
-
 from mnist_exp.config.record import from_record
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.statistics import LEVEL, mcnemar_test, wilson_interval
-from mnist_exp.core.text import p_in_words, printable
+from mnist_exp.core.terminal import say
+from mnist_exp.core.text import p_in_words
 from mnist_exp.runs import classifier
 from mnist_exp.tracking.mlflow import registry
 from mnist_exp.tracking.mlflow.registry import Version
@@ -130,37 +129,37 @@ def promote(selector: str, *, force: bool = False) -> Promotion:
 
 def show(promotion: Promotion) -> None:
     """Prints what became of a promotion to stdout, in one paragraph, and how to serve the model."""
-    name, opponent = printable(promotion.run.name), promotion.opponent
+    name, opponent = promotion.run.name, promotion.opponent
     version = f"version {promotion.version.number} of the registered model {REGISTERED_MODEL}"
     if promotion.already:
         text = f"{name} is the champion already: {version}. Nothing was changed."
     elif opponent is None:
         low, high = wilson_interval(promotion.right, promotion.images)
+        say(f"{name} is now the champion: {version}; there was none before.")
         text = (
-            f"{name} is now the champion: {version}; there was none before.\n"
             f"It recognises {promotion.right / promotion.images:.2%} of {promotion.images:,} test "
             f"images (95 % interval {low:.2%} to {high:.2%})."
         )
     else:
-        text = f"{name} is now the champion: {version}, in place of {_named(opponent)}.\n"
+        say(f"{name} is now the champion: {version}, in place of {_named(opponent)}.")
         if opponent.contest is None:
-            text += f"They were not compared: {opponent.obstacle}"
+            text = f"They were not compared: {opponent.obstacle}"
         else:
             words = opponent.contest.words(opponent.name)
-            text += f"{words[0].upper()}{words[1:]}."
+            text = f"{words[0].upper()}{words[1:]}."
         text += f" Promoted by --force, though {opponent.against}." if opponent.against else ""
-    click.echo(f"{text}\nServe it: {SERVE}")
+    say(text)
+    say(f"Serve it: {SERVE}")
 
 
 def _check(found: Found) -> None:
     """Refuses runs that have nothing to promote."""
     run = found.record
-    name = printable(run.name)
     if run.is_member:
-        whole = printable(found.ensemble_name)
         raise RequestError(
-            f"Expected a run that is no part of another. Received: {name}, a member of an "
-            f"ensemble, which is promoted as one model: `mnist-exp promote {whole}`."
+            f"Expected a run that is no part of another. Received: {run.name}, a member of an "
+            "ensemble, which is promoted as one model: `mnist-exp promote "
+            f"{found.ensemble_name}`."
         )
     require_finished(run)
 
@@ -175,7 +174,7 @@ def _opponent(run: RunRecord, own: Predictions, champion: Version, store: Store)
             f"{champion.number}, of {what}."
         )
         return Opponent(champion, champion.run_id or "no run", None, obstacle)
-    name = printable(other.name)
+    name = other.name
     try:
         theirs = Evidence(other, store.uri).predictions
     except EvidenceError as problem:
@@ -199,10 +198,10 @@ def _opponent(run: RunRecord, own: Predictions, champion: Version, store: Store)
 
 def _refusal(run: RunRecord, opponent: Opponent) -> Exception:
     if opponent.contest is None:
-        return RequestError(f"{opponent.obstacle} --force promotes {printable(run.name)} anyway.")
+        return RequestError(f"{opponent.obstacle} --force promotes {run.name} anyway.")
     return ExperimentError(
         f"Expected a model that is not measurably worse than the champion, {_named(opponent)}. "
-        f"Received: {printable(run.name)}; {opponent.contest.words(opponent.name)}. The champion "
+        f"Received: {run.name}; {opponent.contest.words(opponent.name)}. The champion "
         "stays; --force replaces it anyway."
     )
 
@@ -239,4 +238,4 @@ def _named(opponent: Opponent) -> str:
 def _data(run: RunRecord) -> str:
     """Returns the name of a run, and on which data it was."""
     digest = run.tags.get(DATA_TAG, "")[:_DIGEST_CHARACTERS]
-    return f"{printable(run.name)} on {run.params.get('data.name')} ({digest or 'unknown'})"
+    return f"{run.name} on {run.params.get('data.name')} ({digest or 'unknown'})"

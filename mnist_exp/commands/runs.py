@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from mnist_exp.core.errors import ExperimentError
-from mnist_exp.core.terminal import table_console
-from mnist_exp.core.text import counted, finite, printable
+from mnist_exp.core.terminal import printable, say, table_console
+from mnist_exp.core.text import counted, finite
 from mnist_exp.evaluation.names import (
     FIT_SECONDS,
     TEST_ACCURACY,
@@ -114,7 +114,7 @@ def newest(limit: int, sweep: str | None = None) -> list[RunRecord]:
         number = waiting(Path.cwd())
         if number:
             text = f"Waiting in outputs/ for `mnist-exp sync`: {counted(number, 'run')}."
-            click.echo(text, err=True)
+            say(text, error=True)
 
 
 def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
@@ -123,9 +123,9 @@ def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
         click.echo(json.dumps([_as_json(run) for run in runs], indent=2))
         return
     if not runs:
-        click.echo("No runs yet. Make one with `mnist-exp train`.")
+        say("No runs yet. Make one with `mnist-exp train`.")
         return
-    console = table_console(markup=False)
+    console = table_console()
     console.print(table(rows(runs), console.width))
 
 
@@ -147,16 +147,16 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
         send_again(Path.cwd())
     pending = recover(Path.cwd(), to=to)
     if not pending:
-        click.echo("Nothing is pending.")
+        say("Nothing is pending.")
         gone = len(lost(Path.cwd()))
         if gone:
-            click.echo(
+            say(
                 f"The store has lost {counted(gone, 'run')} of this folder: deleted there for "
                 "good, or with the store. `mnist-exp sync --again` sends what the journals hold."
             )
     for run in pending:
         detail = f" ({run.problem})" if run.problem else ""
-        click.echo(f"{run.job_id}  {RESULTS[run.result]}{detail}")
+        say(f"{run.job_id}  {RESULTS[run.result]}{detail}")
     left = [run for run in pending if run.result in ("waiting", "broken")]
     if left:
         raise ExperimentError(

@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-import click
-
 from mnist_exp.commands.sockets import listen
+from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import sqlite_path
@@ -48,19 +47,16 @@ def serve(host: str, port: int) -> None:
     for name, value in SERVER_SETTINGS.items():
         os.environ.setdefault(name, value)
     shown = f"[{host}]" if ":" in host else host
-    click.echo(
-        f"The MLflow UI of {without_password(uri)} (Ctrl-C ends it):\n  http://{shown}:{port}{page}"
-    )
+    say(f"The MLflow UI of {without_password(uri)} (Ctrl-C ends it):")
+    say(f"  http://{shown}:{port}{page}")
     from mlflow.cli import cli
 
     cli(["ui", *arguments])
 
 
 def _point_to(uri: str, experiment: str) -> None:
-    click.echo(
-        f"The runs are kept by a server that has the MLflow UI itself: {without_password(uri)}"
-    )
+    say(f"The runs are kept by a server that has the MLflow UI itself: {without_password(uri)}")
     with Attempt():  # a server that does not answer has no page to point to
         page = runs_page(uri, experiment) if uri.startswith(SERVERS) else ""
         if page:
-            click.echo(f"  {uri.rstrip('/')}{page}")
+            say(f"  {uri.rstrip('/')}{page}")

@@ -13,6 +13,7 @@ from mnist_exp.config.fields import MEMBERS, SEEDS, Component
 from mnist_exp.config.schema import Config
 from mnist_exp.config.wording import describe, nearest_key, show
 from mnist_exp.core.errors import RequestError, nearest
+from mnist_exp.core.terminal import printable
 
 UNFIT = ("extra_forbidden", "missing")  # what follows from a section whose `name` was changed alone
 
@@ -45,7 +46,7 @@ class ConfigError(RequestError):
         count = len(self.problems)
         title = "1 problem" if count == 1 else f"{count} problems"
         lines = [f"The config has {title}; nothing was run."]
-        lines += [f"  {problem}" for problem in self.problems]
+        lines += [f"  {printable(str(problem))}" for problem in self.problems]
         lines.append("Every key and its value: mnist-exp train --cfg job")
         return "\n".join(lines)
 

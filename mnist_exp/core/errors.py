@@ -6,14 +6,23 @@ The command line turns them into exit codes; nothing else in the project chooses
 import difflib
 from collections.abc import Iterable
 
+from mnist_exp.core.terminal import printable
+
 _REASON_CHARACTERS = 500
 
 
-class RequestError(Exception):
+class _LinesError(Exception):
+    """Each argument is a line: names in it, which others may have chosen, cannot make another."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, self.args))
+
+
+class RequestError(_LinesError):
     """The request was wrong: nothing was run. Exit code 2."""
 
 
-class ExperimentError(Exception):
+class ExperimentError(_LinesError):
     """The request was fine, but the work failed. Exit code 1."""
 
 

@@ -1,4 +1,4 @@
-"""Small words that tables share: shortened keys and numbers, commands, text safe to print."""
+"""Small words that tables share: shortened keys and numbers, commands, Markdown."""
 
 import math
 import re
@@ -6,21 +6,15 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from mnist_exp.core import hardware
+from mnist_exp.core.terminal import printable
 
 _DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
 # What steers a sweep and means nothing to a single run.
 _SWEEP_ONLY = ("hydra", "sweep", "search")
 _LEAST_P, _SMALL_P = 0.0001, 0.01
 _THREADS = "training.threads"
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
 _MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _PASSWORD = re.compile(r"""(://[^/@:\s]*):[^/\s"']*@""")  # a password may hold @
-
-
-def printable(text: str) -> str:
-    """Returns text without what a terminal would obey: others may have written it."""
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def without_password(text: str) -> str:
@@ -35,7 +29,7 @@ def password_removed(address: str) -> str:
 
 def in_markdown(text: str) -> str:
     """Returns text that Markdown shows as it is, on one line."""
-    return _MARKUP.sub(lambda found: f"\\{found[0]}", " ".join(text.split()))
+    return _MARKUP.sub(lambda found: f"\\{found[0]}", printable(" ".join(text.split())))
 
 
 def short_keys(keys: Sequence[str]) -> dict[str, str]:

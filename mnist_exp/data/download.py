@@ -18,6 +18,7 @@ from pathlib import Path
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.files import whole
 from mnist_exp.core.locks import Lock
+from mnist_exp.core.terminal import console, say
 from mnist_exp.data import idx
 
 _BACKOFF_SECONDS = 0.5  # before the second attempt; doubled before each further one
@@ -78,7 +79,7 @@ def _only_process(folder: Path) -> Iterator[None]:
     file = folder / ".download.lock"
     lock = Lock.take(file)
     if lock is None:
-        sys.stderr.write(f"Waiting for another process that downloads MNIST to {folder}.\n")
+        say(f"Waiting for another process that downloads MNIST to {folder}.", error=True)
         lock = Lock.take(file, wait_seconds=math.inf)
         assert lock is not None
     with lock:
@@ -187,11 +188,10 @@ def _progress(url: str, size_bytes: int | None) -> Iterator[Callable[[int], None
     """Shows a bar on a terminal and one line elsewhere; yields what counts the bytes."""
     if not sys.stderr.isatty():
         size = "" if size_bytes is None else f" ({size_bytes / 1e6:.1f} MB)"
-        sys.stderr.write(f"Downloading {url}{size}\n")
+        say(f"Downloading {url}{size}", error=True)
         yield lambda _: None
         return
     from rich import progress
-    from rich.console import Console
 
     columns = (
         progress.TextColumn("{task.description}"),
@@ -200,6 +200,6 @@ def _progress(url: str, size_bytes: int | None) -> Iterator[Callable[[int], None
         progress.TransferSpeedColumn(),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+    with progress.Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task(url.rpartition("/")[2], total=size_bytes)
         yield lambda count: bar.advance(task, count)

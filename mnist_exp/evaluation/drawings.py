@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from mnist_exp.core import terminal
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.statistics import Interval, wilson_interval
-from mnist_exp.core.text import printable
 from mnist_exp.inference import Recognizer, decode
 from mnist_exp.inference.decoding import read
 from mnist_exp.inference.drawings import Drawing
@@ -110,22 +110,18 @@ def show(title: str, found: Measured) -> None:
         title: the run's name, and on what it was measured.
         found: what was measured.
     """
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = terminal.console(soft_wrap=True)
     low, high = found.interval
     console.print(title, style="bold")
-    console.print(
-        f"accuracy  {found.correct / found.drawings:.2%}  (95 % interval {low:.2%} to {high:.2%})\n"
-        f"unsure of {found.unsure}; {found.not_one_digit} not read as one digit"
-    )
+    accuracy = found.correct / found.drawings
+    console.print(f"accuracy  {accuracy:.2%}  (95 % interval {low:.2%} to {high:.2%})")
+    console.print(f"unsure of {found.unsure}; {found.not_one_digit} not read as one digit")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("shows", "read as", "times", "such as"):
         table.add_column(column, justify="right" if column == "times" else "left")
     for label, answer, times in found.confusions():
-        table.add_row(
-            str(label), answer or "nothing", str(times), printable(found.example(label, answer))
-        )
+        table.add_row(str(label), answer or "nothing", str(times), found.example(label, answer))
     if found.mistakes:
         console.print(table)

@@ -6,7 +6,6 @@ from mnist_exp import data
 from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
-from mnist_exp.core.text import printable
 from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path, require_as_saved
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DATA_TAG, WEIGHTS_TAG
@@ -36,7 +35,7 @@ def load(run: RunRecord, config: Config, store: Store) -> "keras.Model":
     from mnist_exp.models import networks
     from mnist_exp.runs import artifacts
 
-    name, recorded = printable(run.name), run.tags.get(WEIGHTS_TAG, "")
+    name, recorded = run.name, run.tags.get(WEIGHTS_TAG, "")
     try:
         require_as_saved(folder)
         classifier = keras.saving.load_model(file)
@@ -70,6 +69,6 @@ def require_own_data(run: RunRecord, splits: data.Splits, remedy: str) -> None:
     recorded = run.tags.get(DATA_TAG, splits.digest)
     if splits.digest != recorded:
         raise RequestError(
-            f"Expected the data of run {printable(run.name)}, with SHA-256 {recorded}. Received: "
+            f"Expected the data of run {run.name}, with SHA-256 {recorded}. Received: "
             f"other data, {splits.source} with SHA-256 {splits.digest}. Restore them. {remedy}"
         )

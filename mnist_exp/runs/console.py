@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, track
 from rich.table import Table
 
+from mnist_exp.core import terminal
 from mnist_exp.core.text import percent
 from mnist_exp.evaluation.names import (
     FIT_SECONDS,
@@ -46,7 +46,7 @@ class Reporter:
 
     def __init__(self) -> None:
         """Looks whether stderr is a terminal."""
-        self._console = Console(stderr=True, highlight=False, quiet=self.silent)
+        self._console = terminal.console(stderr=True, quiet=self.silent)
         self._live = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -66,8 +66,8 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """Prints a line and logs it."""
-        logger.info(text)
-        self._console.print(text, markup=False, soft_wrap=True)
+        logger.info(terminal.printable(text))
+        self._console.print(text, soft_wrap=True)
 
     def progress(self, progress: "loop.Progress") -> None:
         """Moves the live line."""
@@ -113,7 +113,7 @@ def show_result(title: str, metrics: Mapping[str, float], where: str | None = No
     table.caption_justify, table.title_style = "left", "bold"
     for label, value in _results(metrics):
         table.add_row(label, value)
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+    terminal.console(soft_wrap=True).print(table)
 
 
 def _results(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
@@ -149,7 +149,7 @@ def show_robustness(title: str, found: "Robustness") -> None:
         table.add_row(one.name, *map(percent, [*one.accuracies, one.accuracy]))
     table.add_row("mean", *map(percent, [*found.by_strength, found.accuracy]), style="bold")
     mean, clean = found, found.clean
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = terminal.console(soft_wrap=True)
     console.print(title, style="bold")
     console.print(table)
     for label, accuracy, low, high in (
@@ -161,7 +161,7 @@ def show_robustness(title: str, found: "Robustness") -> None:
 
 def watched(items: Sequence[Item], description: str) -> Iterable[Item]:
     """Yields items; on a terminal, a live line on stderr shows how many are left."""
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     return track(
         items, description, console=console, transient=True, disable=not console.is_terminal
     )

@@ -14,7 +14,7 @@ from mnist_exp.config.record import digest, flatten, from_record, to_record
 from mnist_exp.config.schema import Config
 from mnist_exp.core import ids, signals
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
-from mnist_exp.core.text import printable, without_password
+from mnist_exp.core.text import without_password
 from mnist_exp.runs import console, ensemble, environment, fit, pipeline, source_code
 from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
 from mnist_exp.runs.pipeline import Run
@@ -168,7 +168,7 @@ def _job_folder(selector: str) -> Path:
         raise _no_run_of_its_own(found)
     if not ids.is_id(record.job_id or ""):  # it becomes a path
         raise RequestError(
-            f"Expected a run that mnist-exp made. Received: {printable(record.name)}, whose tag "
+            f"Expected a run that mnist-exp made. Received: {record.name}, whose tag "
             f"{JOB_ID_TAG} names no job folder. Name the folder: `mnist-exp resume FOLDER`."
         )
     folder = Path(OUTPUTS, record.job_id or "")

@@ -70,11 +70,11 @@ def config_of(evidence: Evidence, local: Mapping[str, Any]) -> Config:
     try:
         return rebuilt(evidence.config, local)
     except ConfigError as error:
-        problems = "\n".join(f"  {problem}" for problem in error.problems)
         raise RequestError(
             f"Expected a recorded config that this version of mnist-exp accepts. Received: that of "
-            f"run {evidence.run.name}, with\n{problems}\nTo run the code of then: "
-            f"`mnist-exp reproduce {evidence.run.name} --worktree`."
+            f"run {evidence.run.name}, with",
+            *(f"  {problem}" for problem in error.problems),
+            f"To run the code of then: `mnist-exp reproduce {evidence.run.name} --worktree`.",
         ) from error
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs, staging
@@ -252,22 +253,24 @@ class Recorder:
         self._journal.append(event)
         if self._journal.problem is not None and not self._warned:
             self._warned = True
-            _warn(
+            say(
                 f"The journal {self.job_dir / journal.FILE_NAME} cannot be written "
                 f"({self._journal.problem}). The run goes on and keeps its values in memory; free "
-                "some space before it ends."
+                "some space before it ends.",
+                error=True,
             )
         self._sender.notify()
 
     def _report(self, sent: bool) -> None:
         if not sent:
-            _warn(
+            say(
                 f"MLflow at {without_password(self._uri)} does not have all of this run yet "
                 f"({self._sender.problem}). Nothing is lost: it is kept in {self.job_dir}. Run "
-                "`mnist-exp sync` from this folder when MLflow can be reached."
+                "`mnist-exp sync` from this folder when MLflow can be reached.",
+                error=True,
             )
         for refused in self._sender.refused:
-            _warn(f"MLflow did not take all of this run: {refused}. See {self.job_dir}.")
+            say(f"MLflow did not take all of this run: {refused}. See {self.job_dir}.", error=True)
 
 
 def _begin(job_dir: Path, start: Start, folder: Path) -> journal.Journal:
@@ -292,8 +295,3 @@ def _origin_tags() -> dict[str, str]:
     with contextlib.suppress(OSError, KeyError):  # a user id without a name
         tags["mlflow.user"] = getpass.getuser()
     return tags
-
-
-def _warn(paragraph: str) -> None:
-    sys.stderr.write(paragraph + "\n")
-    sys.stderr.flush()

@@ -9,6 +9,7 @@ import click
 from mnist_exp.commands.compare import table
 from mnist_exp.commands.compare.comparison import compare as compare_runs
 from mnist_exp.commands.compare.selection import choose
+from mnist_exp.core.terminal import say
 
 Form = Literal["table", "markdown", "csv"]
 DONE, INCOMPLETE = 0, 2  # exit codes
@@ -48,8 +49,8 @@ def compare(
     else:
         click.echo((table.markdown if form == "markdown" else table.csv)(comparison), nl=False)
     for line in comparison.left_out:
-        click.echo(line, err=True)
+        say(line, error=True)
     if html is not None:
         page.write(comparison, choice.store, html)
-        click.echo(f"The page is in {html}.", err=True)
+        say(f"The page is in {html}.", error=True)
     return DONE if choice.complete else INCOMPLETE

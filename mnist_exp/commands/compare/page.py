@@ -4,7 +4,6 @@ What a run recorded may come from anybody: the template escapes all of it, a pol
 allows nothing but its own styles and images, and figures call the configs by letters.
 """
 
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -20,14 +19,13 @@ from mnist_exp.commands.compare.details import SHOWN, Details, details
 from mnist_exp.commands.compare.figures import COLOURS, LETTERS
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.statistics import Summary
-from mnist_exp.core.text import percent, printable, short_keys, shortened
+from mnist_exp.core.terminal import printable
+from mnist_exp.core.text import percent, short_keys, shortened
 from mnist_exp.tracking.mlflow.store import Store
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 _GENERATOR = b'<meta name="generator" content="mnist-exp">'  # as the template has it
 _HEAD_BYTES = 1000  # where it stands
-# Half a character, and what turns the direction in which text is read.
-_UNFIT = re.compile("[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def check(file: Path) -> None:
@@ -186,11 +184,9 @@ def _share(share: float) -> str:
 
 
 def _legible(value: Any) -> Any:
-    """Returns what goes into the page, without characters that it cannot hold."""
+    """Returns what goes into the page, with characters that it cannot hold escaped."""
     # Only what the template itself wrote is of another type, and is left as it is.
-    if type(value) is not str:
-        return value
-    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", printable(value))
+    return printable(value) if type(value) is str else value
 
 
 def _can_go(file: Path) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mnist_exp.core.errors import RequestError, nearest
-from mnist_exp.core.text import printable
+from mnist_exp.core.terminal import printable
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DATA_TAG
 from mnist_exp.tracking.read.evidence import Evidence, EvidenceError, Predictions
@@ -67,7 +67,7 @@ def choose(
             "`mnist-exp runs` lists the runs."
         )
         unknown = selectors and not named and not sweeps  # which the lines say already
-        raise RequestError("\n".join([*([] if unknown else [nothing]), *choice.left_out]))
+        raise RequestError(*([] if unknown else [nothing]), *choice.left_out)
     return choice
 
 
@@ -136,7 +136,7 @@ def _without_predictions(choice: Choice) -> dict[str, str]:
             found = Evidence(run, choice.store.uri).predictions
         except EvidenceError as problem:
             # Without the name, so that runs with the same trouble are told of together.
-            trouble = str(problem).replace(f" of run {run.name}", "").rstrip(".")
+            trouble = str(problem).replace(f" of run {printable(run.name)}", "").rstrip(".")
             reasons[run.run_id] = f"without predictions that can be used: {trouble}"
             continue
         if labels is None:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp.commands.compare.comparison import ComparedConfig, Comparison
 from mnist_exp.commands.compare.groups import differing
 from mnist_exp.core.statistics import Summary
-from mnist_exp.core.terminal import table_console
+from mnist_exp.core.terminal import printable, table_console
 from mnist_exp.core.text import (
     counted,
     in_markdown,
     p_in_words,
     p_value,
     percent,
-    printable,
     short_keys,
     shortened,
 )
@@ -71,7 +70,7 @@ def show(comparison: Comparison, console: "Console | None" = None) -> None:
     left = len(comparison.rows) - SHOWN
     if left > 0:
         console.print(f"... and {left} more configs; --csv has all of them.")
-    console.print(Text("\n" + "\n".join(comparison.notes), "dim"))
+    console.print(Text("\n" + "\n".join(map(printable, comparison.notes)), "dim"))
 
 
 def markdown(comparison: Comparison) -> str:
@@ -95,7 +94,8 @@ def csv(comparison: Comparison) -> str:
     text = StringIO()
     writer = DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({k: printable(v) if isinstance(v, str) else v for k, v in row.items()})
     return text.getvalue()
 
 

@@ -4,13 +4,11 @@ import importlib.util
 from collections import Counter
 from functools import lru_cache, partial
 
-import click
-
 from mnist_exp.commands.demo import server
 from mnist_exp.commands.demo.reader import Reader
 from mnist_exp.commands.sockets import listen
 from mnist_exp.core.errors import RequestError
-from mnist_exp.core.text import printable
+from mnist_exp.core.terminal import say
 from mnist_exp.inference.drawings import FOLDER
 from mnist_exp.runs.recognizer import caption, recognizer
 from mnist_exp.tracking.read.runs import Found, answering, find
@@ -91,12 +89,11 @@ def _reader(run: RunRecord, name: str, uri: str) -> Reader:
 
 def _announce(run: RunRecord, host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
-    click.echo(
-        f"The drawing pad, read by {printable(run.name)} (Ctrl-C ends it):\n  http://{shown}:{port}"
-    )
+    say(f"The drawing pad, read by {run.name} (Ctrl-C ends it):")
+    say(f"  http://{shown}:{port}")
     if not server.is_loopback(host):
-        click.echo(
+        say(
             f"Anybody who reaches {host} over the network can draw, open images and file drawings "
             f"in {FOLDER}/ here: there is no password, and no encryption.",
-            err=True,
+            error=True,
         )

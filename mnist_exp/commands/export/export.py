@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import click
-
 from mnist_exp.commands.export.formats import FORMATS
 from mnist_exp.commands.export.source import load
 from mnist_exp.core.files import require_free, staged
-from mnist_exp.core.text import printable
+from mnist_exp.core.terminal import say
 
 
 def export(selector: str, form: str, out: Path) -> None:
@@ -30,6 +28,6 @@ def export(selector: str, form: str, out: Path) -> None:
     source = load(selector)
     with staged(out, folder=wanted.is_folder) as place:
         found = wanted.write(source, place)
-    click.echo(f"{printable(source.run.name)} as {form}: {out}")
+    say(f"{source.run.name} as {form}: {out}")
     for line in found:
-        click.echo(f"  {line}")
+        say(f"  {line}")

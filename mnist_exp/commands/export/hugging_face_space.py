@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_exp.core.text import printable
+from mnist_exp.core.terminal import printable
 from mnist_exp.runs.recognizer import caption
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _PARTS = (
     "core/errors.py",
     "core/files.py",
     "core/locks.py",
+    "core/terminal.py",
     "inference/*.py",
     "commands/__init__.py",
     "commands/demo/__init__.py",

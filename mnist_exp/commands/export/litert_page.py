@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_exp.core.text import printable
+from mnist_exp.core.terminal import printable
 from mnist_exp.models.export.litert import CALIBRATION_IMAGES, FLOAT, INT8, LEVELS, Exported
 from mnist_exp.tracking.names import WEIGHTS_TAG
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from mnist_exp.commands.reproduce import inputs as depends
 from mnist_exp.commands.reproduce import worktree
 from mnist_exp.commands.reproduce.inputs import Input
 from mnist_exp.core import ids
 from mnist_exp.core.errors import RequestError
-from mnist_exp.core.terminal import table_console
-from mnist_exp.core.text import p_in_words, printable
+from mnist_exp.core.terminal import printable, say, table_console
+from mnist_exp.core.text import p_in_words
 from mnist_exp.runs import recorded_config, source_code
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.names import COMMIT_TAG, REPRODUCES_TAG, VERDICT_TAG
@@ -24,6 +22,8 @@ from mnist_exp.tracking.read.runs import Found, find, require_finished
 from mnist_exp.tracking.records import RunRecord
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from mnist_exp.commands.reproduce.verdict import Comparison, Result
 
 SAME, DIFFERS = 0, 3  # exit codes of --check-only
@@ -93,10 +93,9 @@ def _code(evidence: Evidence, *, code_of_then: bool, apply_diff: bool) -> Any:
     diff = evidence.diff()
     if diff:
         applied = "applied" if apply_diff else "not applied; --apply-diff does"
-        click.echo(
-            f"The code had these changes besides its commit ({applied}):\n{printable(diff)}",
-            err=True,
-        )
+        say(f"The code had these changes besides its commit ({applied}):", error=True)
+        for line in diff.split("\n"):
+            say(line.expandtabs(), error=True)
     if apply_diff and DIFF in evidence.altered:
         raise RequestError(
             f"Expected the recorded changes of run {evidence.run.name} with --apply-diff. "
@@ -161,50 +160,45 @@ def _rerun(original: _Original, inputs: Sequence[Input], tree: Path | None) -> i
             store.set_tags(run.run_id, tags)
     _show_verdict(original.run, run.name if run else str(job_dir), before, after, found)
     if found.verdict is not verdict.Verdict.IDENTICAL:
-        _print_wrapped(printable(verdict.explanation(inputs)))
+        _print_wrapped(verdict.explanation(inputs))
     return found.verdict.value
 
 
 def _show_inputs(original: _Original, inputs: Sequence[Input]) -> None:
-    from rich.text import Text
-
     run = original.run
     table = _table(f"{run.name}, then and now", ("", "recorded", "now"))
     for entry in inputs:
-        cells = Text(entry.name), Text(printable(entry.recorded))
-        table.add_row(*cells, Text(*_now(entry)))
-    _print(table)
+        table.add_row(entry.name, entry.recorded, _now(entry))
+    table_console().print(table)
     for entry in inputs:
         if entry.details:
-            _print_wrapped(f"Other {entry.name}: {printable(', '.join(entry.details))}.")
+            _print_wrapped(f"Other {entry.name}: {', '.join(entry.details)}.")
     for path in original.evidence.altered:
-        click.echo(f"The artifact {path} is not the file that was recorded.", err=True)
+        say(f"The artifact {path} is not the file that was recorded.", error=True)
 
 
-def _now(entry: Input) -> tuple[str, str]:
-    """Returns what an input is now, and the style that says whether it matters."""
+def _now(entry: Input) -> "Text":
+    """Returns what an input is now, in a style that says whether it matters."""
+    from rich.text import Text
+
     if entry.same:
-        return "the same", "dim"
-    if entry.same is None:
-        return entry.present, "yellow"
-    return entry.present, "bold red" if entry.decides else "dim"
+        return Text("the same", "dim")
+    different = "bold red" if entry.decides else "dim"
+    return Text(printable(entry.present), "yellow" if entry.same is None else different)
 
 
 def _show_verdict(
     run: RunRecord, name: str, before: "Result", after: "Result", found: "Comparison"
 ) -> None:
-    from rich.text import Text
-
     table = _table(f"{run.name} and its rerun {name}", ("", run.name, name, ""))
     weights = (before.weights_sha256[:12] or "not recorded", after.weights_sha256[:12])
-    shown = (Text(printable(digest)) for digest in weights)
-    table.add_row("weights", *shown, "same" if found.same_weights else "differ")
+    table.add_row("weights", *weights, "same" if found.same_weights else "differ")
     equal = found.metrics - len(found.differing)
     table.add_row("metrics", "", "", f"{equal} of {found.metrics} are the same")
     for point in found.differing[:1]:
         where = f"{point[0]}, epoch {point[1]}" if point[1] else point[0]
         values = (f"{v.metrics.get(point, float('nan')):.9g}" for v in (before, after))
-        table.add_row(Text(f"  first: {where}"), *values, "")
+        table.add_row(f"  first: {where}", *values, "")
     errors = tuple(str(int((~r.predictions.correct).sum())) for r in (before, after))
     table.add_row("test errors", *errors, f"of {found.images:,}")
     table.add_row(
@@ -213,30 +207,24 @@ def _show_verdict(
         str(found.only_first),
         f"McNemar {p_in_words(found.p)}",
     )
-    _print(table)
-    click.echo(f"Verdict: {found.verdict.words}.")
+    table_console().print(table)
+    say(f"Verdict: {found.verdict.words}.")
 
 
 def _table(title: str, names: Sequence[str]) -> Any:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
-    table.title = Text(printable(title), "bold")
-    table.header_style = "bold"
+    table.title, table.title_style, table.header_style = title, "bold", "bold"
     for name in names:
-        table.add_column(Text(printable(name)), overflow="fold")
+        table.add_column(name, overflow="fold")
     return table
-
-
-def _print(table: Any) -> None:
-    table_console().print(table)
 
 
 def _print_wrapped(text: str) -> None:
     """Prints a sentence that may name many packages; none of them is broken."""
-    click.echo(
-        textwrap.fill(
-            text, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-        )
+    lines = textwrap.wrap(
+        printable(text), 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
+    for line in lines:
+        say(line)

@@ -115,10 +115,10 @@ class PendingJobs:
             return
         lines = parent.difference(parent.space_of(run), self._plan.record)
         if lines:
-            changes = "".join(f"\n  {line}" for line in lines)
             raise RequestError(
                 f"Expected the space that sweep {self._plan.name} explored before. Received: "
-                f"another. Choose another sweep.name, or go back to it:{changes}"
+                "another. Choose another sweep.name, or go back to it:",
+                *(f"  {line}" for line in lines),
             )
 
     def _numbered(self, drafts: Sequence[Draft]) -> list[PlannedJob]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from mnist_exp.core.terminal import printable
 from mnist_exp.core.text import short_keys, shortened
 from mnist_exp.sweeps.results.ranking import key_and_value
 
@@ -18,7 +19,10 @@ def text(jobs: Sequence[Line]) -> str:
         jobs: of the plan, in its order.
     """
     keys = _varying(overrides for _, overrides, _ in jobs)
-    rows = [[str(number), *_values(overrides, keys), state] for number, overrides, state in jobs]
+    rows = [
+        [str(number), *_values(overrides, keys), printable(state)]
+        for number, overrides, state in jobs
+    ]
     if len(rows) > _MOST:
         left = ["..."] * (len(keys) + 1) + [f"{len(rows) - _HEAD - _TAIL} more"]
         rows = [*rows[:_HEAD], left, *rows[-_TAIL:]]

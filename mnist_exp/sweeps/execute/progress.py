@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mnist_exp.core import terminal
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.evaluation.names import TRAIN_LOSS, VAL_ACCURACY
 from mnist_exp.runs import ensemble
@@ -59,7 +60,7 @@ class Progress:
         self._retries = retries
         self._since = 0
         self._ended = ended
-        self._console = Console(stderr=True, highlight=False)
+        self._console = terminal.console(stderr=True)
         self._results: dict[int, JobResult] = {}
         self._earlier: set[int] = set()
         self._watched: dict[int, PlannedJob] = {}
@@ -84,7 +85,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Prints a line, above the table where there is one."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(text, soft_wrap=True)
 
     def knows(self, results: Iterable[JobResult]) -> None:
         """Counts jobs of former commands."""
@@ -177,7 +178,7 @@ class Progress:
             job = self._watched.get(number)
             own = job.assignment.overrides if job is not None else ()
             what = config_text(own, [key for key, _ in map(key_and_value, own)])
-            cut = Text(what, no_wrap=True, overflow="ellipsis")
+            cut = Text(terminal.printable(what), no_wrap=True, overflow="ellipsis")
             table.add_row(f"job {number}", cut, state)
         return Group(Text(self._summary()), table)
 

@@ -3,7 +3,6 @@
 MLflow is the truth; nothing else is remembered.
 """
 
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.core.text import printable
+from mnist_exp.core.terminal import say
 from mnist_exp.evaluation.names import TOTAL_SECONDS, VAL_ACCURACY
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.records import JOB_PARAM
@@ -82,7 +81,7 @@ class Ledger:
         for run in found:
             unreadable = trouble(run)
             if unreadable:
-                sys.stderr.write(f"Run {printable(run.name)} is passed over: {unreadable}.\n")
+                say(f"Run {run.name} is passed over: {unreadable}.", error=True)
             elif run.is_sweep:
                 parents.append(run)
             elif KEY_TAG in run.tags and JOB_PARAM in run.params:

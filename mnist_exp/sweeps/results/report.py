@@ -9,7 +9,7 @@ from csv import DictWriter
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from mnist_exp.core.terminal import table_console
+from mnist_exp.core.terminal import printable, table_console
 from mnist_exp.core.text import finite, in_markdown, short_keys, shortened
 from mnist_exp.evaluation.names import TEST_ACCURACY, VAL_ACCURACY
 from mnist_exp.sweeps.results.exploration import dimensions, importance, measured
@@ -138,13 +138,13 @@ def show(
     if failed:
         console.print(Text(f"\n{count(failed)}:", "bold"))
         for failure in failed[:_SHOWN]:
-            console.print(Padding(Text(failure), (0, 0, 0, 2)))
+            console.print(Padding(Text(printable(failure)), (0, 0, 0, 2)))
         console.print(Text(_left_out(failed, "failures"), "dim"), end="")
     command = winner_command(rows, fixed)
     if command:
         console.print(Text("\nThe winner again:", "bold"))
         # Not wrapped, so that it can be copied as it stands.
-        console.print(Text(f"  {command}"), soft_wrap=True)
+        console.print(Text(f"  {printable(command)}"), soft_wrap=True)
 
 
 def _left_out(everything: Sequence[object], name: str) -> str:
@@ -179,9 +179,9 @@ def _plain_table(names: Iterable[str]) -> "Table":
 
 
 def _add(table: "Table", cells: Iterable[str]) -> None:
-    from rich.text import Text  # square brackets in strings would be markup
+    from rich.text import Text  # without colours
 
-    table.add_row(*map(Text, cells))
+    table.add_row(*map(Text, map(printable, cells)))
 
 
 def _longest(column: "Column") -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.core.text import printable, without_password
+from mnist_exp.core.text import without_password
 from mnist_exp.tracking.mlflow.location import sqlite_path
 
 FOLDER = "mlruns"  # beside a local store, as MLflow has it
@@ -42,8 +42,8 @@ def require(place: str, uri: str, experiment: str | None = None) -> None:
     if _inside(place, root) or (named and _inside(place, named)):
         return
     raise RequestError(
-        f"Expected artifacts in {without_password(printable(root))}, where this store keeps them. "
-        f"Received: {without_password(printable(place))}, which was not opened. The record was "
+        f"Expected artifacts in {without_password(root)}, where this store keeps them. "
+        f"Received: {without_password(place)}, which was not opened. The record was "
         f"altered; or, if they were put there on purpose, say so with {VARIABLE}."
     )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.core.text import printable
 from mnist_exp.tracking.journal.events import Model
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import OUTCOME_TAG
@@ -91,7 +90,7 @@ def logged_model(store: Store, run_id: str) -> Any:
         run = store.client.get_run(run_id)
         had = run.data.tags.get(OUTCOME_TAG) == "finished"
         raise RequestError(
-            f"Expected a run with a logged model. Received: {printable(run.info.run_name)}, "
+            f"Expected a run with a logged model. Received: {run.info.run_name}, "
             f"{'whose model was deleted in MLflow' if had else 'which made none'}. Choose another "
             "with `mnist-exp runs`."
         )

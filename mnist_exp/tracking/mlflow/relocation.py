@@ -7,10 +7,10 @@ its original. The places of the store's own folder are written anew, in MLflow's
 import contextlib
 import os
 import sqlite3
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
+from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
 from mnist_exp.tracking.mlflow.artifact_root import FOLDER, local_folder
 
@@ -45,9 +45,10 @@ def relocate(file: Path) -> None:
                 return
             runs = _rewrite(database, str(origin / FOLDER), str(file.parent / FOLDER))
     if runs:
-        sys.stderr.write(
+        say(
             f"This project was copied or moved: the artifacts of {counted(runs, 'run')} are looked "
-            f"for in {file.parent / FOLDER} from now on, and no longer in {origin / FOLDER}.\n"
+            f"for in {file.parent / FOLDER} from now on, and no longer in {origin / FOLDER}.",
+            error=True,
         )
 
 

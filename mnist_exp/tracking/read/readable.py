@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mnist_exp.core.text import printable
 from mnist_exp.evaluation.names import (
     CHOSEN_VAL_ACCURACY,
     FIT_SECONDS,
@@ -57,7 +56,7 @@ def trouble(run: RunRecord) -> str:
 
 def _told(name: str, text: str) -> str:
     short = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
-    return f"its {name} cannot be read: {printable(short)}"
+    return f"its {name} cannot be read: {short}"
 
 
 def _parsed(text: str) -> Any:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_exp.core.errors import ExperimentError, RequestError, nearest
-from mnist_exp.core.text import printable
 from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import resolve
@@ -143,7 +142,7 @@ def require_finished(run: RunRecord) -> None:
     Raises:
         RequestError: it says what became of the run, and how to finish it.
     """
-    name = printable(run.name)
+    name = run.name
     if run.job_id is None:
         raise RequestError(
             f"Expected a run that mnist-exp made. Received: {name}, which lacks its tags. "

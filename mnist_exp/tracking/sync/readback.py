@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mnist_exp.core.errors import ExperimentError
-from mnist_exp.core.text import printable
 from mnist_exp.tracking.journal.events import Artifact, Event, Metrics, Model, Start, Tags
 from mnist_exp.tracking.journal.staging import digest_of
 from mnist_exp.tracking.mlflow import database
@@ -29,7 +28,7 @@ class LostError(ExperimentError):
 def deleted(run: RunRecord) -> ExperimentError:
     """Returns the error for a run that somebody deleted in MLflow, which keeps it for a while."""
     return ExperimentError(
-        f"the run {printable(run.name)} was deleted in MLflow; restore it with `mlflow runs "
+        f"the run {run.name} was deleted in MLflow; restore it with `mlflow runs "
         f"restore --run-id {run.run_id}`, or delete its job folder if it is not wanted"
     )
 

@@ -131,7 +131,7 @@ def test_whatever_a_record_says_stays_text(hostile, curves):
 def test_half_characters_can_be_written(compared, curves, tmp_path):
     runs = [record("1", name="cnn-\ud800")]
     page.write(compared(runs, {"1": predicted({})}), curves, tmp_path / "page.html")
-    assert "cnn-\N{REPLACEMENT CHARACTER}" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert r"cnn-\ud800" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_the_table_says_what_a_paper_would(three_by_five, curves):
