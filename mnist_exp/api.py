@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mnist_exp.config.compose import Composer
 from mnist_exp.core.errors import RequestError
+from mnist_exp.core.files import require_working_folder
 from mnist_exp.runs import job
 from mnist_exp.runs.pipeline import Run
 
@@ -47,6 +48,7 @@ def run(
         >>> run = mnist_exp.run("model=cnn", "training.epochs=2")
         >>> run.metrics["test/accuracy"]
     """
+    require_working_folder()
     _check_overrides(overrides)
     _check_callbacks(callbacks)
     composer = Composer(config_dir)

@@ -10,6 +10,7 @@ import textwrap
 import traceback
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 
 import click
@@ -39,6 +40,7 @@ COLLECTION_THRESHOLD = 50_000
 def main() -> None:
     """Runs the command line and exits."""
     tensorflow_setup.ours = True
+    _require_home()
     gc.set_threshold(COLLECTION_THRESHOLD)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
@@ -91,6 +93,14 @@ def _dispatch(arguments: Sequence[str]) -> int:
     finally:
         sys.stdout.flush()
     return 0
+
+
+def _require_home() -> None:
+    """Gives a user without a home folder the one of containers: libraries fail where none is."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/"
 
 
 def _terminate(*_: object) -> None:

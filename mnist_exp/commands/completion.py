@@ -18,6 +18,8 @@ from click.shell_completion import (
 )
 
 from mnist_exp.commands.program import COMPLETION_VARIABLE, PROGRAM
+from mnist_exp.core.errors import RequestError
+from mnist_exp.core.files import require_working_folder
 
 _WORD = re.compile(r"[\w@.+-]+")
 FLAGS = {
@@ -113,6 +115,10 @@ def answer(command: click.Command, instruction: str) -> int:
     shell = instruction.partition("_")[0]
     if shell not in SHELLS:
         return 2
+    try:
+        require_working_folder()
+    except RequestError:  # which tab is not the place to say
+        return 0
     click.echo(SHELLS[shell](command, {}, PROGRAM, COMPLETION_VARIABLE).complete())
     return 0
 

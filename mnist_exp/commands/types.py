@@ -7,6 +7,16 @@ import click
 from mnist_exp.commands.pages import HELP
 from mnist_exp.commands.program import PROGRAM
 from mnist_exp.core.errors import RequestError, nearest
+from mnist_exp.core.files import require_working_folder
+
+
+class Verb(click.Command):
+    """A command that works in the folder it is given in."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs it, where there is such a folder."""
+        require_working_folder()
+        return super().invoke(ctx)
 
 
 class HandWritten(click.Command):
@@ -23,7 +33,7 @@ class HandWritten(click.Command):
         return self.page.rstrip()
 
 
-class Train(HandWritten):
+class Train(Verb, HandWritten):
     """The verb whose flags are Hydra's."""
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> Any:
@@ -36,6 +46,8 @@ class Train(HandWritten):
 
 class Verbs(click.Group):
     """The verbs; a misspelt one is told the nearest."""
+
+    command_class = Verb
 
     def get_help(self, ctx: click.Context) -> str:
         """Returns the page."""

@@ -22,7 +22,7 @@ from mnist_exp.config.hydra_internal import (
     register_resolver,
 )
 from mnist_exp.core import ids
-from mnist_exp.core.errors import RequestError
+from mnist_exp.core.errors import ExperimentError, RequestError
 
 CONFIG_NAME = "config"
 _OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
@@ -118,11 +118,17 @@ def hydra_errors() -> Iterator[None]:
 
     Raises:
         RequestError: a config or an override is wrong, or the job's folder cannot be made.
+        ExperimentError: a process of a launcher cannot be started.
     """
     try:
         yield
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise RequestError(" ".join(str(error).split())) from error
+    except BlockingIOError as error:  # of a launcher
+        raise ExperimentError(
+            f"Expected to start the processes of the jobs. Received: {error.strerror}. End other "
+            "processes, raise their limit (`ulimit -u`), or have fewer jobs run at once."
+        ) from error
     except OSError as error:  # behind Hydra's errors, for a config that is missing is one of both
         raise RequestError(
             f"Expected a folder for the job that can be written. Received: {error}. Run the "

@@ -9,6 +9,21 @@ from pathlib import Path
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 
 
+def require_working_folder() -> None:
+    """Checks that the folder that a command was given in is there still.
+
+    Raises:
+        RequestError: it was deleted.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError as problem:
+        raise RequestError(
+            "Expected a working folder, where runs and their store are. Received: one that was "
+            "deleted. Go to another with `cd`, or to one that was made anew with `cd .`."
+        ) from problem
+
+
 def require_free(out: Path, *, folder: bool, option: str = "--out") -> None:
     """Checks that something can be written at a place, before anything is made for it.
 
@@ -89,6 +104,14 @@ def whole(file: Path, *, lasting: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it is in its place, or there is no folder for it
             part.unlink()
+
+
+def is_file(path: Path) -> bool:
+    """Tells whether a file is there; in a folder that cannot be searched there is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _hidden_folder(out: Path) -> tempfile.TemporaryDirectory[str]:

@@ -35,15 +35,14 @@ importing = threading.Lock()
 
 
 class GoneError(RuntimeError):
-    """The process ended before it answered."""
-
-    def __init__(self) -> None:
-        """Says so."""
-        super().__init__("the process beside the run ended")
+    """The process ended before it answered, or could not be started."""
 
 
 class Sidecar:
-    """The parent's end."""
+    """The parent's end.
+
+    Where no process can be started, its requests fail as those to one that died: work goes on.
+    """
 
     _running: ClassVar["Sidecar | None"] = None
     _starting = threading.Lock()
@@ -52,16 +51,21 @@ class Sidecar:
         """Starts the process; use `current`."""
         self._owner = os.getpid()
         self._environment = _environment()
-        self._popen = subprocess.Popen(  # noqa: S603 - this interpreter, this code
-            [sys.executable, "-P", "-c", _CODE, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the run; what it leaves must still be sent
-        )
         self._waiting: dict[int, Future[Any]] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._gone = False
+        self._gone, self._end_of_it = False, "the process beside the run ended"
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603 - this interpreter, this code
+                [sys.executable, "-P", "-c", _CODE, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for the run; what it leaves must still be sent
+            )
+        except OSError as problem:  # too many processes, no memory, no interpreter any more
+            self._gone = True
+            self._end_of_it = f"the process beside the run cannot start: {problem.strerror}"
+            return
         threading.Thread(target=self._listen, name="sidecar-answers", daemon=True).start()
         atexit.register(self._end)
 
@@ -94,21 +98,25 @@ class Sidecar:
         Returns:
             What becomes its answer; or a `RuntimeError`, where it raised one or the process ended.
         """
-        assert self._popen.stdin is not None
         future: Future[Any] = Future()
         # A request that a signal cuts off would spoil all that follow.
         with signals.held(), self._lock:
             number = next(self._numbers)
             self._waiting[number] = future
             try:
-                pickle.dump((number, function, arguments), self._popen.stdin)
-                self._popen.stdin.flush()
+                if not self._gone:
+                    self._send((number, function, arguments))
             except OSError:
                 self._gone = True
             if self._gone:
                 self._waiting.pop(number, future)
-                future.set_exception(GoneError())
+                future.set_exception(GoneError(self._end_of_it))
         return future
+
+    def _send(self, request: tuple[Any, ...]) -> None:
+        assert self._popen.stdin is not None
+        pickle.dump(request, self._popen.stdin)
+        self._popen.stdin.flush()
 
     def _listen(self) -> None:
         assert self._popen.stdout is not None
@@ -129,7 +137,7 @@ class Sidecar:
                 left = list(self._waiting.values())
                 self._waiting.clear()
             for future in left:
-                future.set_exception(GoneError())
+                future.set_exception(GoneError(self._end_of_it))
 
     def _end(self) -> None:
         if self._owner != os.getpid():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.core.errors import RequestError, nearest
+from mnist_exp.core.errors import RequestError, nearest, reason_of
 from mnist_exp.data import digits, idx, mnist
 from mnist_exp.data.splits import Official, Split, Splits, digest, divide
 
@@ -98,12 +98,21 @@ def require_place(name: str, root: str | None) -> None:
         root: `data.root`; None leaves the choice to the data set.
 
     Raises:
-        RequestError: it does not exist, or lacks a file that nothing can replace.
+        RequestError: it does not exist, cannot be read, or lacks a file that nothing can replace.
     """
-    if root is not None and not Path(root).expanduser().is_dir():
+    if root is None:
+        return
+    try:
+        exists = Path(root).expanduser().is_dir()
+        if exists and name == "idx":
+            idx.find(root)
+    except (OSError, RuntimeError) as problem:  # of no permission, or of ~USER without such a user
+        raise RequestError(
+            "Expected data.root, which MNIST_EXP_DATA sets for MNIST, to be a folder that can be "
+            f"read. Received: {root}, {reason_of(problem)}. Check its permissions, or give another."
+        ) from problem
+    if not exists:
         raise RequestError(
             "Expected data.root, which MNIST_EXP_DATA sets for MNIST, to be an existing folder. "
             f"Received: {root}. Create it, or give the folder that holds the data."
         )
-    if name == "idx" and root is not None:
-        idx.find(root)

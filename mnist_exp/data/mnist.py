@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mnist_exp.core import cache
 from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.files import is_file
 from mnist_exp.data import download, idx
 from mnist_exp.data.splits import Official, Split
 
@@ -73,11 +74,11 @@ def find(root: str | None) -> Path | None:
     for candidate in (folder / "mnist", folder):
         if all(_idx_file(candidate, name) for name in DIGESTS):
             return candidate
-        if (candidate / "mnist.npz").is_file():
+        if is_file(candidate / "mnist.npz"):
             return candidate / "mnist.npz"
     keras_home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
     for candidate in (keras_home, Path("~/.keras").expanduser()):
-        if (candidate / "datasets" / "mnist.npz").is_file():
+        if is_file(candidate / "datasets" / "mnist.npz"):
             return candidate / "datasets" / "mnist.npz"
     return None
 
@@ -95,7 +96,7 @@ def _idx_file(folder: Path, name: str) -> Path | None:
     """Returns the file called `name` in one of its spellings, plain before compressed."""
     for spelling in (name, name.replace("-idx", ".idx")):
         for path in (folder / spelling, folder / f"{spelling}.gz"):
-            if path.is_file():
+            if is_file(path):
                 return path
     return None
 

@@ -1,5 +1,8 @@
 """The ONNX file of a run, asked with ONNX Runtime: 28x28 pixels -> ten probabilities."""
 
+import os
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +10,14 @@ from mnist_exp.core.errors import ExperimentError, reason_of
 
 INPUT, OUTPUT = "pixels", "probabilities"
 THRESHOLD = "mnist_exp.threshold"  # in the file's metadata: the least confidence of an answer
+
+
+def runtime() -> Any:
+    """Imports ONNX Runtime; it keeps no id of the machine in the home folder, and sends nothing."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
 
 
 class Model:
@@ -21,8 +32,7 @@ class Model:
         Raises:
             ExperimentError: ONNX Runtime cannot load it, or it gives no ten probabilities.
         """
-        import onnxruntime
-
+        onnxruntime = runtime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # a digit takes 0.2 ms
         options.log_severity_level = 3

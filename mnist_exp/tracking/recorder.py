@@ -92,12 +92,13 @@ class Recorder:
             config=dict(config),
         )
         try:
-            return cls(start, address, _begin(job_dir, start, folder), folder)
+            writer = _begin(job_dir, start, folder)
         except OSError as problem:
             raise ExperimentError(
                 f"Expected a job folder that can be written. Received: {job_dir} "
                 f"({problem.strerror or problem}). Free some space or choose another hydra.run.dir."
             ) from problem
+        return cls(start, address, writer, folder)
 
     @classmethod
     def resume(

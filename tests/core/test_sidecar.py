@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -57,6 +58,14 @@ def test_another_environment_has_another_process(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
     assert Sidecar.current() is not process
     assert process.submit(abs, -3).result() == 3
+
+
+def test_one_that_cannot_start_says_why_and_its_requests_fail(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    process = Sidecar()
+    assert process.gone
+    with pytest.raises(RuntimeError, match=r"cannot start: No such file or directory"):
+        process.submit(abs, -3).result()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

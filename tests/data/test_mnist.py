@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from mnist_exp.core.errors import ExperimentError
+from mnist_exp import data
+from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.data import mnist
 
 
@@ -93,6 +94,24 @@ def test_the_cache_of_keras_is_the_last_place(tmp_path, official, monkeypatch, k
 def test_a_relative_cache_variable_is_ignored(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert mnist.default_root() == tmp_path / "home" / ".cache" / "mnist_exp" / "datasets"
+
+
+# Permissions do not bind root; what is asked of a name that is too long fails in the same calls.
+UNSEARCHABLE = "/" + 300 * "x"
+
+
+def test_what_cannot_be_searched_holds_nothing(monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", "KERAS_HOME"):
+        monkeypatch.setenv(name, UNSEARCHABLE)
+    assert mnist.find(None) is None
+    with pytest.raises(ExperimentError, match=r"Expected to write MNIST to .*Set MNIST_EXP_DATA"):
+        load(None)
+
+
+@pytest.mark.parametrize("name", ["mnist", "idx"])
+def test_a_root_that_cannot_be_read_is_a_request_error(name):
+    with pytest.raises(RequestError, match=r"folder that can be read\. Received: /xxx.*too long"):
+        data.require_place(name, UNSEARCHABLE)
 
 
 def test_an_incomplete_folder_is_not_mnist(copy):

@@ -1,7 +1,10 @@
 """An ONNX file of another form is refused when it is loaded, in words."""
 
+import os
+
 import numpy as np
 import pytest
+from invoke import python
 from onnx import TensorProto, helper, numpy_helper
 
 from mnist_exp.core.errors import ExperimentError
@@ -45,3 +48,13 @@ def test_ten_probabilities_for_each_image():
 def test_a_model_of_another_form_is_refused(content, received):
     with pytest.raises(ExperimentError, match=received):
         Model(content)
+
+
+def test_the_runtime_leaves_nothing_in_the_home_folder_and_does_not_complain(tmp_path):
+    (tmp_path / "file").touch()
+    for home in (tmp_path / "home", tmp_path / "file"):
+        environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": ""}
+        code = "from mnist_exp.inference import model; model.runtime()"
+        done = python(code, env=environment, fresh=True, check=True)
+        assert (done.stdout, done.stderr) == ("", "")
+    assert not list((tmp_path / "home").iterdir())

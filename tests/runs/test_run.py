@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import waiting
 import yaml
-from invoke import mnist_exp, python, start
+from invoke import here, mnist_exp, python, start
 from projects import SMALL, artifacts, history, only_run, store
 
 from mnist_exp import data
@@ -310,3 +310,23 @@ def test_paths_are_the_commands_even_where_hydra_changes_the_folder(sealed_envir
     listed = mnist_exp(folder, "runs")
     assert len(listed.stdout.splitlines()) == 3
     assert not [path.name for path in folder.glob("outputs/*/mlflow.db")]
+
+
+WITHOUT_PROCESSES = """
+import subprocess, sys
+import mnist_exp
+from mnist_exp.core import sidecar
+sidecar.subprocess = subprocess  # not the forks of these tests
+sys.executable = "/nowhere/python"
+mnist_exp.run(*sys.argv[1:])
+"""
+
+
+def test_a_run_without_a_process_beside_it_is_measured_and_sent_later(sealed_environment):
+    done = python(WITHOUT_PROCESSES, *SMALL, check=True)
+    assert "(the process beside the run cannot start: No such file or directory)" in done.stderr
+    assert "space" not in done.stderr
+    assert "sent" in here("sync").stdout
+    run = only_run(sealed_environment)
+    assert run.outcome == "finished"
+    assert "plots/confusion_matrix.png" in artifacts(sealed_environment, run)

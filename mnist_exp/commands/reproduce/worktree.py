@@ -124,7 +124,8 @@ def run(tree: Path, overrides: Sequence[str], job_dir: Path) -> None:
     # -P: the code must not come from the working folder, which may be a checkout of another time.
     command = [sys.executable, "-P", "-m", "mnist_exp", *arguments]
     # The command is this Python with the code of a commit of the user's own repository.
-    child = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(tree)})  # noqa: S603
+    with _started(command[0]):
+        child = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(tree)})  # noqa: S603
     try:
         code = child.wait()
     except BaseException:  # a stop: Ctrl-C reaches the child too, SIGTERM does not
@@ -178,4 +179,21 @@ def _git(
 ) -> subprocess.CompletedProcess[str]:
     command = [*_GIT, str(folder), *arguments]
     # Of the arguments only the commit comes from a record, and it is checked to be one.
-    return subprocess.run(command, check=False, capture_output=True, text=True, input=stdin)  # noqa: S603
+    with _started(command[0]):
+        return subprocess.run(command, check=False, capture_output=True, text=True, input=stdin)  # noqa: S603
+
+
+@contextmanager
+def _started(program: str) -> Iterator[None]:
+    """Tells in words that a program cannot be started.
+
+    Raises:
+        ExperimentError: why.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise ExperimentError(
+            f"Expected to start {program}. Received: {problem.strerror}. Install it, or end other "
+            "processes where there are too many."
+        ) from problem

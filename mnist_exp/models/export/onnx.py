@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from mnist_exp.core.errors import ExperimentError
-from mnist_exp.inference.model import INPUT, OUTPUT, THRESHOLD
+from mnist_exp.inference.model import INPUT, OUTPUT, THRESHOLD, runtime
 from mnist_exp.models.export.check import PredictProbabilities, check
 from mnist_exp.models.export.keras_export import write
 
@@ -48,10 +48,8 @@ def write_onnx(
 
 
 def _predictor(file: Path) -> PredictProbabilities:
-    import onnxruntime
-
-    runtime = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    return lambda batch: runtime.run([OUTPUT], {INPUT: batch})[0]
+    session = runtime().InferenceSession(file, providers=["CPUExecutionProvider"])
+    return lambda batch: session.run([OUTPUT], {INPUT: batch})[0]
 
 
 def _with_plain_names(model: onnx.ModelProto) -> onnx.ModelProto:

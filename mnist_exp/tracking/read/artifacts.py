@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mnist_exp.core import cache
+from mnist_exp.core.files import is_file
 from mnist_exp.tracking.mlflow.artifact_root import local_folder, require
 from mnist_exp.tracking.mlflow.location import sqlite_path
 from mnist_exp.tracking.mlflow.store import Store
@@ -40,7 +41,7 @@ def read(run: RunRecord, path: str, uri: str, *, limit_bytes: int, sha256: str =
         _require_own(run, path, uri)
         return _read(folder / path, limit_bytes)
     kept = cache.folder("artifacts") / sha256
-    if sha256 and kept.is_file():
+    if sha256 and is_file(kept):
         content = _read(kept, limit_bytes)
         if hashlib.sha256(content).hexdigest() == sha256:  # a power cut may have emptied it
             return content
