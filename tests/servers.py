@@ -157,6 +157,21 @@ class MlflowServer:
         health = f"{self.uri}/health"
         waiting.until(lambda: _answers(health), process=self._process, what=log.read_text)
 
+    @property
+    def database(self) -> Path:
+        """The file of its store, where that is one."""
+        return Path(self._store_uri.removeprefix("sqlite:///"))
+
+    def freeze(self) -> None:
+        """Has it take connections, and answer nothing."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets it answer again."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def down(self) -> None:
         """Kills it, at once."""
         if self._process is not None:

@@ -148,15 +148,15 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
     pending = recover(Path.cwd(), to=to)
     if not pending:
         say("Nothing is pending.")
-        gone = len(lost(Path.cwd()))
-        if gone:
-            say(
-                f"The store has lost {counted(gone, 'run')} of this folder: deleted there for "
-                "good, or with the store. `mnist-exp sync --again` sends what the journals hold."
-            )
     for run in pending:
         detail = f" ({run.problem})" if run.problem else ""
         say(f"{run.job_id}  {RESULTS[run.result]}{detail}")
+    gone = len(lost(Path.cwd()) if to is None else ())
+    if gone:
+        say(
+            f"The store has lost {counted(gone, 'run')} of this folder: deleted there for good, or "
+            "with the store. `mnist-exp sync --again` sends what the journals hold."
+        )
     left = [run for run in pending if run.result in ("waiting", "broken")]
     if left:
         raise ExperimentError(

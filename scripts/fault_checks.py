@@ -1,0 +1,148 @@
+"""What must hold after any fault: each result is in the store, whole, once, and as it would have been.
+
+Results are compared with those of the same commands that nothing disturbed. The store is read from
+its file, a server's too, so that nothing of the package stands between.
+"""
+
+import contextlib
+import os
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from mnist_exp.evaluation.names import IMAGES_PER_SECOND
+from mnist_exp.tracking.journal.staging import digest_of
+from mnist_exp.tracking.names import DIGESTS, ENSEMBLE_TAG, OUTCOME_TAG, SPACE_TAG, WEIGHTS_TAG
+
+MARK = "MNIST_EXP_FAULTS_ROUND"  # the variable by which processes of a round are known
+_TEMPORARY = (".part", ".tmp")
+_FALSE = ("a defect", "Traceback (most recent call last)")
+
+Identity = tuple[str, bool]  # seed, and whether it is a member of an ensemble
+
+
+class Result(NamedTuple):
+    """One run, as its store has it."""
+
+    name: str
+    identity: Identity
+    is_sweep: bool
+    status: str
+    outcome: str
+    weights: str
+    points: Counter[tuple[str, int, float]]  # metric, step, value; none that a clock decides
+    artifact_uri: str
+
+
+def results(database: Path, experiment: str) -> list[Result]:
+    """Returns the runs of an experiment that are not deleted."""
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as opened:
+        rows = opened.execute(
+            "SELECT run_uuid, runs.name, status, artifact_uri FROM runs JOIN experiments "
+            "USING (experiment_id) WHERE experiments.name = ? AND runs.lifecycle_stage = 'active'",
+            [experiment],
+        ).fetchall()
+        return [_result(opened, *row) for row in rows]
+
+
+def _result(opened: sqlite3.Connection, run_id: str, name: str, status: str, uri: str) -> Result:
+    tags = dict(opened.execute("SELECT key, value FROM tags WHERE run_uuid = ?", [run_id]))
+    params = dict(opened.execute("SELECT key, value FROM params WHERE run_uuid = ?", [run_id]))
+    points = opened.execute(
+        "SELECT key, step, CASE WHEN is_nan THEN 'nan' ELSE value END FROM metrics "
+        "WHERE run_uuid = ? AND key NOT LIKE 'time/%' AND key != ?",
+        [run_id, IMAGES_PER_SECOND],
+    )
+    return Result(
+        name=name,
+        identity=(params.get("seed", ""), ENSEMBLE_TAG in tags),
+        is_sweep=SPACE_TAG in tags,
+        status=status,
+        outcome=tags.get(OUTCOME_TAG, "none"),
+        weights=tags.get(WEIGHTS_TAG, ""),
+        points=Counter(points),
+        artifact_uri=uri,
+    )
+
+
+def findings(
+    found: list[Result], expected: Mapping[Identity, Result], artifacts: Path | None
+) -> Iterator[str]:
+    """Yields what is not as it would be if nothing had happened.
+
+    Args:
+        found: the runs of the store.
+        expected: those of the same commands, undisturbed.
+        artifacts: where a run's artifacts lie, below which its URI's path goes on; None where
+            they need not be there.
+    """
+    for run in found:
+        if run.outcome == "none" or run.status == "RUNNING":
+            yield f"{run.name} is said to be running"
+    for identity, right in expected.items():
+        runs = [r for r in found if not r.is_sweep and r.identity == identity]
+        finished = [run for run in runs if run.outcome == "finished"]
+        if len(finished) != 1:
+            yield f"seed {identity[0]}: {len(finished)} finished runs in place of one"
+            continue
+        yield from _differences(finished[0], right)
+        if artifacts is not None:
+            yield from _damaged(finished[0], artifacts)
+
+
+def _differences(run: Result, right: Result) -> Iterator[str]:
+    if run.status != "FINISHED":
+        yield f"{run.name} finished, and its status is {run.status}"
+    if run.weights != right.weights:
+        yield f"{run.name} has other weights than it would have had"
+    lost, more = right.points - run.points, run.points - right.points
+    if lost:
+        yield f"{run.name} lacks {sum(lost.values())} points, such as {next(iter(lost))}"
+    if more:
+        yield f"{run.name} has {sum(more.values())} points too many, such as {next(iter(more))}"
+
+
+def _damaged(run: Result, artifacts: Path) -> Iterator[str]:
+    folder = artifacts / re.sub("^.*mlruns/|^mlflow-artifacts:/", "", run.artifact_uri)
+    try:
+        lines = (folder / DIGESTS).read_text().splitlines()
+    except OSError:
+        yield f"{run.name} has no {DIGESTS}"
+        return
+    for line in lines:
+        sha256, _, path = line.partition("  ")
+        if not (folder / path).is_file() or digest_of(folder / path) != sha256:
+            yield f"{run.name} lacks the artifact {path}, or has another"
+
+
+def left_over(project: Path, home: Path, number: str) -> Iterator[str]:
+    """Yields what a command should have taken with it: marks, temporary files and processes."""
+    marks = project / "outputs" / ".pending"
+    for mark in sorted(marks.iterdir()) if marks.is_dir() else []:
+        yield f"the mark {mark.name} is left"
+    for file in project.rglob("*"):
+        if file.name.endswith(_TEMPORARY) or file.name.startswith(".mlflow.db."):
+            yield f"the temporary file {file.relative_to(project)} is left"
+    for file in home.rglob("*"):
+        if file.is_file() and ".cache" not in file.parts and ".config" not in file.parts:
+            yield f"{file.relative_to(home)} was written in the home folder"
+    yield from (f"process {line} is left" for line in processes(number))
+
+
+def processes(number: str) -> Iterator[str]:
+    """Yields the processes of a round that are alive: id and command."""
+    wanted = f"{MARK}={number}".encode()
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdecimal() and wanted in (folder / "environ").read_bytes().split(b"\0"):
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+                if command and int(folder.name) != os.getpid():
+                    yield f"{folder.name} {command.decode(errors='replace')[:60]}"
+
+
+def false_words(said: str) -> Iterator[str]:
+    """Yields what no command may say, whatever happens around it."""
+    yield from (f"a command said {words!r}" for words in _FALSE if words in said)
