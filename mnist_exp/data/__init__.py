@@ -9,9 +9,19 @@ from typing import Any
 
 from mnist_exp.core.errors import RequestError, nearest, reason_of
 from mnist_exp.data import digits, idx, mnist
-from mnist_exp.data.splits import Official, Split, Splits, digest, divide
+from mnist_exp.data.splits import Official, Split, Splits, digest, divide, require_images
 
-__all__ = ["DATASETS", "DIVISION", "Split", "Splits", "load", "load_whole", "require_place"]
+__all__ = [
+    "DATASETS",
+    "DIVISION",
+    "Split",
+    "Splits",
+    "load",
+    "load_whole",
+    "require",
+    "require_images",
+    "require_place",
+]
 
 DATASETS: dict[str, Callable[..., Official]] = {
     "mnist": mnist.load,
@@ -68,7 +78,13 @@ def load(
         train_images=train_images,
     )
     return Splits(
-        train, validation, official.test, name, digest=digest(official), source=official.source
+        train,
+        validation,
+        official.test,
+        name,
+        digest=digest(official),
+        source=official.source,
+        available=len(official.train),
     )
 
 
@@ -88,6 +104,24 @@ def load_whole(name: str, **options: Any) -> Splits:
     """
     place = {key: value for key, value in options.items() if key not in DIVISION}
     return load(name, seed=0, validation_images=0, train_images=None, **place)
+
+
+def require(name: str, *, validation_images: int, train_images: int | None, **options: Any) -> None:
+    """Checks, before anything is made for a run, that data are there and can be divided so.
+
+    Args:
+        name: A key of `DATASETS`. Of all but `idx` the config's schema knows how many there are.
+        validation_images: How many training images to hold out.
+        train_images: How many of the others to train on; None for all.
+        **options: The rest of what `load` takes.
+
+    Raises:
+        RequestError: If a number, a folder or what lies in it is wrong.
+    """
+    require_place(name, options.get("root"))
+    if name == "idx":
+        total = len(idx.load(root=options["root"]).train)
+        require_images(total, validation_images=validation_images, train_images=train_images)
 
 
 def require_place(name: str, root: str | None) -> None:

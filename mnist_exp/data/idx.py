@@ -16,11 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_exp.core.digits import CLASSES, IMAGE_SHAPE
-from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.errors import RequestError
 from mnist_exp.data.splits import Official, Split
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
+# Code in the header -> what it says of the values.
+_TYPES = {
+    _UNSIGNED_BYTE: "unsigned bytes",
+    0x09: "signed bytes",
+    0x0B: "16-bit integers",
+    0x0C: "32-bit integers",
+    0x0D: "32-bit floats",
+    0x0E: "64-bit floats",
+}
+_FORM = "Give a data.root whose files hold the ten digits in MNIST's form."
+_COPY = "Copy the file there again."
 _FILE_NAME = re.compile(r"(train|t10k|test)[-_.]?(images|labels)", re.IGNORECASE)
 _IMAGES_DIMENSIONS = 3
 _LABELS_DIMENSIONS = 1
@@ -29,11 +40,12 @@ _LABELS_DIMENSIONS = 1
 class FormatError(Exception):
     """A file does not hold what its name says; whoever names the remedy catches this."""
 
-    def __init__(self, expected: str, received: str) -> None:
-        """Keeps both halves of the message, as phrases without a full stop."""
+    def __init__(self, expected: str, received: str, remedy: str = _COPY) -> None:
+        """Keeps both halves of the message, as phrases without a full stop, and what to do."""
         super().__init__(f"Expected {expected}. Received: {received}.")
         self.expected = expected
         self.received = received
+        self.remedy = remedy
 
 
 def header(shape: Sequence[int]) -> bytes:
@@ -71,7 +83,7 @@ def parse(decoded: bytes, dimensions: int) -> NDArray[np.uint8]:
         raise FormatError(
             f"IDX data of unsigned bytes in {dimensions} dimension(s), which open with "
             f"0x{magic.hex()}",
-            f"0x{decoded[:4].hex()}" if decoded else "an empty file",
+            *_other(decoded, dimensions),
         )
     start = 4 + 4 * dimensions
     if len(decoded) < start:
@@ -84,6 +96,21 @@ def parse(decoded: bytes, dimensions: int) -> NDArray[np.uint8]:
             f"{len(decoded):,} bytes",
         )
     return np.frombuffer(decoded, dtype=np.uint8, offset=start).reshape(shape)
+
+
+def _other(decoded: bytes, dimensions: int) -> tuple[str, str]:
+    """Returns what opens with another magic number, and what to do."""
+    if not decoded:
+        return "an empty file", _COPY
+    received = f"0x{decoded[:4].hex()}"
+    known = decoded[:2] == b"\0\0" and len(decoded) >= len(header(())) and _TYPES.get(decoded[2])
+    if not known:
+        return received, _COPY
+    wanted = "one label, 0 to 9, for each image"
+    if dimensions == _IMAGES_DIMENSIONS:
+        wanted = "grey values, 0 to 255, in the shape [N, 28, 28]"
+    remedy = f"Write it anew as unsigned bytes: {wanted}."
+    return f"{received}, {known} in {decoded[3]} dimension(s)", remedy
 
 
 def read(path: Path, *, dimensions: int, digest: str | None) -> NDArray[np.uint8]:
@@ -118,8 +145,7 @@ def load(*, root: str) -> Official:
     transposed; they are taken as they are.
 
     Raises:
-        RequestError: If a file is absent or ambiguous.
-        ExperimentError: If a file is broken, or not of 28x28 digits.
+        RequestError: If a file is absent, ambiguous or broken, or not of 28x28 digits.
     """
     train, test = (_read_pair(*files) for files in find(root))
     return Official(train, test, Path(root).expanduser().resolve().as_uri())
@@ -142,17 +168,22 @@ def _read_pair(images_path: Path, labels_path: Path) -> Split:
     images = _read_any(images_path, _IMAGES_DIMENSIONS)
     labels = _read_any(labels_path, _LABELS_DIMENSIONS)
     if images.shape[1:] != IMAGE_SHAPE or len(images) == 0:
-        expected, received, path = "images of 28x28 pixels", list(images.shape), images_path
+        received, remedy = ", ".join(map(str, images.shape)), _FORM
+        expected, path = "images of 28x28 pixels", images_path
     elif len(labels) != len(images):
-        expected, received, path = f"{len(images)} labels", [len(labels)], labels_path
+        expected, path = f"{len(images)} labels", labels_path
+        received, remedy = str(len(labels)), _FORM
     elif int(labels.max()) >= CLASSES:
-        expected, received, path = "labels from 0 to 9", [int(labels.max())], labels_path
+        expected, path = "labels from 0 to 9", labels_path
+        received = f"labels from {labels.min()} to {labels.max()}"
+        remedy = "Subtract 1 from every label." if _from_one(labels) else _FORM
     else:
         return Split(images, labels)
-    raise ExperimentError(
-        f"Expected {expected} in {path}. Received: {', '.join(map(str, received))}. "
-        "Give a data.root whose files hold the ten digits in MNIST's form."
-    )
+    raise RequestError(f"Expected {expected} in {path}. Received: {received}. {remedy}")
+
+
+def _from_one(labels: NDArray[np.uint8]) -> bool:
+    return (int(labels.min()), int(labels.max())) == (1, CLASSES)
 
 
 def _read_any(path: Path, dimensions: int) -> NDArray[np.uint8]:
@@ -160,9 +191,9 @@ def _read_any(path: Path, dimensions: int) -> NDArray[np.uint8]:
         return read(path, dimensions=dimensions, digest=None)
     except FormatError as error:
         message = f"Expected {error.expected} in {path}. Received: {error.received}."
-        raise ExperimentError(f"{message} Copy the file there again.") from error
+        raise RequestError(f"{message} {error.remedy}") from error
     except OSError as error:
-        raise ExperimentError(
+        raise RequestError(
             f"Expected a readable file at {path}. Received: {error.strerror}. "
             "Check its permissions."
         ) from error

@@ -44,6 +44,7 @@ class Splits:
     name: str
     digest: str  # SHA-256 in hex, see `digest`; the seed has no part in it
     source: str
+    available: int  # training images before they were divided
 
 
 def digest(official: Official) -> str:
@@ -53,6 +54,31 @@ def digest(official: Official) -> str:
         state.update(np.ascontiguousarray(split.images).data)
         state.update(np.ascontiguousarray(split.labels).data)
     return state.hexdigest()
+
+
+def require_images(total: int, *, validation_images: int, train_images: int | None) -> None:
+    """Checks that so many training images can be divided so.
+
+    Args:
+        total: The official training images.
+        validation_images: How many to hold out.
+        train_images: How many of the others to train on; None means all.
+
+    Raises:
+        RequestError: If that many images are not there.
+    """
+    if validation_images >= total:
+        raise RequestError(
+            f"Expected data.validation_images < {total}, the number of training images. "
+            f"Received: {validation_images}. Hold out fewer images."
+        )
+    remaining = total - validation_images
+    if train_images is not None and train_images > remaining:
+        raise RequestError(
+            f"Expected data.train_images <= {remaining}, the training images left beside "
+            f"{validation_images} for validation. Received: {train_images}. "
+            "Use fewer images, or null for all of them."
+        )
 
 
 def divide(
@@ -76,25 +102,13 @@ def divide(
     Raises:
         RequestError: If that many images are not there.
     """
-    total = len(train)
-    if validation_images >= total:
-        raise RequestError(
-            f"Expected data.validation_images < {total}, the number of training images. "
-            f"Received: {validation_images}. Hold out fewer images."
-        )
-    remaining = total - validation_images
-    if train_images is not None and train_images > remaining:
-        raise RequestError(
-            f"Expected data.train_images <= {remaining}, the training images left beside "
-            f"{validation_images} for validation. Received: {train_images}. "
-            "Use fewer images, or null for all of them."
-        )
+    require_images(len(train), validation_images=validation_images, train_images=train_images)
     validation_seed, subset_seed = np.random.SeedSequence(seed).spawn(2)
     held_out = _choose(train.labels, validation_images, validation_seed)
     validation = Split(train.images[held_out], train.labels[held_out])
     if validation_images:
         train = Split(train.images[~held_out], train.labels[~held_out])
-    if train_images is not None and train_images < remaining:
+    if train_images is not None and train_images < len(train):
         kept = _choose(train.labels, train_images, subset_seed)
         train = Split(train.images[kept], train.labels[kept])
     return train, validation

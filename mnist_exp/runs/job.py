@@ -169,6 +169,8 @@ def preflight(config: "Config") -> None:
             f"Expected -m with search={config.search.name}, which makes many runs. Received: one "
             "run. Add -m, or leave search out."
         )
+    from mnist_exp import data
     from mnist_exp.runs import environment  # a config error need not wait for it
 
     environment.preflight(config)
+    data.require(config.data.name, **config.data.options())

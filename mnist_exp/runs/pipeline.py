@@ -12,6 +12,7 @@ from mnist_exp import data
 from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError
+from mnist_exp.data import plausibility
 from mnist_exp.evaluation import selective
 from mnist_exp.evaluation.metrics import Evaluation, evaluate
 from mnist_exp.evaluation.names import (
@@ -28,7 +29,7 @@ from mnist_exp.evaluation.names import (
 from mnist_exp.runs import console, figures
 from mnist_exp.runs.fit import Trained
 from mnist_exp.tracking.journal.state import state_of
-from mnist_exp.tracking.names import DATA_TAG, WEIGHTS_TAG
+from mnist_exp.tracking.names import DATA_TAG, DATA_WARNINGS_TAG, ENSEMBLE_TAG, WEIGHTS_TAG
 from mnist_exp.tracking.recorder import Recorder
 
 
@@ -67,7 +68,7 @@ def execute(recorder: Recorder, config: Config, overrides: Sequence[str], train:
     reporter.say(f"{recorder.started.run_name} in {_short(recorder.job_dir)}")
     figures.prepare()
     with tensorflow_setup.tensorflow_beside():
-        splits = _data(recorder, config)
+        splits = _data(recorder, config, reporter)
     hardware.start_tensorflow(config.training.threads)
     from mnist_exp.runs import artifacts
 
@@ -94,8 +95,8 @@ def execute(recorder: Recorder, config: Config, overrides: Sequence[str], train:
     return Run(recorder.started.run_name, recorder.run_id, recorder.job_dir, config, metrics)
 
 
-def _data(recorder: Recorder, config: Config) -> data.Splits:
-    """Loads the data and records which they are."""
+def _data(recorder: Recorder, config: Config, reporter: console.Reporter) -> data.Splits:
+    """Loads the data; records which they are, and tells what is odd about them."""
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
     _check_same_data(recorder.job_dir, splits.digest)
     recorder.dataset(
@@ -105,6 +106,12 @@ def _data(recorder: Recorder, config: Config) -> data.Splits:
         sizes={name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
     )
     recorder.tags({DATA_TAG: splits.digest})
+    warnings = plausibility.warnings(splits)
+    if warnings:
+        recorder.tags({DATA_WARNINGS_TAG: " ".join(warnings)})
+    if ENSEMBLE_TAG not in recorder.started.tags:  # a member has the data of its ensemble
+        for warning in warnings:
+            reporter.say(f"Warning: {warning}")
     return splits
 
 

@@ -17,6 +17,7 @@ from mnist_exp.config.record import digest
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem
 from mnist_exp.core.text import without_password
+from mnist_exp.data import plausibility
 from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.search import space as spaces
 from mnist_exp.sweeps.search.space import SEED, Space
@@ -61,7 +62,8 @@ class Plan:
             ExperimentError: the data cannot be read.
         """
         self._composer = composer
-        self._data: dict[Hashable, str] = {}
+        self._data: dict[Hashable, tuple[str, int]] = {}  # digest, training images
+        self.warnings: list[str] = []  # what is odd about the data
         overrides = composer.overrides
         self.space: Space | None = None
         try:
@@ -188,13 +190,24 @@ class Plan:
         return Draft(overrides, config, Assignment(key, own, trial, params))
 
     def _data_digest(self, config: Config) -> str:
-        """Returns the digest of a job's data, which are read, and fetched if need be, once."""
+        """Returns the digest of a job's data, which are read, and fetched if need be, once.
+
+        Raises:
+            RequestError: the data are not in the right form, or too few for the job.
+        """
         options = config.data.options()
         place = tuple((k, v) for k, v in options.items() if k not in data.DIVISION)
         if (config.data.name, place) not in self._data:
             splits = data.load(config.data.name, seed=config.seed, **options)
-            self._data[config.data.name, place] = splits.digest
-        return self._data[config.data.name, place]
+            self._data[config.data.name, place] = splits.digest, splits.available
+            self.warnings += plausibility.warnings(splits)
+        digest_of_data, available = self._data[config.data.name, place]
+        data.require_images(
+            available,
+            validation_images=config.data.validation_images,
+            train_images=config.data.train_images,
+        )
+        return digest_of_data
 
 
 def _digest_name(overrides: Sequence[Override]) -> str:

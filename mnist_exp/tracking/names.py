@@ -5,6 +5,7 @@ JOB_ID_TAG = "mnist_exp.job_id"
 CONFIG_TAG = "mnist_exp.config_sha256"
 CODE_TAG = "mnist_exp.code_sha256"
 DATA_TAG = "mnist_exp.data_sha256"
+DATA_WARNINGS_TAG = "mnist_exp.data_warnings"  # what is odd about them, in words
 ENVIRONMENT_TAG = "mnist_exp.environment_sha256"  # of the packages that compute and the processor
 WEIGHTS_TAG = "mnist_exp.weights_sha256"
 ARTIFACTS_TAG = "mnist_exp.artifacts_sha256"  # of the artifact DIGESTS

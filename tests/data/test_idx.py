@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.errors import RequestError
 from mnist_exp.data import idx
 
 IMAGES = np.random.default_rng(0).integers(0, 256, size=(30, 28, 28), dtype=np.uint8)
@@ -44,7 +44,9 @@ def test_content_decides_whether_it_is_compressed(tmp_path, compress, name):
     ("content", "message"),
     [
         (b"", "which open with 0x00000803. Received: an empty file."),
-        (encode(LABELS), "which open with 0x00000803. Received: 0x00000801."),
+        (encode(LABELS), "0x00000803. Received: 0x00000801, unsigned bytes in 1 dimension(s)."),
+        (b"\0\0\x0c\x03" + bytes(12), "Received: 0x00000c03, 32-bit integers in 3 dimension(s)."),
+        (b"\0\0\x08", "Received: 0x000008."),
         (b"<!doctype html>", "Received: 0x3c21646f."),
         (idx.header((1, 28, 28))[:9], "an IDX header of 16 bytes. Received: 9 bytes in all."),
         (encode(IMAGES)[:-1], "the header's shape [30, 28, 28] demands. Received: 23,535 bytes."),
@@ -93,7 +95,7 @@ def change(folder, name, array):
         (lambda folder: change(folder, "mnist-test-images", IMAGES),
          "Received: mnist-test-images, t10k-images-idx3-ubyte."),
         (lambda folder: change(folder, "t10k-images-idx3-ubyte", LABELS),
-         "t10k-images-idx3-ubyte. Received: 0x00000801."),
+         "t10k-images-idx3-ubyte. Received: 0x00000801, unsigned bytes in 1 dimension(s)."),
         (lambda folder: change(folder, "t10k-images-idx3-ubyte", IMAGES[:, :20]),
          "Expected images of 28x28 pixels in"),
         (lambda folder: change(folder, "t10k-images-idx3-ubyte", IMAGES[:0]),
@@ -101,12 +103,20 @@ def change(folder, name, array):
         (lambda folder: change(folder, "t10k-images-idx3-ubyte", IMAGES[:9]),
          "Expected 9 labels in"),
         (lambda folder: change(folder, "train-labels-idx1-ubyte", LABELS + 1),
-         "Expected labels from 0 to 9 in"),
+         "Received: labels from 1 to 10. Subtract 1 from every label."),
+        (lambda folder: change(folder, "train-labels-idx1-ubyte", LABELS * 2),
+         "Received: labels from 0 to 18. Give a data.root whose files hold the ten digits"),
+        (lambda folder: change(folder, "t10k-images-idx3-ubyte", np.stack([IMAGES] * 3, axis=-1)),
+         "bytes in 4 dimension(s). Write it anew as unsigned bytes: grey values, 0 to 255, in the"),
+        (lambda folder: (folder / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x0c\1" + bytes(9)),
+         "32-bit integers in 1 dimension(s). Write it anew as unsigned bytes: one label, 0 to 9,"),
+        (lambda folder: (folder / "train-labels-idx1-ubyte").write_bytes(b"<!doctype html>"),
+         "Received: 0x3c21646f. Copy the file there again."),
     ],
 )  # fmt: skip
 def test_a_folder_without_one_whole_set_is_refused(folder, damage, message):
     damage(folder)
-    with pytest.raises((ExperimentError, RequestError), match=re.escape(message)) as caught:
+    with pytest.raises(RequestError, match=re.escape(message)) as caught:
         idx.load(root=str(folder))
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -82,6 +82,7 @@ class PendingJobs:
             lines.append(
                 f"{stale} of those done were run by older code; sweep.rerun=stale runs them again."
             )
+        lines += [f"Warning: {warning}" for warning in self._plan.warnings]
         return "\n".join(lines)
 
     def preview(self) -> str:
