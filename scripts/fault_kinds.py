@@ -21,8 +21,8 @@ from fault_checks import processes
 from fault_proxy import Proxy
 from servers import MlflowServer
 
-from mnist_exp.tracking import journal
 from mnist_exp.runs.fit import CHECKPOINT
+from mnist_exp.tracking import journal
 
 Undo = Callable[[], None]
 

@@ -15,7 +15,7 @@ Verbs:
   predict RUN IMAGE ..  reads the digits in photos and drawings
   demo [RUN]            a drawing pad in the browser
   export RUN            the model, checked, for ONNX Runtime, LiteRT, TensorFlow
-  promote RUN           registers its model as champion, unless it is worse
+  promote RUN           its model as champion, unless measurably worse on test
   runs                  the newest runs, one line each
   ui                    the MLflow UI on the right store
   sync                  sends what an outage left behind to MLflow

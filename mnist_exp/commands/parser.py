@@ -244,7 +244,7 @@ def export(run: str, form: str, out: Path) -> None:
 @click.argument("run", type=RunArgument())
 @click.option("--force", is_flag=True, help="Promotes one that is worse, or not comparable, too.")
 def promote(run: str, *, force: bool) -> None:
-    """Makes a run's model the champion in MLflow's registry, unless it is worse.
+    """Makes a run's model the champion in MLflow's registry, unless it is measurably worse.
 
     The model becomes a version of the registered model `mnist` with the alias `champion`. An exact
     McNemar test of the recorded test predictions compares it with today's champion. Exit code 1:
@@ -271,6 +271,9 @@ def runs(limit: int, sweep: str | None, *, as_json: bool) -> None:
 
     runs.show(runs.newest(limit, sweep), as_json=as_json)
 
+
+    Nothing else is decided by test images: this is a gate, which may refuse the run that you chose
+    by validation, such as best, and prefers no run to another.
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")

@@ -1,7 +1,8 @@
 """From a run to the champion in MLflow's registry, unless it is measurably worse than today's.
 
 The two are compared by what they recorded of the same test images; nothing is measured again, but
-the weights of a new champion must be those that were measured.
+the weights of a new champion must be those that were measured. Here alone test images decide: a
+gate that may refuse what was chosen without them, and that chooses nothing itself.
 """
 
 from dataclasses import dataclass
@@ -200,7 +201,8 @@ def _refusal(run: RunRecord, opponent: Opponent) -> Exception:
     if opponent.contest is None:
         return RequestError(f"{opponent.obstacle} --force promotes {run.name} anyway.")
     return ExperimentError(
-        f"Expected a model that is not measurably worse than the champion, {_named(opponent)}. "
+        "Expected a model that is not measurably worse on the test images than the champion, "
+        f"{_named(opponent)}. "
         f"Received: {run.name}; {opponent.contest.words(opponent.name)}. The champion "
         "stays; --force replaces it anyway."
     )

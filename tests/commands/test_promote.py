@@ -147,7 +147,7 @@ def test_a_worse_one_is_refused_unless_forced(project):
     assert refused.returncode == 1
     assert refused.stdout == ""
     (told,) = refused.stderr.splitlines()
-    assert told.startswith("Expected a model that is not measurably worse than the champion")
+    assert told.startswith("Expected a model that is not measurably worse on the test images than")
     only_weak, only_good = only_right(project, project.weak, project.good)
     p = p_in_words(mcnemar_test(only_weak, only_good))
     counts = f"it alone recognises {only_weak}, {project.good.name} alone {only_good}"
