@@ -252,6 +252,9 @@ def promote(run: str, *, force: bool) -> None:
     overrides both, which the version's tags tell. A model whose weights are not those that were
     measured is refused in any case (1).
 
+    Nothing else is decided by test images: this is a gate, which may refuse the run that you chose
+    by validation, such as best, and prefers no run to another.
+
     RUN is a run id or its unique start, a run name, latest, best or @champion.
     """
     from mnist_exp.commands import promote
@@ -271,9 +274,6 @@ def runs(limit: int, sweep: str | None, *, as_json: bool) -> None:
 
     runs.show(runs.newest(limit, sweep), as_json=as_json)
 
-
-    Nothing else is decided by test images: this is a gate, which may refuse the run that you chose
-    by validation, such as best, and prefers no run to another.
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")

@@ -55,6 +55,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def picked(candidates: int) -> str:
+    """Returns how the best of so many on validation is to be read; empty of a single one."""
+    if candidates <= 1:
+        return ""
+    return (
+        f" The first was picked as the best of {candidates:,} on validation, which flatters it "
+        "there; its test accuracy is the honest figure."
+    )
+
+
 def percent(share: float) -> str:
     """Returns a share, 0-1, in percent with two decimals."""
     return f"{100 * share:.2f}"

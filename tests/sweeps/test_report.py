@@ -25,6 +25,11 @@ def test_terminal_shows_the_golden_text():
     assert shown(over_seeds()) == (GOLDEN / "sweep.txt").read_text()
 
 
+def test_one_config_was_picked_of_none():
+    assert "picked as the best of 24" in report.markdown(mixed(24), [])
+    assert "picked" not in report.markdown([job(0, ["a=1"], 0.9)], [])
+
+
 def test_terminal_of_80_columns_is_not_overrun():
     command = "mnist-exp train"
     for results in (mixed(24), over_seeds(), [job(0, [], 0.9)]):

@@ -10,7 +10,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from mnist_exp.core.terminal import printable, table_console
-from mnist_exp.core.text import finite, in_markdown, short_keys, shortened
+from mnist_exp.core.text import finite, in_markdown, picked, short_keys, shortened
 from mnist_exp.evaluation.names import TEST_ACCURACY, VAL_ACCURACY
 from mnist_exp.sweeps.results.exploration import dimensions, importance, measured
 from mnist_exp.sweeps.results.ranking import (
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from rich.table import Column, Table
 
 _SHOWN = 20  # on a terminal
-_NOTE = (
-    "Ranked by validation accuracy; test accuracy is shown and chooses nothing. Intervals: 95 %, "
-    "over the seeds of a config (Student's t) or, of a single seed, over its validation images "
-    "(Wilson)."
+_RANKED = "Ranked by validation accuracy; test accuracy is shown and chooses nothing."
+_INTERVALS = (
+    "Intervals: 95 %, over the seeds of a config (Student's t) or, of a single seed, over its "
+    "validation images (Wilson)."
 )
 _NOTHING = "No job has finished."
 
@@ -97,7 +97,7 @@ def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
         own = settings(row.overrides)
         values = [rank, *(shortened(own.get(key, "")) for key in keys), *measures(row)]
         lines.append(_cells(map(in_markdown, values)))
-    parts = ["\n".join(lines), in_markdown(_NOTE)] if ranked else [_NOTHING]
+    parts = ["\n".join(lines), in_markdown(_note(ranked))] if ranked else [_NOTHING]
     failed = failures(results, keys)
     if failed:
         items = [f"- {in_markdown(failure)}" for failure in failed]
@@ -131,7 +131,7 @@ def show(
     keys = shown_keys(rows)
     if ranked:
         console.print(_table(ranked[:_SHOWN], keys, console.width))
-        console.print(Text(f"{_left_out(ranked, 'configs')}\n{_NOTE}", "dim"))
+        console.print(Text(f"{_left_out(ranked, 'configs')}\n{_note(ranked)}", "dim"))
     else:
         console.print(_NOTHING)
     failed = failures(results, keys)
@@ -145,6 +145,10 @@ def show(
         console.print(Text("\nThe winner again:", "bold"))
         # Not wrapped, so that it can be copied as it stands.
         console.print(Text(f"  {printable(command)}"), soft_wrap=True)
+
+
+def _note(rows: Sequence[RankedConfig]) -> str:
+    return f"{_RANKED}{picked(sum(map(bool, ranks(rows))))} {_INTERVALS}"
 
 
 def _left_out(everything: Sequence[object], name: str) -> str:
