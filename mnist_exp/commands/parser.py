@@ -100,6 +100,21 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
     metavar="NAME",
     help="The runs on mnist, digits, or other data.",
 )
+@click.option(
+    "--looks",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="How often groups are tested in all, each time on new seeds.",
+)
+@click.option(
+    "--from-seed",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="SEED",
+    help="Leaves out lower seeds: new ones are tested alone.",
+)
 @click.option("--markdown", is_flag=True, help="Prints Markdown.")
 @click.option("--csv", "as_csv", is_flag=True, help="Prints CSV, with unrounded numbers.")
 @click.option(
@@ -116,6 +131,8 @@ def compare(
     data: str | None,
     html: Path | None,
     *,
+    looks: int,
+    from_seed: int,
     markdown: bool,
     as_csv: bool,
 ) -> None:
@@ -125,7 +142,9 @@ def compare(
     the first RUN, else of the best run, or with --data on those; what is left out is told.
 
     Runs of the same config are put together and averaged over their seeds. Each config is tested
-    against the best by validation accuracy; test accuracy is shown and chooses nothing.
+    against the best by validation accuracy; test accuracy is shown and chooses nothing. Groups are
+    tested over the seeds that they share. Whoever is told to run new seeds compares these alone
+    with --from-seed; --looks keeps false findings of all such tests together at 5 %.
 
     RUN is a run id or its unique start, a run name, latest, best or @champion. Exit code 2: a run
     that was named cannot be compared; the others are shown.
@@ -135,7 +154,8 @@ def compare(
     if markdown and as_csv:
         raise click.UsageError("Expected --markdown or --csv. Received: both. Leave one out.", ctx)
     form: Form = "markdown" if markdown else "csv" if as_csv else "table"
-    ctx.exit(compare(runs, sweeps, data, form=form, html=html))
+    chosen = {"looks": looks, "from_seed": from_seed}
+    ctx.exit(compare(runs, sweeps, data, form=form, html=html, **chosen))
 
 
 @cli.command()

@@ -20,6 +20,8 @@ def compare(
     sweeps: Sequence[str] = (),
     data: str | None = None,
     *,
+    looks: int,
+    from_seed: int = 0,
     form: Form,
     html: Path | None = None,
 ) -> int:
@@ -29,6 +31,8 @@ def compare(
         selectors: what names the runs; none, and no sweep, means every run of the experiment.
         sweeps: the names of sweeps.
         data: the name of the data that the runs have to be on; None for any.
+        looks: how often groups are tested in all, each time on new seeds.
+        from_seed: the lowest seed of the runs.
         form: of what is printed.
         html: a file for a page with all details.
 
@@ -42,8 +46,8 @@ def compare(
         from mnist_exp.commands.compare import page
 
         page.check(html)
-    choice = choose(selectors, sweeps, data)
-    comparison = compare_runs(choice)
+    choice = choose(selectors, sweeps, data, from_seed)
+    comparison = compare_runs(choice, looks)
     if form == "table":
         table.show(comparison)
     else:

@@ -7,21 +7,24 @@ from statistics import median
 
 from mnist_exp.commands.compare.groups import Group, group, shown
 from mnist_exp.commands.compare.selection import Choice
-from mnist_exp.commands.compare.significance import Finding, findings
+from mnist_exp.commands.compare.significance import BY_SEEDS, Finding, findings, looks_in_words
 from mnist_exp.core.statistics import Summary, summarize
+from mnist_exp.core.text import picked
 from mnist_exp.evaluation.names import FIT_SECONDS, PARAMETERS
 from mnist_exp.tracking.names import CODE_TAG, VALIDATION_IMAGES
 from mnist_exp.tracking.read.evidence import Predictions
 from mnist_exp.tracking.read.experiment import least
 
+RANKED = "Ranked by validation accuracy, less what few images leave open; "
+UNRANKED = "No run has validation images, so none is the best: each is tested against the first; "
+CHOOSES_NOTHING = "test accuracy is shown and chooses nothing."
 NOTE = (
-    "Ranked by validation accuracy, less what few images leave open; test accuracy is shown and "
-    "chooses nothing. Intervals: 95 %, over seeds (Student's t) or, of a single run or seeds that "
-    "agree, over the images (Wilson). Each config is tested against the first: two runs by the "
-    "images that one of them alone recognises (exact McNemar test), groups by the seeds that they "
-    "share (paired t test); p is corrected for the number of tests (Holm)."
+    " Intervals: 95 %, over seeds (Student's t) or, of a single run or seeds that agree, over the "
+    "images (Wilson). Each config is tested against the first: two runs by the images that one of "
+    "them alone recognises (exact McNemar test), which tells of these networks and these images, "
+    "not of the configs; groups by the seeds that they share (paired t test); p is corrected for "
+    "the number of tests (Holm)."
 )
-UNRANKED = "No run has validation images, so none is the best: each is tested against the first. "
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,13 @@ class Comparison:
     predictions: Mapping[str, Predictions]  # run id -> of the test images
 
 
-def compare(choice: Choice) -> Comparison:
-    """Compares runs that were chosen."""
+def compare(choice: Choice, looks: int) -> Comparison:
+    """Compares runs that were chosen.
+
+    Args:
+        choice: the runs.
+        looks: how often groups are tested in all, each time on new seeds, at least 1.
+    """
     unordered = group(choice.runs)
     validations = {id(one): _validation(one) for one in unordered}
 
@@ -77,7 +85,7 @@ def compare(choice: Choice) -> Comparison:
             finding=finding,
         )
         for place, (one, finding) in enumerate(
-            zip(groups, findings(groups, choice.predictions), strict=True), start=1
+            zip(groups, findings(groups, choice.predictions, looks), strict=True), start=1
         )
     ]
     return Comparison(
@@ -85,7 +93,7 @@ def compare(choice: Choice) -> Comparison:
         columns=shown(groups),
         data=choice.runs[0].params.get("data.name", ""),
         images=images,
-        notes=tuple(_notes(rows, choice)),
+        notes=tuple(_notes(rows, choice, looks)),
         left_out=tuple(choice.left_out),
         predictions=choice.predictions,
     )
@@ -111,9 +119,12 @@ def _parameters(one: Group) -> int | None:
     return int(value) if math.isfinite(value) else None
 
 
-def _notes(rows: Sequence[ComparedConfig], choice: Choice) -> list[str]:
-    ranked = any(row.place for row in rows)
-    notes = [NOTE if ranked else UNRANKED + NOTE.partition("; ")[2].capitalize()]
+def _notes(rows: Sequence[ComparedConfig], choice: Choice, looks: int) -> list[str]:
+    ranked = sum(row.place is not None for row in rows)
+    notes = [f"{RANKED if ranked else UNRANKED}{CHOOSES_NOTHING}{picked(ranked)}{NOTE}"]
+    if any(row.finding and row.finding.method == BY_SEEDS for row in rows):
+        next_seed = 1 + max(seed for row in rows for seed in row.group.seeds)
+        notes.append(looks_in_words(looks, next_seed))
     mixed = [
         row.group.name
         for row in rows

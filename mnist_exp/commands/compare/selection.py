@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mnist_exp.commands.compare.groups import seed_of
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.terminal import printable
 from mnist_exp.tracking.mlflow.store import Store
@@ -30,7 +31,10 @@ class Choice:
 
 
 def choose(
-    selectors: Sequence[str] = (), sweeps: Sequence[str] = (), data: str | None = None
+    selectors: Sequence[str] = (),
+    sweeps: Sequence[str] = (),
+    data: str | None = None,
+    from_seed: int = 0,
 ) -> Choice:
     """Returns the runs to compare, the newest first, or in the order in which they are named.
 
@@ -40,6 +44,7 @@ def choose(
         selectors: what names the runs; none means every run of the experiment.
         sweeps: the names of sweeps, whose runs are added.
         data: the name of the data that the runs have to be on; None for any.
+        from_seed: the lowest seed of the runs; those without a seed have -1.
 
     Raises:
         RequestError: nothing is left to compare, or there is no such sweep, or no run on such data.
@@ -56,6 +61,9 @@ def choose(
         _drop(choice, {run.run_id: _MEMBER for run in choice.runs if run.is_member})
     choice.runs = list({run.run_id: run for run in choice.runs}.values())
     _drop(choice, {run.run_id: _unusable(run) for run in choice.runs})
+    if from_seed:
+        old = f"with a seed below {from_seed}"
+        _drop(choice, {run.run_id: old for run in choice.runs if seed_of(run) < from_seed})
     leading = _leading(choice.runs, data, named=bool(selectors))
     _drop(choice, _on_other_data(choice.runs, leading))
     _drop(choice, _without_predictions(choice))

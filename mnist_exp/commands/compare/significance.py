@@ -16,18 +16,21 @@ from mnist_exp.core.statistics import (
     pairs_needed,
     standard_deviation,
 )
+from mnist_exp.core.text import counted
 from mnist_exp.tracking.read.evidence import Predictions
 
-_MOST_SEEDS = 1000
+BY_IMAGES, BY_SEEDS = "McNemar", "paired t"
+_MOST_SEEDS, _POWER = 1000, 0.8
+_CHANCE = f"{100 * _POWER:.0f} %"
 
 
 @dataclass(frozen=True)
 class Finding:
     """What a test says of a config beside the reference."""
 
-    method: str  # "McNemar", "paired t", or "" where nothing is paired
+    method: str  # BY_IMAGES, BY_SEEDS, or "" where nothing is paired
     difference: float  # of test accuracy, this one's minus the reference's, 0-1
-    p: float | None  # two-sided; None without a test
+    p: float | None  # two-sided, by seeds for all looks together; None without a test
     adjusted: float | None  # by Holm, for the number of tests
     remark: str  # what the numbers are, or what would tell more
 
@@ -42,43 +45,71 @@ class Finding:
         if self.adjusted is None:
             return self.remark
         if self.significant:
-            return f"{'better' if self.difference > 0 else 'worse'} on test"
+            scope = ": this run, not its config" if self.method == BY_IMAGES else ""
+            return f"{'better' if self.difference > 0 else 'worse'} on test{scope}"
         return f"not distinguishable{f'; {self.remark}' if self.remark else ''}"
 
 
 def findings(
-    groups: Sequence[Group], predictions: Mapping[str, Predictions]
+    groups: Sequence[Group], predictions: Mapping[str, Predictions], looks: int
 ) -> list[Finding | None]:
     """Tests every group against the first one.
 
     Args:
         groups: of runs.
         predictions: run id -> what the run said of the test images.
+        looks: how often groups are tested in all, each time on new seeds, at least 1.
 
     Returns:
         One finding per group; None for the first.
     """
     reference = groups[0]
-    found = [_finding(other, reference, predictions, LEVEL) for other in groups[1:]]
+    found = [_finding(other, reference, predictions, looks) for other in groups[1:]]
     tested = [(place, one.p) for place, one in enumerate(found) if one.p is not None]
-    if len(tested) > 1:  # more seeds have to pass Holm's correction as well
-        level = LEVEL / len(tested)
-        found = [_finding(other, reference, predictions, level) for other in groups[1:]]
+    if len(tested) > 1:  # new seeds have to pass Holm's correction as well
+        found = [
+            _finding(other, reference, predictions, looks, len(tested)) for other in groups[1:]
+        ]
     adjusted = holm([p for _, p in tested])
     for (place, _), p in zip(tested, adjusted, strict=True):
         found[place] = replace(found[place], adjusted=p)
     return [None, *found]
 
 
+def looks_in_words(looks: int, next_seed: int) -> str:
+    """Returns how often p of groups allows to look, and how.
+
+    Args:
+        looks: how often groups are tested in all, at least 1.
+        next_seed: above all that were compared.
+    """
+    if looks == 1:
+        return (
+            "p of groups is for this look alone (--looks 1): adding seeds until it is small finds "
+            "differences that are not there."
+        )
+    return (
+        f"p of groups is multiplied by {looks}, for {looks} looks in all (--looks), each on new "
+        f"seeds alone (the next with --from-seed {next_seed}): together they find a difference "
+        "that is not there in 5 % of cases at most. More looks have to be asked for from the first "
+        "on; old and new seeds tested together find more than there is."
+    )
+
+
 def _finding(
-    group: Group, reference: Group, predictions: Mapping[str, Predictions], level: float
+    group: Group,
+    reference: Group,
+    predictions: Mapping[str, Predictions],
+    looks: int,
+    tests: int = 1,
 ) -> Finding:
     own = {seed_of(run): predictions[run.run_id] for run in group.runs}
     others = {seed_of(run): predictions[run.run_id] for run in reference.runs}
     shared = sorted(own.keys() & others.keys())
     if len(shared) > 1:
-        pairs = [own[seed] for seed in shared], [others[seed] for seed in shared]
-        return _by_seeds(*pairs, level)
+        differences = [_accuracy(own[seed]) - _accuracy(others[seed]) for seed in shared]
+        images = len(own[shared[0]].labels)
+        return by_seeds(differences, images, looks=looks, tests=tests)
     if len(own) == len(others) == 1:
         return _by_images(*own.values(), *others.values())
     if shared:
@@ -88,19 +119,33 @@ def _finding(
     return Finding("", means[0] - means[1], None, None, "not tested: no seed in common")
 
 
-def _by_seeds(own: Sequence[Predictions], others: Sequence[Predictions], level: float) -> Finding:
-    differences = [_accuracy(a) - _accuracy(b) for a, b in zip(own, others, strict=True)]
+def by_seeds(differences: Sequence[float], images: int, *, looks: int, tests: int = 1) -> Finding:
+    """Tests one difference of accuracies a seed.
+
+    Whoever tests again has another chance to find what is not there. By Bonferroni, p times the
+    number of looks keeps all of them together at the level. That holds where each look has seeds
+    of its own: a test of old and new ones together is no test at that level when the number of
+    the new ones was chosen by the old.
+
+    Args:
+        differences: Of test accuracy, 0-1, at least two.
+        images: In the test set.
+        looks: How often in all, this time included.
+        tests: That stand beside this one, itself included.
+    """
     mean = math.fsum(differences) / len(differences)
-    resolution = 1 / len(own[0].labels)
-    p = paired_t_test(differences, resolution)
-    deviation = max(standard_deviation(differences), resolution)
-    needed = pairs_needed(mean, deviation, level=level, most=_MOST_SEEDS)
+    p = min(1.0, looks * paired_t_test(differences, 1 / images))
+    if looks == 1:
+        return Finding(BY_SEEDS, mean, p, None, "")
+    deviation = max(standard_deviation(differences), 1 / images)
+    level = LEVEL / (looks * tests)
+    needed = pairs_needed(mean, deviation, level=level, power=_POWER, most=_MOST_SEEDS)
     if needed is None:
-        remark = f"{_MOST_SEEDS:,} seeds would not tell"
+        remark = f"{_MOST_SEEDS:,} seeds would not tell, if it is as measured"
     else:
-        more = max(1, needed - len(differences))
-        remark = f"about {more} more {'seed' if more == 1 else 'seeds'} would tell"
-    return Finding("paired t", mean, p, None, remark)
+        new = counted(needed, "new seed")
+        remark = f"about {new} would tell ({_CHANCE} chance, if it is as measured)"
+    return Finding(BY_SEEDS, mean, p, None, remark)
 
 
 def _by_images(own: Predictions, other: Predictions) -> Finding:
@@ -109,8 +154,8 @@ def _by_images(own: Predictions, other: Predictions) -> Finding:
         int((other.correct & ~own.correct).sum()),
     )
     difference = (right - wrong) / len(own.labels)
-    remark = f"{right} against {wrong} images; several seeds of each would say more"
-    return Finding("McNemar", difference, mcnemar_test(right, wrong), None, remark)
+    remark = f"{right} against {wrong} images of two runs; seeds of each would tell of the configs"
+    return Finding(BY_IMAGES, difference, mcnemar_test(right, wrong), None, remark)
 
 
 def _accuracy(predictions: Predictions) -> float:

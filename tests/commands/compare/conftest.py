@@ -20,8 +20,8 @@ def curves() -> Curves:
 def compared(curves) -> Callable[..., Comparison]:
     """Compares runs by what they predicted."""
 
-    def make(runs, predictions, left_out=()) -> Comparison:
-        return compare(Choice(curves, list(runs), list(left_out), dict(predictions)))
+    def make(runs, predictions, left_out=(), looks=2) -> Comparison:
+        return compare(Choice(curves, list(runs), list(left_out), dict(predictions)), looks)
 
     return make
 

@@ -1,5 +1,7 @@
 """Which runs are compared: what cannot be is named, and the rest is shown."""
 
+from csv import DictReader
+
 import numpy as np
 import pytest
 from invoke import here, python
@@ -61,6 +63,34 @@ def test_everything_that_finished_is_compared(project):
     assert choice.left_out == ["Left out: d, failed.", "Left out: c, pruned."]
 
 
+def rows(*arguments):
+    done = here("compare", "--csv", *arguments)
+    assert done.returncode == 0, done.stderr
+    return list(DictReader(done.stdout.splitlines()))
+
+
+def test_new_seeds_are_compared_alone(project):
+    ids = [project(f"a-{seed}", seed=seed) for seed in range(7)]
+    choice = choose(from_seed=5)
+    assert {run.run_id for run in choice.runs} == set(ids[5:])
+    assert choice.left_out == ["Left out: a-4, a-3, a-2 and 2 more, with a seed below 5."]
+    assert [row["seeds"] for row in rows("--from-seed", "6")] == ["6"]
+    assert [row["seeds"] for row in rows()] == ["0 1 2 3 4 5 6"]
+
+
+def test_looks_are_counted_in_p(project):
+    for seed, mistakes in enumerate((2, 3, 4, 2)):
+        project(f"good-{seed}", seed=seed, accuracy=0.95, mnist_exp__code_sha256="a")
+        predictions = np.where(np.arange(len(LABELS)) < mistakes, (LABELS + 1) % 10, LABELS)
+        project(f"bad-{seed}", seed=seed, predictions=predictions, mnist_exp__code_sha256="b")
+    by_looks = [rows("--looks", str(looks))[1] for looks in (1, 2, 8)]
+    once, twice, often = (float(row["p"]) for row in by_looks)
+    assert (twice, often) == pytest.approx((2 * once, 8 * once))
+    assert [float(row["p"]) for row in rows()[1:]] == [twice]
+    verdicts = [row["verdict"].partition(";")[0] for row in by_looks]
+    assert verdicts == ["worse on test", "worse on test", "not distinguishable"]
+
+
 def test_members_of_an_ensemble_are_compared_where_they_are_named(project):
     project("a")
     member = project("a-0", seed=1, mnist_exp__ensemble="a")
@@ -78,7 +108,7 @@ def test_named_runs_that_cannot_be_compared_are_told_and_the_rest_is_shown(proje
     project("twin", seed=1)
     project("twin", seed=2)
     names = ["a", "blind", "elsewhere", "twin", "nix"]
-    assert compare(names, form="csv") == 2
+    assert compare(names, looks=2, form="csv") == 2
     shown = capsys.readouterr()
     assert len(shown.out.splitlines()) == 2
     assert "Left out: blind, without predictions that can be used: Expected the arti" in shown.err
@@ -89,7 +119,7 @@ def test_named_runs_that_cannot_be_compared_are_told_and_the_rest_is_shown(proje
 
 def test_a_run_that_is_named_twice_is_there_once(project, capsys):
     project("a")
-    assert compare(["a", "latest"], form="csv") == 0
+    assert compare(["a", "latest"], looks=2, form="csv") == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 

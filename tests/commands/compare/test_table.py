@@ -55,6 +55,24 @@ def test_test_accuracy_chooses_nothing(compared):
     assert "test accuracy is shown and chooses nothing" in compared(runs, predictions).notes[0]
 
 
+def test_the_best_of_several_is_said_to_be_flattered_by_validation(compared, three_by_five):
+    assert "picked as the best of 3 on validation, which flatters it" in three_by_five.notes[0]
+    alone = compared(*sweep({"cnn": 0.97}))
+    assert "picked" not in alone.notes[0]
+
+
+def test_notes_say_what_tests_speak_of_and_how_often_they_may_be_made(compared, three_by_five):
+    assert "tells of these networks and these images, not of the configs" in three_by_five.notes[0]
+    looks = three_by_five.notes[1]
+    assert (
+        "2 looks in all (--looks), each on new seeds alone (the next with --from-seed 5)" in looks
+    )
+    once = compared(*sweep({"cnn": 0.97, "mlp": 0.94}), looks=1)
+    assert "p of groups is for this look alone" in once.notes[1]
+    singles = compared(*sweep({"cnn": 0.97, "mlp": 0.94}, seeds=1))
+    assert len(singles.notes) == 1
+
+
 def test_all_of_few_images_do_not_beat_nearly_all_of_many(compared):
     runs = [
         record("few", metrics={"val/accuracy": 1.0}, **{"data.validation_images": "100"}),
