@@ -55,7 +55,7 @@ class Member:
     @property
     def seconds(self) -> float:
         """How long it has been trained so far."""
-        state = checkpoint.load(self.job_dir / CHECKPOINT)
+        state = checkpoint.load(self.job_dir / CHECKPOINT).state
         return 0.0 if state is None else state.seconds
 
 
@@ -129,7 +129,7 @@ def train(
         tensorflow_memory.forget()
     from mnist_exp.models import networks
 
-    network = networks.ensemble([_network(member) for member in those])
+    network = networks.ensemble([_network(member, reporter) for member in those])
     predict = networks.predictor(network)
     return Trained(
         network=network,
@@ -143,13 +143,15 @@ def train(
     )
 
 
-def _network(member: Member) -> "keras.Model":
+def _network(member: Member, reporter: console.Reporter) -> "keras.Model":
     """Returns a member's network with the weights that its training chose."""
     from mnist_exp.runs import artifacts
     from mnist_exp.training import build
 
     file = member.job_dir / CHECKPOINT
-    state = checkpoint.load(file)
+    state, damage = checkpoint.load(file)
+    if damage:
+        reporter.say(damage)
     received = "no such file"
     if state is not None:
         network = build.network(member.config)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import keras
 
     from mnist_exp.models.networks import PredictLogits
+    from mnist_exp.training.checkpoint import Loaded
     from mnist_exp.training.loop import Fit, Task
 
 CHECKPOINT = Path("checkpoints", "last.npz")
@@ -116,11 +117,21 @@ def _fit(
     )
     recorded = _recorded_epochs(recorder.job_dir)
 
-    def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+    def record(epoch: int, metrics: Mapping[str, float]) -> None:
         # An epoch whose checkpoint was lost in a crash runs again, to the same values.
         if epoch not in recorded:
             recorder.metrics(metrics, step=epoch)
             recorded[epoch] = metrics.get(VAL_ACCURACY, math.nan)
+
+    def on_load(loaded: "Loaded") -> None:
+        if loaded.damage:
+            reporter.say(loaded.damage)
+        # What damage took from the journal, the checkpoint has too.
+        for epoch, metrics in loaded.epochs.items():
+            record(epoch, metrics)
+
+    def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
+        record(epoch, metrics)
         reporter.epoch(epoch, task.epochs, metrics)
         if stops is not None and epoch < task.epochs and stops(recorded):
             raise Pruned(metrics)
@@ -132,6 +143,7 @@ def _fit(
             best_weights=config.training.best_weights,
             early_stopping_patience=config.training.early_stopping_patience,
             callbacks=callbacks,
+            on_load=on_load,
             on_progress=reporter.progress,
             on_epoch=on_epoch,
         )

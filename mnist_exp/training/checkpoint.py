@@ -1,10 +1,16 @@
-"""The whole state of a training after an epoch, kept in one file that is replaced atomically."""
+"""The whole state of a training after an epoch, in a file that is replaced atomically.
 
+Its SHA-256 goes with it, and the one before stays, so that damage is noticed and costs an epoch.
+"""
+
+import hashlib
+import io
 import json
+import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,11 +45,36 @@ class State:
         return self.epoch, self.evaluation_weights
 
 
+class Loaded(NamedTuple):
+    """What was found of a training."""
+
+    state: State | None  # None where it has no checkpoint
+    damage: str = ""  # what is wrong with the newest, in a sentence, where an older one is used
+
+    @property
+    def epochs(self) -> dict[int, dict[str, float]]:
+        """The metrics of each epoch that is done, 1 for the first."""
+        if self.state is None:
+            return {}
+        return {
+            epoch: {name: values[epoch - 1] for name, values in self.state.history.items()}
+            for epoch in range(1, self.state.epoch + 1)
+        }
+
+
 _ARRAYS = ("weights", "optimizer", "evaluation_weights", "best_weights")
+_DIGEST_BYTES = 32
+
+
+def previous(file: Path) -> Path:
+    """Returns where the checkpoint before that of `file` is kept."""
+    return file.with_stem("previous")
 
 
 def save(file: Path, state: State) -> None:
-    """Writes the state beside its place, then moves it there: a crash leaves the old one.
+    """Writes the state, and its SHA-256 behind it; what was in its place becomes `previous`.
+
+    A crash leaves at least the newest that was there.
 
     Raises:
         ExperimentError: it cannot be written.
@@ -57,8 +88,15 @@ def save(file: Path, state: State) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # A stop in the middle would leave NumPy a ZIP file that it cannot close, or waste an epoch.
-        with signals.held(), whole(file) as part, part.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
+        with signals.held(), whole(file, lasting=False) as part:
+            with part.open("w+b") as stream:
+                np.savez(stream, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
+                stream.seek(0)
+                stream.write(hashlib.file_digest(stream, "sha256").digest())  # it read to the end
+                stream.flush()
+                os.fsync(stream.fileno())  # before the one of two epochs ago goes
+            if file.exists():
+                file.replace(previous(file))
     except OSError as error:
         raise ExperimentError(
             f"Expected to write the checkpoint {file}. Received: {error.strerror or error}. Free "
@@ -66,26 +104,52 @@ def save(file: Path, state: State) -> None:
         ) from error
 
 
-def load(file: Path) -> State | None:
-    """Reads a state back.
-
-    Returns:
-        The state, or None if there is no such file.
+def load(file: Path) -> Loaded:
+    """Reads a state back; where it is damaged, the one before.
 
     Raises:
-        ExperimentError: the file is broken.
+        ExperimentError: it is damaged, and there is none before it that is whole.
     """
-    if not file.exists():
-        return None
+    damage = []
+    for each in (file, previous(file)):
+        try:
+            state = _read(each)
+        except FileNotFoundError:  # a crash between two renames leaves the older one only
+            continue
+        except (OSError, ValueError) as error:
+            damage.append(f"{each} ({error})")
+            continue
+        return Loaded(state, _instead(state, damage[0]) if damage else "")
+    if not damage:
+        return Loaded(None)
+    raise ExperimentError(
+        f"Expected {file} to be a whole checkpoint. Received damage, and no whole one before it: "
+        f"{', '.join(damage)}. Delete {file.parent}; what it held then has to be trained again."
+    )
+
+
+def _instead(state: State, damaged: str) -> str:
+    used = f"the one before it is used, of epoch {state.epoch}"
+    return f"The checkpoint {damaged} is damaged; {used}."
+
+
+def _read(file: Path) -> State:
+    """Returns the state in a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not what was written.
+    """
+    data = file.read_bytes()
+    content, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("its SHA-256 is not that of what was written")
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             state = State(**json.loads(str(stored["state"])))
             for name in _ARRAYS:
                 count = sum(key.startswith(f"{name}.") for key in stored.files)
                 setattr(state, name, [stored[f"{name}.{i}"] for i in range(count)])
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ExperimentError(
-            f"Expected {file} to be a whole checkpoint. Received a broken file ({error}). "
-            "Delete it; the run then starts again from its first epoch."
-        ) from error
+    except (KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"other content: {error}") from error
     return state

@@ -31,7 +31,7 @@ from mnist_exp.evaluation.names import (
 from mnist_exp.models.networks import PredictLogits
 from mnist_exp.training import checkpoint
 from mnist_exp.training.augmentation import Augmentation
-from mnist_exp.training.checkpoint import State
+from mnist_exp.training.checkpoint import Loaded, State
 from mnist_exp.training.optimizers import Schedule
 
 CHUNK_SECONDS = 1.0
@@ -100,6 +100,7 @@ def fit(
     best_weights: bool,
     early_stopping_patience: int | None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    on_load: Callable[[Loaded], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[int, Metrics], None] = lambda _, __: None,
 ) -> Fit:
@@ -113,6 +114,7 @@ def fit(
         callbacks: Keras callbacks, called at the start and the end of training and of each epoch,
             with Keras's names of the metrics. Their model is the original, whose `stop_training`
             counts.
+        on_load: called with what there is of an earlier part, before the training goes on.
         on_progress: called about once a second.
         on_epoch: called after each epoch with its number, 1 for the first, and its metrics.
 
@@ -121,7 +123,11 @@ def fit(
     """
     task.optimizer.build(task.network.trainable_variables)
     run_steps = _graph(task)  # takes the peak learning rate, which a checkpoint would overwrite
-    state = checkpoint.load(checkpoint_file) or State()
+    loaded = checkpoint.load(checkpoint_file)
+    on_load(loaded)
+    if loaded.damage:  # or the next save would put it in the place of the one that is whole
+        checkpoint_file.unlink()
+    state = loaded.state or State()
     if state.epoch:
         task.network.set_weights(state.weights)
         task.original.set_weights(state.evaluation_weights)
