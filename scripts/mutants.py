@@ -41,11 +41,17 @@ MODULES = {
     ),
     "training/loop.py": ("tests/training/test_loop.py",),
     "training/checkpoint.py": (
+        "tests/training/test_checkpoint.py",
         "tests/training/test_loop.py",
         "-k",
         "checkpoint or resumed and float32",
     ),
-    "tracking/journal/__init__.py": ("tests/tracking/test_journal.py",),
+    "tracking/journal/__init__.py": (
+        "tests/tracking/test_journal.py",
+        "tests/tracking/test_damage.py",
+    ),
+    "tracking/journal/lines.py": ("tests/tracking/test_damage.py",),
+    "tracking/journal/reading.py": ("tests/tracking/test_damage.py",),
     "tracking/journal/state.py": ("tests/tracking/test_journal.py",),
     "commands/reproduce/verdict.py": ("tests/commands/reproduce/test_verdict.py",),
     "sweeps/results/ranking.py": ("tests/sweeps/test_ranking.py",),

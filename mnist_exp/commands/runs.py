@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 RESULTS = {
     "sent": "sent",
+    "damaged": "sent as far as it is whole",
     "waiting": "waits: MLflow does not answer",
     "alive": "left alone: a process works on it",
     "broken": "cannot be read",
@@ -149,7 +150,8 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
     if not pending:
         say("Nothing is pending.")
     for run in pending:
-        detail = f" ({run.problem})" if run.problem else ""
+        words = (run.problem, "" if run.damage in run.problem else run.damage)
+        detail = f" ({'; '.join(filter(None, words))})" if any(words) else ""
         say(f"{run.job_id}  {RESULTS[run.result]}{detail}")
     gone = len(lost(Path.cwd()) if to is None else ())
     if gone:
@@ -157,12 +159,21 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
             f"The store has lost {counted(gone, 'run')} of this folder: deleted there for good, or "
             "with the store. `mnist-exp sync --again` sends what the journals hold."
         )
-    left = [run for run in pending if run.result in ("waiting", "broken")]
-    if left:
+    waits = sum(run.result == "waiting" for run in pending)
+    damaged = sum(run.result == "broken" or bool(run.damage) for run in pending)
+    expected = f"Expected to send {counted(len(pending), 'run')} to MLflow. Received:"
+    if damaged:
+        more = f", and {counted(waits, 'run')} that could not be sent yet" if waits else ""
         raise ExperimentError(
-            f"Expected to send {counted(len(pending), 'run')} to MLflow. Received: "
-            f"{counted(len(left), 'run')} that could not be sent; the journals keep everything. "
-            "Try `mnist-exp sync` again later, or send to another store: `mnist-exp sync --to URI`."
+            f"{expected} {counted(damaged, 'run')} with a damaged journal, as said above{more}. "
+            "Restore such a journal from a copy, or let a run that was cut off go on: "
+            "`mnist-exp resume FOLDER`. One whose folder is moved away is forgotten."
+        )
+    if waits:
+        raise ExperimentError(
+            f"{expected} {counted(waits, 'run')} that could not be sent; the journals keep "
+            "everything. Try `mnist-exp sync` again later, or send to another store: "
+            "`mnist-exp sync --to URI`."
         )
 
 

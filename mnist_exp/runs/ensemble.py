@@ -20,7 +20,7 @@ from mnist_exp.evaluation.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY, VAL_LO
 from mnist_exp.runs import console
 from mnist_exp.runs.fit import CHECKPOINT, Trained
 from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal.state import state_of
+from mnist_exp.tracking.journal.state import salvaged
 from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.training import checkpoint
@@ -50,7 +50,7 @@ class Member:
     @property
     def finished(self) -> bool:
         """Whether its run has finished."""
-        return self.begun and state_of(self.job_dir).outcome == "finished"
+        return self.begun and salvaged(self.job_dir).outcome == "finished"
 
     @property
     def seconds(self) -> float:
@@ -167,7 +167,7 @@ def _network(member: Member, reporter: console.Reporter) -> "keras.Model":
 
 
 def _recorded_weights(member: Member) -> str:
-    return state_of(member.job_dir).tags[WEIGHTS_TAG]
+    return salvaged(member.job_dir).tags.get(WEIGHTS_TAG, "that its journal has lost")
 
 
 def _validation(predict: Any, validation: data.Split) -> dict[str, float]:

@@ -20,7 +20,7 @@ from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
 from mnist_exp.runs.pipeline import Run
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.pending_runs import OUTPUTS
-from mnist_exp.tracking.journal.state import state_of
+from mnist_exp.tracking.journal.state import salvaged
 from mnist_exp.tracking.names import (
     CONFIG_TAG,
     ENSEMBLE_TAG,
@@ -130,12 +130,12 @@ def resume_in(
         stops: asked after each epoch whether to cut the run off.
     """
     code = source_code.code()
-    before = state_of(job_dir)
+    before = salvaged(job_dir)
     config = from_record(before.start.config)
     typed = _typed(job_dir) if overrides is None else overrides
     recorder = Recorder.resume(job_dir)  # what refuses the run comes before: this is on record
     recorder.tags(environment.tags(code))
-    if before.outcome == "failed":
+    if before.tags.get(FAILURE_TAG):
         recorder.tags({FAILURE_TAG: ""})  # the reason is no longer one
     changes = ", ".join(environment.changes(job_dir))
     if changes:
@@ -183,7 +183,7 @@ def _job_folder(selector: str) -> Path:
 
 def _of_a_run(job_dir: Path) -> Path:
     """Returns a job folder, unless it is a sweep's or that of a part of another run."""
-    start = state_of(job_dir).start
+    start = salvaged(job_dir).start
     if SPACE_TAG in start.tags:
         raise RequestError(
             f"Expected the job folder of a run. Received: {job_dir}, that of the sweep "
@@ -219,6 +219,8 @@ def _recorded(
     outcome: events.Outcome = "failed"
     try:
         with console.log_file(log):
+            if recorder.damage:
+                console.logger.warning(recorder.damage)
             try:
                 environment.record(recorder, config, overrides, code)
                 train = _training(recorder, config, overrides, callbacks=callbacks, stops=stops)

@@ -17,7 +17,7 @@ from mnist_exp.core.text import without_password
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs, staging
 from mnist_exp.tracking.journal.events import Outcome, Start
-from mnist_exp.tracking.journal.state import state_of
+from mnist_exp.tracking.journal.state import salvaged, state_of
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, DONE
 from mnist_exp.tracking.sync.process import RemoteSender
@@ -37,6 +37,7 @@ class Recorder:
         self._folder = folder
         self._warned = False
         self._uri = uri
+        self.damage = ""  # of the journal that a run goes on with, in a sentence
         self._sender = RemoteSender(self.job_dir, uri)
 
     @classmethod
@@ -113,9 +114,10 @@ class Recorder:
 
         Raises:
             RequestError: There is no such run, it is still alive, or it finished.
+            ExperimentError: Its journal cannot be used.
         """
         writer = journal.Journal.reopen(job_dir)
-        state = state_of(job_dir)
+        state = salvaged(job_dir)
         start = state.start
         if state.outcome in DONE and not finished:
             writer.close()
@@ -125,8 +127,13 @@ class Recorder:
             )
         folder = Path.cwd() if folder is None else folder
         pending_runs.add(folder, start.job_id, job_dir)
+        damage = writer.mend()
         writer.append(events.Resumed(events.now()))
-        return cls(start, location.of_record(start.uri, job_dir), writer, folder)
+        recorder = cls(start, location.of_record(start.uri, job_dir), writer, folder)
+        if damage:
+            recorder.damage = damage
+            say(damage, error=True)
+        return recorder
 
     @property
     def run_id(self) -> str | None:

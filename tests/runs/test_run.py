@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import signal
 from pathlib import Path
 
@@ -12,9 +11,11 @@ import pytest
 import waiting
 import yaml
 from invoke import here, mnist_exp, python, start
+from journals import retell, spoil
 from projects import SMALL, artifacts, history, only_run, store
 
 from mnist_exp import data
+from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.logged_model import model_path
 from mnist_exp.tracking.records import RunRecord
 
@@ -215,6 +216,32 @@ def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(uninterrupted, se
         assert record.metrics[name] == uninterrupted.metrics[name]
 
 
+def test_what_damage_took_from_a_run_is_named_and_had_again(uninterrupted, sealed_environment):
+    folder = sealed_environment
+    process = start(folder, "train", *LONG)
+    job_dir = waiting.for_journal(folder, '"step": 3', process=process)
+    process.kill()
+    process.communicate(timeout=60)
+    epochs = state_of(job_dir).epochs
+    line = spoil(job_dir, '"step": 1,')
+    newest = job_dir / "checkpoints" / "last.npz"
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    done = mnist_exp(folder, "resume", str(job_dir))
+    assert done.returncode == 0, done.stderr
+    record = only_run(folder)
+    log = artifacts(folder, record)["log.txt"].read_text()
+    for text in (done.stderr, log):
+        assert f"line {line} is damaged or missing. The run goes on with the lines that" in text
+        assert "last.npz (its SHA-256 is not that of what was written) is damaged" in text
+    weights = "mnist_exp.weights_sha256"
+    assert record.tags[weights] == uninterrupted.tags[weights]
+    assert [step for step, _ in history(folder, record, "train/loss")] == [1, 2, 3, 4]
+    again = state_of(job_dir).epochs
+    assert {epoch: again[epoch] for epoch in epochs} == epochs
+    for name in ("train/loss", "val/accuracy", "test/accuracy", "test/loss"):
+        assert record.metrics[name] == uninterrupted.metrics[name]
+
+
 def test_a_failed_run_says_why(sealed_environment):
     folder = sealed_environment
     root = folder / "data"
@@ -276,11 +303,9 @@ def test_a_refused_resume_leaves_the_record_alone(sealed_environment):
     process.kill()
     process.communicate(timeout=60)
     assert mnist_exp(folder, "runs").returncode == 0  # it is put down as killed
-    first, *others = journal.read_text().splitlines(keepends=True)
-    changed, number = re.subn(r'"batch_size": \d+', '"batch_size": 0', first)
-    assert number == 1
-    journal.write_text("".join([changed, *others]))
+    retell(job_dir, '"batch_size": 64', '"batch_size": 0')
     text = journal.read_text()
+    assert '"batch_size": 0' in text
     refused = mnist_exp(folder, "resume", "latest")
     assert refused.returncode == 2
     assert "batch_size" in refused.stderr

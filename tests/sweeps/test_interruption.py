@@ -124,4 +124,4 @@ def stop_once(folder):
 def first_epochs(job_dir):
     """Returns how often the first epoch of a job was trained."""
     lines = (job_dir / "journal.jsonl").read_text().splitlines()
-    return sum('"val/accuracy"' in line and '"step": 1}' in line for line in lines)
+    return sum('"val/accuracy"' in line and '"step": 1,' in line for line in lines)

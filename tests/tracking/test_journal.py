@@ -28,6 +28,7 @@ from mnist_exp.tracking.journal.events import (
     decode,
     encode,
 )
+from mnist_exp.tracking.journal.lines import seal, unseal
 from mnist_exp.tracking.journal.state import fold, state_of
 
 START = Start(
@@ -67,10 +68,13 @@ def written(job_dir):
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)
 def test_an_event_is_one_line_of_strict_json(event):
-    line = encode(event)
+    line = seal(encode(event), 7)
     assert line.count(b"\n") == 1
-    assert {"event", "time"} <= json.loads(line, parse_constant=pytest.fail).keys()
-    assert decode(line) == event
+    told = json.loads(line, parse_constant=pytest.fail)
+    assert {"event", "time"} <= told.keys()
+    assert told["line"] == 7
+    number, record = unseal(line)
+    assert (number, decode(record)) == (7, event)
 
 
 def test_every_kind_has_an_example():
@@ -84,12 +88,13 @@ def test_metrics_that_json_has_no_number_for_survive():
     assert (again["b"], again["c"]) == (math.inf, -math.inf)
 
 
-def test_a_torn_line_is_ignored_and_cut_off_before_the_next(tmp_path):
+@pytest.mark.parametrize("length", [1, 30, -26, -5, -2, -1])
+def test_a_torn_line_is_ignored_and_cut_off_before_the_next(tmp_path, length):
     writer = new_journal(tmp_path)
     writer.append(EXAMPLES[1])
     writer.close()
     with (tmp_path / journal.FILE_NAME).open("ab") as file:
-        file.write(encode(EXAMPLES[2])[:-5])
+        file.write(seal(encode(EXAMPLES[2]), 3)[:length])
     assert written(tmp_path) == EXAMPLES[:2]
     writer = journal.Journal.reopen(tmp_path)
     writer.append(EXAMPLES[3])
@@ -119,16 +124,16 @@ def test_reading_on_gives_what_is_new(tmp_path):
     writer = new_journal(tmp_path)
     known = journal.read(tmp_path)
     writer.append(EXAMPLES[1])
-    fresh = journal.read(tmp_path, after=known[-1].end)
+    fresh = journal.read(tmp_path, after=known[-1])
     assert known + fresh == journal.read(tmp_path)
     writer.close()
 
 
-def test_an_altered_line_is_named(tmp_path):
+def test_an_event_of_a_newer_mnist_exp_is_named(tmp_path):
     new_journal(tmp_path).close()
     with (tmp_path / journal.FILE_NAME).open("ab") as file:
-        file.write(b'{"event": "dance"}\n')
-    with pytest.raises(ExperimentError, match=r"one event in each line.*dance"):
+        file.write(seal('{"event": "dance"}', 2))
+    with pytest.raises(ExperimentError, match=r"an event in line 2 of .*dance.* A newer mnist_exp"):
         journal.read(tmp_path)
 
 

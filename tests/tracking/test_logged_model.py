@@ -11,7 +11,7 @@ from invoke import python
 
 from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal.events import Model, encode
+from mnist_exp.tracking.journal.events import Model
 from mnist_exp.tracking.mlflow.logged_model import (
     keras_file,
     model_id,
@@ -181,8 +181,9 @@ def test_a_run_without_a_model_says_so(store, start_run):
 
 
 def test_a_waiting_model_is_sent_without_tensorflow(store, killed):
-    with (killed.job_dir / journal.FILE_NAME).open("ab") as file:
-        file.write(encode(EVENT))
+    writer = journal.Journal.reopen(killed.job_dir)
+    writer.append(EVENT)
+    writer.close()
     code = """
 import sys
 from pathlib import Path

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from invoke import python
+from journals import retell
 
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.tracking import journal
@@ -141,8 +142,7 @@ def test_only_what_was_journalled_is_sent(store, start_run, capfd, written_again
     recorder.artifact("log.txt", lambda file: file.write_text("true"))
     recorder.end("killed")
     (recorder.job_dir / "artifacts" / "log.txt").write_text("false")
-    file = recorder.job_dir / journal.FILE_NAME
-    file.write_text(file.read_text().replace(OUTAGE, store.uri))
+    retell(recorder.job_dir, OUTAGE, store.uri)
     recorder = Recorder.resume(recorder.job_dir)
     if written_again:
         recorder.artifact("log.txt", lambda file: file.write_text("true again"))

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from journals import retell
 from waiting import until
 
 from mnist_exp.tracking import journal
@@ -133,8 +134,7 @@ def test_a_run_whose_store_was_lost_is_sent_anew(store, start_run, empty_store):
     recorder.metrics({"train/loss": 1.0}, step=1)
     recorder.end("killed")
     store.client.delete_run(recorder.run_id)
-    file = recorder.job_dir / journal.FILE_NAME
-    file.write_text(file.read_text().replace("mlflow.db", "other.db"))
+    retell(recorder.job_dir, "mlflow.db", "other.db")
     (Path.cwd() / "other.db").write_bytes(empty_store.read_bytes())
     Recorder.resume(recorder.job_dir).end("failed")
     (run,) = Store(store.uri.replace("mlflow.db", "other.db"), "mnist").search()
@@ -158,7 +158,7 @@ def test_a_broken_journal_is_reported_and_left(start_run, sealed_environment):
     (recorder.job_dir / journal.FILE_NAME).write_text("nonsense\n")
     (broken,) = recover(sealed_environment)
     assert broken.result == "broken"
-    assert "one event in each line" in broken.problem
+    assert "Expected a checksum in each line" in broken.problem
     assert len(list(pending(sealed_environment))) == 1
 
 

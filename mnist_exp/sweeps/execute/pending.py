@@ -17,7 +17,7 @@ from mnist_exp.sweeps.plan import Draft, Plan
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.search.space import Space
-from mnist_exp.tracking.journal.state import state_of
+from mnist_exp.tracking.journal.state import salvaged
 from mnist_exp.tracking.names import CODE_TAG, DONE, OTHER_CODE, RESUMED_TAG
 from mnist_exp.tracking.records import RunRecord
 
@@ -141,7 +141,7 @@ class PendingJobs:
         if run is None or run.job_id is None or run.outcome in DONE or self._is_stale(run):
             return planned_folder(), None
         try:
-            start = state_of(self._outputs / run.job_id).start
+            start = salvaged(self._outputs / run.job_id).start
             return run.job_id, int(start.config["training"]["threads"])
         except (RequestError, ExperimentError, KeyError, TypeError):
             return planned_folder(), None

@@ -1,75 +1,53 @@
 """The journal of a run: an append-only file in its job folder, written before MLflow hears of it.
 
 One event a line, one write a line, flushed to the disk. A process that dies while it writes leaves
-at most one torn line at the end, which readers ignore and the next writer cuts off.
+at most one torn line at the end, which readers ignore and the next writer cuts off. Everything else
+that is not as it was written is damage, and is named.
 """
 
 import contextlib
 import errno
 import os
+import shutil
 from pathlib import Path
-from typing import NamedTuple
 
-from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.errors import RequestError
 from mnist_exp.core.files import whole
 from mnist_exp.core.locks import Lock
-from mnist_exp.tracking.journal.events import Event, Start, decode, encode
+from mnist_exp.tracking.journal import lines
+from mnist_exp.tracking.journal.events import Event, Start, encode, now
+from mnist_exp.tracking.journal.reading import (
+    FILE_NAME,
+    Contents,
+    Entry,
+    contents,
+    damaged,
+    no_journal,
+    read,
+)
 
-FILE_NAME = "journal.jsonl"
+__all__ = [
+    "FILE_NAME",
+    "SENT_NAME",
+    "Contents",
+    "Entry",
+    "Journal",
+    "contents",
+    "damaged",
+    "hold",
+    "no_journal",
+    "read",
+]
+
+SENT_NAME = "journal.sent"  # how far MLflow has confirmed it: only a cache
 _LOCK_NAME = "journal.lock"
 # Whoever asks whether a journal is live holds its lock for an instant.
 _PROBE_SECONDS = 2.0
 
 
-class Entry(NamedTuple):
-    """An event and the position in the file right behind it."""
-
-    event: Event
-    end: int
-
-
-def read(job_dir: Path, *, after: int = 0) -> list[Entry]:
-    """Returns the events of the journal in `job_dir`; none when there is no journal.
-
-    Args:
-        job_dir: The job folder.
-        after: The end of the last entry that is known already.
-
-    Raises:
-        ExperimentError: A line other than a torn last one cannot be read.
-    """
-    try:
-        with (job_dir / FILE_NAME).open("rb") as file:
-            file.seek(after)
-            data = file.read()
-    except FileNotFoundError:
-        return []
-    entries = []
-    end = after
-    for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
-        end += len(line)
-        try:
-            entries.append(Entry(decode(line), end))
-        except ValueError as problem:
-            raise ExperimentError(
-                f"Expected one event in each line of {job_dir / FILE_NAME}. Received: {problem} "
-                f"before byte {end}. The file was altered, or written by a newer mnist_exp; "
-                "restore it, or move the job folder away."
-            ) from problem
-    return entries
-
-
 def hold(job_dir: Path, *, wait_seconds: float = 0.0) -> Lock | None:
     """Takes the lock that says that the journal is live; None when a process has it."""
     return Lock.take(job_dir / _LOCK_NAME, wait_seconds=wait_seconds)
-
-
-def no_journal(job_dir: Path) -> RequestError:
-    """Returns the error for a folder that is none of a run."""
-    return RequestError(
-        f"Expected the folder of a run, with a {FILE_NAME}. Received: {job_dir}. Runs leave their "
-        "folders in outputs/."
-    )
 
 
 class Journal:
@@ -81,8 +59,7 @@ class Journal:
         self._lock = lock
         self._waiting: list[bytes] = []
         self.problem: OSError | None = None
-        self._descriptor = os.open(job_dir / FILE_NAME, os.O_RDWR | os.O_APPEND)
-        self._cut_torn_line()
+        self._descriptor = self._open()
 
     @classmethod
     def create(cls, job_dir: Path, start: Start, lock: Lock) -> "Journal":
@@ -99,7 +76,7 @@ class Journal:
                 f"{FILE_NAME}. Use `mnist-exp resume` to go on with that run, or another folder."
             )
         with whole(path) as part:
-            part.write_bytes(encode(start))
+            part.write_bytes(lines.seal(encode(start), 1))
         _sync_folder(job_dir)
         return cls(job_dir, lock)
 
@@ -109,10 +86,11 @@ class Journal:
 
         Raises:
             RequestError: There is none, or a process is still writing it.
+            ExperimentError: It cannot be read, or its first line is damaged.
         """
-        entries = read(job_dir)
-        if not entries or not isinstance(entries[0].event, Start):
-            raise no_journal(job_dir)
+        found = contents(job_dir)
+        if not found.entries or not isinstance(found.entries[0].event, Start):
+            raise damaged(job_dir, found.damage) if found.damage else no_journal(job_dir)
         lock = hold(job_dir, wait_seconds=_PROBE_SECONDS)
         if lock is None:
             raise RequestError(
@@ -126,7 +104,8 @@ class Journal:
 
         `problem` says what the disk answered, and is None when nothing waits.
         """
-        self._waiting.append(encode(event))
+        self._lines += 1
+        self._waiting.append(lines.seal(encode(event), self._lines))
         self.flush()
 
     def flush(self) -> None:
@@ -143,6 +122,33 @@ class Journal:
                 return
             del self._waiting[0]
 
+    def mend(self) -> str:
+        """Goes on with what is whole of a damaged journal, and keeps the file as it was.
+
+        Returns:
+            What was damaged, in a sentence; "" where nothing was.
+
+        Raises:
+            OSError: The files cannot be written.
+        """
+        found = contents(self.job_dir)
+        if not found.damage:
+            return ""
+        file = self.job_dir / FILE_NAME
+        kept = self.job_dir / f"journal.damaged-{now()}.jsonl"
+        shutil.copyfile(file, kept)
+        with whole(file) as part:
+            events = [encode(entry.event) for entry in found.entries]
+            part.write_bytes(b"".join(map(lines.seal, events, range(1, len(events) + 1))))
+        (self.job_dir / SENT_NAME).unlink(missing_ok=True)  # it counts bytes of the other file
+        _sync_folder(self.job_dir)
+        os.close(self._descriptor)
+        self._descriptor = self._open()
+        return (
+            f"The journal {file} is damaged: {'; '.join(found.damage)}. The run goes on with the "
+            f"lines that are whole; the damaged file is kept as {kept.name}."
+        )
+
     def close(self) -> None:
         """Ends the writing and lets go of the lock."""
         if self._descriptor >= 0:
@@ -156,11 +162,16 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.job_dir / FILE_NAME))
         os.fsync(self._descriptor)
 
-    def _cut_torn_line(self) -> None:
-        data = (self.job_dir / FILE_NAME).read_bytes()
-        end = data.rfind(b"\n") + 1
-        if end != len(data):
-            os.ftruncate(self._descriptor, end)
+    def _open(self) -> int:
+        """Opens the file for lines behind those that it has, and cuts off a torn one."""
+        file = self.job_dir / FILE_NAME
+        found = contents(self.job_dir)
+        self._lines = found.lines
+        descriptor = os.open(file, os.O_RDWR | os.O_APPEND)
+        os.ftruncate(descriptor, found.end)
+        if not file.read_bytes().endswith(b"\n"):  # a last line whose end is damaged
+            os.write(descriptor, b"\n")
+        return descriptor
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,6 +1,6 @@
-"""What a run tells: one frozen dataclass for each kind of event, and its line of JSON.
+"""What a run tells: one frozen dataclass for each kind of event, and its JSON.
 
-Every event may be replayed more than once with the same result, so a repeated line does no harm.
+Every event may be replayed more than once with the same result, so a repeated one does no harm.
 Times are unix milliseconds, as MLflow keeps them.
 """
 
@@ -147,26 +147,25 @@ def is_inside(path: str) -> bool:
     return bool(path) and not path.startswith("/") and ".." not in path.split("/")
 
 
-def encode(event: Event) -> bytes:
-    """Returns the event as one line of strict JSON; a number that JSON lacks becomes its name."""
+def encode(event: Event) -> str:
+    """Returns the event as strict JSON; a number that JSON lacks becomes its name."""
     fields = asdict(event)
     if isinstance(event, Metrics):
         fields["values"] = {
             key: value if math.isfinite(value) else str(value)
             for key, value in event.values.items()
         }
-    line = json.dumps({"event": _NAMES[type(event)], **fields}, allow_nan=False)
-    return line.encode() + b"\n"
+    return json.dumps({"event": _NAMES[type(event)], **fields}, allow_nan=False)
 
 
-def decode(line: bytes) -> Event:
+def decode(record: str | bytes) -> Event:
     """Returns the event that `encode` wrote.
 
     Raises:
-        ValueError: The line is none.
+        ValueError: It is none.
     """
     try:
-        fields = json.loads(line)
+        fields = json.loads(record)
         kind = KINDS[fields.pop("event")]
         if kind in (Artifact, Model) and not is_inside(fields["path"]):
             raise ValueError(f"an artifact at {fields['path']!r}")

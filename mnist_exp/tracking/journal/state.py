@@ -29,6 +29,7 @@ class State:
     epochs: dict[int, dict[str, float]] = field(default_factory=dict)  # epoch -> metrics
     final: dict[str, float] = field(default_factory=dict)  # metrics of no epoch
     artifacts: dict[str, str] = field(default_factory=dict)  # path -> SHA-256
+    damage: list[str] = field(default_factory=list)  # what else the journal had, in words
 
     @property
     def tags(self) -> dict[str, str]:
@@ -72,12 +73,29 @@ def state_of(job_dir: Path) -> State:
 
     Raises:
         RequestError: There is no journal.
-        ExperimentError: It cannot be read.
+        ExperimentError: It is damaged, or cannot be read.
     """
-    found = fold(entry.event for entry in journal.read(job_dir))
-    if found is None:
-        raise journal.no_journal(job_dir)
-    return found
+    state = salvaged(job_dir)
+    if state.damage:
+        raise journal.damaged(job_dir, state.damage)
+    return state
+
+
+def salvaged(job_dir: Path) -> State:
+    """Returns what those lines of a journal say that are whole; `damage` says what others are.
+
+    Raises:
+        RequestError: There is no journal.
+        ExperimentError: It cannot be read, or its first line is damaged.
+    """
+    found = journal.contents(job_dir)
+    state = fold(entry.event for entry in found.entries)
+    if state is None:
+        raise (
+            journal.damaged(job_dir, found.damage) if found.damage else journal.no_journal(job_dir)
+        )
+    state.damage = found.damage
+    return state
 
 
 def fold(events: Iterable[Event]) -> State | None:

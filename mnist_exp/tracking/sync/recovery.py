@@ -12,15 +12,16 @@ from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.locks import Lock
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs
-from mnist_exp.tracking.journal.state import fold, state_of
+from mnist_exp.tracking.journal.state import State, salvaged
 from mnist_exp.tracking.mlflow import database
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
 from mnist_exp.tracking.mlflow.location import of_record, recorded, sqlite_path
 from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.names import FAILURE_TAG
 from mnist_exp.tracking.sync import readback
 from mnist_exp.tracking.sync.replay import Replay
 
-Result = Literal["sent", "waiting", "alive", "broken", "gone"]
+Result = Literal["sent", "damaged", "waiting", "alive", "broken", "gone"]
 
 # A run that ended a moment ago may still be in its last call to a server that does not answer.
 _SENDER_SECONDS = 5.0
@@ -35,6 +36,7 @@ class Recovered(NamedTuple):
     result: Result
     killed: bool  # it was open, and nobody worked on it
     problem: str  # why it waits or cannot be read, or what MLflow did not take
+    damage: str = ""  # of its journal, in words
 
 
 def recover(folder: Path, *, to: str | None = None) -> list[Recovered]:
@@ -72,40 +74,39 @@ def _recover_one(
         return answer._replace(result="alive")
     try:
         try:
-            ended = _end(job_dir, lock, None if to is None else recorded(to, job_dir, folder))
+            before = _end(job_dir, lock, None if to is None else recorded(to, job_dir, folder))
+        except RequestError:  # it died before its journal
+            return answer
         except (ExperimentError, OSError) as problem:
             return answer._replace(result="broken", problem=str(problem))
     finally:
         lock.release()
-    if ended is None:
-        return answer
-    answer = answer._replace(killed=ended.killed)
-    uri = of_record(ended.uri, job_dir) if to is None else to
-    if uri not in unreachable:
-        return _send(answer, Store(uri, ended.experiment), unreachable)
-    return answer._replace(result="waiting", problem=unreachable[uri])
+    answer = answer._replace(killed=before.outcome is None, damage="; ".join(before.damage))
+    uri = of_record(before.start.uri, job_dir) if to is None else to
+    if uri in unreachable:
+        return answer._replace(result="waiting", problem=unreachable[uri])
+    sent = _send(answer, Store(uri, before.start.experiment), unreachable)
+    # What was lost may come back, from a copy of the file or with a resumed run.
+    return sent._replace(result="damaged") if sent.damage and sent.result == "sent" else sent
 
 
-class _Ended(NamedTuple):
-    """A journal that has its end."""
-
-    killed: bool  # it was open
-    uri: str  # of the store, as the journal has it
-    experiment: str
-
-
-def _end(job_dir: Path, lock: Lock, to: str | None) -> _Ended | None:
+def _end(job_dir: Path, lock: Lock, to: str | None) -> State:
     """Ends an open journal as killed, at the time of its last event, and moves it to a store.
 
     Returns:
-        What it was; None when there is no journal.
+        What it said before.
+
+    Raises:
+        RequestError: There is no journal.
+        ExperimentError: Nothing of it can be used.
+        OSError: It cannot be written.
     """
-    state = fold(entry.event for entry in journal.read(job_dir))
-    if state is None:
-        return None
+    state = salvaged(job_dir)
     told: list[events.Event] = []
-    killed = state.outcome is None
-    if killed:
+    if state.outcome is None:
+        if state.damage:
+            reason = f"its journal is damaged: {'; '.join(state.damage)}"
+            told.append(events.Tags(state.time, {FAILURE_TAG: reason}))
         told.append(events.End(state.time, "KILLED", "killed"))
     if to is not None and to != state.start.uri:
         told.append(events.Moved(state.time, to))
@@ -117,7 +118,7 @@ def _end(job_dir: Path, lock: Lock, to: str | None) -> _Ended | None:
         writer.close()
         if problem is not None:
             raise problem
-    return _Ended(killed, state.start.uri, state.start.experiment)
+    return state
 
 
 def _send(answer: Recovered, store: Store, unreachable: dict[str, str]) -> Recovered:
@@ -157,7 +158,7 @@ def lost(folder: Path) -> list[pending_runs.Marker]:
     found = []
     for file in sorted((folder / pending_runs.OUTPUTS).rglob(journal.FILE_NAME)):
         with contextlib.suppress(ExperimentError, RequestError, OSError, sqlite3.Error):
-            start = state_of(file.parent).start
+            start = salvaged(file.parent).start
             path = sqlite_path(of_record(start.uri, file.parent))
             if path and database.of_job(path, start.experiment, start.job_id) is None:
                 found.append(pending_runs.Marker(start.job_id, file.parent))
@@ -165,13 +166,14 @@ def lost(folder: Path) -> list[pending_runs.Marker]:
 
 
 def waiting(folder: Path) -> int:
-    """Returns how many runs that were started from a folder have ended and are not in MLflow."""
+    """Returns how many runs of a folder have ended, or are damaged, and are not in MLflow."""
     return sum(map(_has_ended, pending_runs.pending(folder)))
 
 
 def _has_ended(marker: pending_runs.Marker) -> bool:
     try:
-        state = fold(entry.event for entry in journal.read(marker.job_dir))
-    except (ExperimentError, OSError):
+        return salvaged(marker.job_dir).outcome is not None
+    except ExperimentError:
+        return True  # `mnist-exp sync` says what is wrong with it
+    except (RequestError, OSError):
         return False
-    return state is not None and state.outcome is not None

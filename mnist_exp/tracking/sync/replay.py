@@ -27,13 +27,12 @@ from mnist_exp.tracking.journal.events import (
     Start,
     Tags,
 )
-from mnist_exp.tracking.journal.state import fold, state_of
+from mnist_exp.tracking.journal.state import fold, salvaged
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.mlflow.store import Point, Store
 from mnist_exp.tracking.names import DONE, OUTCOME_TAG
 from mnist_exp.tracking.sync import readback
 
-_SENT_NAME = "journal.sent"
 _LOCK_NAME = "journal.sending"
 # What MLflow answers to a request that will never be right; everything else may pass.
 _FINAL_ANSWERS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST"}
@@ -55,10 +54,11 @@ class Replay:
         self._refused: dict[int, str] = {}  # end of an entry that MLflow will never take -> why
         self.steps = 0  # grows with every confirmed batch
         self._lock = lock
-        self._start = state_of(job_dir).start
+        self._start = salvaged(job_dir).start
         self._store = Store(uri, self._start.experiment)
         self._entries: list[journal.Entry] = []
         self._offset = 0
+        self._damage = ""  # of the journal, in words
         self._attached = False
         self._asked = False
         self._recorded: set[tuple[str, int]] = set()
@@ -78,7 +78,7 @@ class Replay:
     @property
     def refused(self) -> list[str]:
         """What MLflow will never take, and why."""
-        return list(self._refused.values())
+        return [*filter(None, [self._damage]), *self._refused.values()]
 
     def close(self) -> None:
         """Lets another process send."""
@@ -101,7 +101,7 @@ class Replay:
 
     def _advance(self) -> bool:
         try:
-            self._entries += journal.read(self.job_dir, after=_end(self._entries))
+            self._read()
             self._attach()
             rest = (entry for entry in self._entries if entry.end > self._offset)
             # MLflow need not hear where it was.
@@ -126,8 +126,15 @@ class Replay:
             readback.require_kept(self._store, self._start.job_id, taken)
         except readback.LostError:
             self._attached = False
-            (self.job_dir / _SENT_NAME).unlink(missing_ok=True)
+            (self.job_dir / journal.SENT_NAME).unlink(missing_ok=True)
             raise
+
+    def _read(self) -> None:
+        """Reads on; what is damaged cannot be sent."""
+        found = journal.contents(self.job_dir, after=self._entries[-1] if self._entries else None)
+        self._entries += found.entries
+        if found.damage:
+            self._damage = f"of its journal, {'; '.join(found.damage)}"
 
     def _attach(self) -> None:
         """Finds the run by its job id, and forgets `journal.sent` where MLflow knows less."""
@@ -267,9 +274,12 @@ class Replay:
     def _confirm(self, offset: int) -> None:
         self._offset = offset
         self.steps += 1
+        file = self.job_dir / journal.SENT_NAME
+        # What is damaged may come back from a copy of the file, and has to be sent then.
+        confirmed = {"offset": 0 if self._damage else offset, "run_id": self.run_id}
         # A full disk costs the cache only.
-        with contextlib.suppress(OSError), whole(self.job_dir / _SENT_NAME, lasting=False) as part:
-            part.write_text(json.dumps({"offset": offset, "run_id": self.run_id}))
+        with contextlib.suppress(OSError), whole(file, lasting=False) as part:
+            part.write_text(json.dumps(confirmed))
 
     def _clean(self) -> None:
         """Removes the staged artifacts of a finished run: MLflow holds them now."""
@@ -296,7 +306,7 @@ def _end(entries: list[journal.Entry]) -> int:
 
 def _read_sent(job_dir: Path) -> tuple[int, str | None]:
     try:
-        sent = json.loads((job_dir / _SENT_NAME).read_text())
+        sent = json.loads((job_dir / journal.SENT_NAME).read_text())
         return int(sent["offset"]), sent["run_id"]
     except (OSError, ValueError, KeyError, TypeError):
         return 0, None
