@@ -128,6 +128,12 @@ def test_whatever_a_record_says_stays_text(hostile, curves):
     assert markup.count("&lt;script&gt;") > 8
 
 
+def test_a_test_of_two_runs_is_said_to_be_of_them_alone(compared, curves):
+    page_of_two = Page(rendered(compared(*sweep({"cnn": 0.97, "mlp": 0.5}, seeds=1)), curves))
+    assert "worse on test: this run, not its config" in page_of_two.text
+    assert "tells of these networks and these images, not of the configs" in page_of_two.text
+
+
 def test_half_characters_can_be_written(compared, curves, tmp_path):
     runs = [record("1", name="cnn-\ud800")]
     page.write(compared(runs, {"1": predicted({})}), curves, tmp_path / "page.html")
@@ -138,6 +144,7 @@ def test_the_table_says_what_a_paper_would(three_by_five, curves):
     found = Page(rendered(three_by_five, curves))
     assert "3 configs, 15 runs, tested on the 200 test images of digits" in found.text
     assert "test accuracy is shown and chooses nothing" in found.text
+    assert all(note in found.text for note in three_by_five.notes)
     assert "best on validation" in found.text
     for row in three_by_five.rows[1:]:
         assert row.finding.words in found.text
