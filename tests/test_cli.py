@@ -14,6 +14,7 @@ from invoke import here, python, start
 from projects import SMALL
 
 from mnist_exp import cli
+from mnist_exp.data import mnist
 
 
 def command(*arguments, **environment):
@@ -230,9 +231,9 @@ def test_stopped_run_ends_with_its_code_and_says_so():
 
 def test_failing_run_is_told_in_one_paragraph():
     Path("images").mkdir()
-    for name in ("train-images", "train-labels", "test-images", "test-labels"):
+    for name in mnist.DIGESTS:
         Path("images", name).write_text("no IDX")
-    result = command("train", *SMALL[1:], "data=idx", "data.root=images")
+    result = command("train", *SMALL[1:], "data=mnist", "data.root=images")
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "Expected" in result.stderr.splitlines()[-1]
