@@ -127,7 +127,11 @@ class Recorder:
             )
         folder = Path.cwd() if folder is None else folder
         pending_runs.add(folder, start.job_id, job_dir)
-        damage = writer.mend()
+        try:
+            damage = writer.mend()
+        except BaseException:
+            writer.close()
+            raise
         writer.append(events.Resumed(events.now()))
         recorder = cls(start, location.of_record(start.uri, job_dir), writer, folder)
         if damage:

@@ -6,7 +6,7 @@ import pytest
 from invoke import mnist_exp
 from journals import damaged, retell, spoil
 
-from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.events import encode
 from mnist_exp.tracking.journal.pending_runs import pending
@@ -203,6 +203,18 @@ def test_a_run_goes_on_with_what_is_whole_and_its_damaged_journal_is_kept(
     (run,) = store.search()
     assert run.outcome == "finished"
     assert recover(sealed_environment) == []
+
+
+def test_a_journal_that_is_still_being_sent_is_not_mended(job_dir, file, monkeypatch):
+    spoil(job_dir, '"step": 4,')
+    spoiled = file.read_bytes()
+    with journal.hold_sending(job_dir, wait_seconds=30), monkeypatch.context() as patch:
+        patch.setattr(journal, "_SENDING_SECONDS", 0.0)
+        with pytest.raises(RequestError, match="still sending"):
+            Recorder.resume(job_dir)
+    assert file.read_bytes() == spoiled
+    Recorder.resume(job_dir).end("killed")
+    assert state_of(job_dir).damage == []
 
 
 def test_a_finished_run_is_left_as_it_is(store, start_run):

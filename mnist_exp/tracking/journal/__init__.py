@@ -35,19 +35,28 @@ __all__ = [
     "contents",
     "damaged",
     "hold",
+    "hold_sending",
     "no_journal",
     "read",
 ]
 
 SENT_NAME = "journal.sent"  # how far MLflow has confirmed it: only a cache
 _LOCK_NAME = "journal.lock"
+_SENDING_NAME = "journal.sending"
 # Whoever asks whether a journal is live holds its lock for an instant.
 _PROBE_SECONDS = 2.0
+# What sends for a run that was killed ends with its last call to MLflow.
+_SENDING_SECONDS = 30.0
 
 
 def hold(job_dir: Path, *, wait_seconds: float = 0.0) -> Lock | None:
     """Takes the lock that says that the journal is live; None when a process has it."""
     return Lock.take(job_dir / _LOCK_NAME, wait_seconds=wait_seconds)
+
+
+def hold_sending(job_dir: Path, *, wait_seconds: float = 0.0) -> Lock | None:
+    """Takes the lock that says that a process sends the journal; None while another has it."""
+    return Lock.take(job_dir / _SENDING_NAME, wait_seconds=wait_seconds)
 
 
 class Journal:
@@ -129,19 +138,28 @@ class Journal:
             What was damaged, in a sentence; "" where nothing was.
 
         Raises:
+            RequestError: A process is still sending it.
             OSError: The files cannot be written.
         """
         found = contents(self.job_dir)
         if not found.damage:
             return ""
-        file = self.job_dir / FILE_NAME
-        kept = self.job_dir / f"journal.damaged-{now()}.jsonl"
-        shutil.copyfile(file, kept)
-        with whole(file) as part:
-            events = [encode(entry.event) for entry in found.entries]
-            part.write_bytes(b"".join(map(lines.seal, events, range(1, len(events) + 1))))
-        (self.job_dir / SENT_NAME).unlink(missing_ok=True)  # it counts bytes of the other file
-        _sync_folder(self.job_dir)
+        # Whoever still sends would note how far it came in a file that is no longer there.
+        sending = hold_sending(self.job_dir, wait_seconds=_SENDING_SECONDS)
+        if sending is None:
+            raise RequestError(
+                f"Expected a run that nothing works on. Received: {self.job_dir}, which a process "
+                "is still sending to MLflow. Wait for it to end, or stop it."
+            )
+        with sending:
+            file = self.job_dir / FILE_NAME
+            kept = self.job_dir / f"journal.damaged-{now()}.jsonl"
+            shutil.copyfile(file, kept)
+            with whole(file) as part:
+                events = [encode(entry.event) for entry in found.entries]
+                part.write_bytes(b"".join(map(lines.seal, events, range(1, len(events) + 1))))
+            (self.job_dir / SENT_NAME).unlink(missing_ok=True)  # it counts bytes of the other file
+            _sync_folder(self.job_dir)
         os.close(self._descriptor)
         self._descriptor = self._open()
         return (

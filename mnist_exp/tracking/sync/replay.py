@@ -33,7 +33,6 @@ from mnist_exp.tracking.mlflow.store import Point, Store
 from mnist_exp.tracking.names import DONE, OUTCOME_TAG
 from mnist_exp.tracking.sync import readback
 
-_LOCK_NAME = "journal.sending"
 # What MLflow answers to a request that will never be right; everything else may pass.
 _FINAL_ANSWERS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST"}
 _EVENTS_A_BATCH = 100
@@ -72,7 +71,7 @@ class Replay:
             uri: Of the store, as `location.resolve` returns it.
             wait_seconds: How long to wait for that process.
         """
-        lock = Lock.take(job_dir / _LOCK_NAME, wait_seconds=wait_seconds)
+        lock = journal.hold_sending(job_dir, wait_seconds=wait_seconds)
         return None if lock is None else cls(job_dir, uri, lock)
 
     @property
