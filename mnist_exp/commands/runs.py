@@ -165,9 +165,9 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
     if damaged:
         more = f", and {counted(waits, 'run')} that could not be sent yet" if waits else ""
         raise ExperimentError(
-            f"{expected} {counted(damaged, 'run')} with a damaged journal, as said above{more}. "
-            "Restore such a journal from a copy, or let a run that was cut off go on: "
-            "`mnist-exp resume FOLDER`. One whose folder is moved away is forgotten."
+            f"{expected} {counted(damaged, 'run')} whose record is damaged, as said above{more}. "
+            "Restore the file from a copy, or let a run that was cut off go on: `mnist-exp resume "
+            "FOLDER`. A run whose folder is moved away is forgotten."
         )
     if waits:
         raise ExperimentError(

@@ -152,7 +152,7 @@ def test_sync_says_what_is_damaged_and_what_to_do(store, job_dir, sealed_environ
     assert done.returncode == 1
     assert f"job-1  {result}" in done.stdout
     assert done.stdout.count(f"line {line} is damaged or missing") == 1
-    assert "Received: 1 run with a damaged journal, as said above" in done.stderr
+    assert "Received: 1 run whose record is damaged, as said above" in done.stderr
     assert "`mnist-exp resume FOLDER`" in done.stderr
     assert ("could not be sent yet" in done.stderr) == (uri == OUTAGE)
 
@@ -215,6 +215,24 @@ def test_a_journal_that_is_still_being_sent_is_not_mended(job_dir, file, monkeyp
     assert file.read_bytes() == spoiled
     Recorder.resume(job_dir).end("killed")
     assert state_of(job_dir).damage == []
+
+
+def test_a_run_is_found_whose_mark_is_damaged(store, job_dir, sealed_environment):
+    retell(job_dir, OUTAGE, store.uri)
+    mark = sealed_environment / "outputs" / ".pending" / "job-1"
+    whole, numbers = mark.read_bytes(), random.Random(0)
+    elsewhere = job_dir.rename(sealed_environment / "elsewhere")
+    for _ in range(100):
+        mark.write_bytes(damaged(whole, numbers))
+        (recovered,) = recover(sealed_environment)
+        assert recovered.result == "broken"
+        assert f"is damaged; move its folder to {job_dir}," in recovered.problem
+        assert waiting(sealed_environment) == 1
+    elsewhere.rename(job_dir)
+    (recovered,) = recover(sealed_environment)
+    assert (recovered.result, recovered.problem) == ("sent", "")
+    assert steps(store) == list(range(1, EPOCHS + 1))
+    assert list(pending(sealed_environment)) == []
 
 
 def test_a_finished_run_is_left_as_it_is(store, start_run):

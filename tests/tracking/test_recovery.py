@@ -10,6 +10,7 @@ from journals import retell
 from waiting import until
 
 from mnist_exp.tracking import journal
+from mnist_exp.tracking.journal import pending_runs
 from mnist_exp.tracking.journal.events import Metrics
 from mnist_exp.tracking.journal.pending_runs import pending
 from mnist_exp.tracking.journal.state import state_of
@@ -142,14 +143,12 @@ def test_a_run_whose_store_was_lost_is_sent_anew(store, start_run, empty_store):
 
 
 def test_a_run_that_died_before_its_journal_is_forgotten(sealed_environment):
-    marks = sealed_environment / "outputs" / ".pending"
-    marks.mkdir(parents=True)
-    (sealed_environment / "outputs" / "job-1").mkdir()
-    (marks / "job-1").write_text('{"job_dir": "outputs/job-1", "uri": "sqlite:////x.db"}')
-    (marks / "job-2").write_text('{"job_dir": "outputs/job-2", "uri": "sqlite:////x.db"}')
-    (marks / "job-3").write_text("torn")
+    outputs = sealed_environment / "outputs"
+    (outputs / "job-1").mkdir(parents=True)
+    for job_id in ("job-1", "job-2"):
+        pending_runs.add(sealed_environment, job_id, outputs / job_id)
     assert [run.result for run in recover(sealed_environment)] == ["gone", "gone"]
-    assert list(marks.iterdir()) == []
+    assert list((outputs / ".pending").iterdir()) == []
 
 
 def test_a_broken_journal_is_reported_and_left(start_run, sealed_environment):
@@ -168,8 +167,6 @@ def test_a_project_that_moved_is_still_recovered(start_run, sealed_environment, 
     recorder.end("killed")
     recorder = Recorder.resume(recorder.job_dir)
     recorder.end("killed")
-    from mnist_exp.tracking.journal import pending_runs
-
     pending_runs.add(sealed_environment, "job-1", recorder.job_dir)
     moved = sealed_environment.rename(sealed_environment.with_name("project"))
     (recovered,) = recover(moved)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mnist_exp.core.files import whole
+from mnist_exp.tracking.journal import lines
 
 OUTPUTS = "outputs"  # where a project has its job folders, if nobody chose others
 _FOLDER = Path(OUTPUTS, ".pending")
@@ -20,6 +21,7 @@ class Marker(NamedTuple):
 
     job_id: str
     job_dir: Path
+    is_damaged: bool = False  # the mark; the folder is then where most runs have it
 
 
 def add(folder: Path, job_id: str, job_dir: Path) -> None:
@@ -33,7 +35,7 @@ def add(folder: Path, job_id: str, job_dir: Path) -> None:
     # Relative where it can be, so that a project may move.
     place = os.path.relpath(job_dir, folder) if job_dir.is_relative_to(folder) else str(job_dir)
     with whole(marks / job_id) as part:
-        part.write_text(json.dumps({"job_dir": place}), encoding="utf-8")
+        part.write_bytes(lines.seal(json.dumps({"job_dir": place}), 1))
 
 
 def remove(folder: Path, job_id: str) -> None:
@@ -42,7 +44,7 @@ def remove(folder: Path, job_id: str) -> None:
 
 
 def pending(folder: Path) -> Iterator[Marker]:
-    """Yields the runs that are marked, oldest name first; a mark that says nothing is removed."""
+    """Yields the runs that are marked, oldest name first."""
     marks = folder / _FOLDER
     if not marks.is_dir():
         return
@@ -50,9 +52,11 @@ def pending(folder: Path) -> Iterator[Marker]:
         if mark.name.startswith("."):
             continue
         try:
-            content = json.loads(mark.read_text(encoding="utf-8"))
-            yield Marker(mark.name, folder / content["job_dir"])
+            found = lines.unseal(mark.read_bytes())
         except FileNotFoundError:
             continue
-        except (ValueError, KeyError, TypeError):
-            mark.unlink(missing_ok=True)
+        if found is None:
+            yield Marker(mark.name, folder / OUTPUTS / mark.name, is_damaged=True)
+            continue
+        content = json.loads(found[1])
+        yield Marker(mark.name, folder / content["job_dir"])

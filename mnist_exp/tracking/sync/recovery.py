@@ -68,7 +68,7 @@ def _recover_one(
     job_dir = marker.job_dir
     answer = Recovered(marker.job_id, job_dir, None, "gone", killed=False, problem="")
     if not job_dir.is_dir():
-        return answer
+        return answer if not marker.is_damaged else _lost(answer)
     lock = journal.hold(job_dir)
     if lock is None:
         return answer._replace(result="alive")
@@ -88,6 +88,15 @@ def _recover_one(
     sent = _send(answer, Store(uri, before.start.experiment), unreachable)
     # What was lost may come back, from a copy of the file or with a resumed run.
     return sent._replace(result="damaged") if sent.damage and sent.result == "sent" else sent
+
+
+def _lost(answer: Recovered) -> Recovered:
+    """Says that a run lies where only a damaged mark would tell."""
+    problem = (
+        "the file in outputs/.pending that says where it lies is damaged; move its folder to "
+        f"{answer.job_dir}, or remove that file"
+    )
+    return answer._replace(result="broken", problem=problem)
 
 
 def _end(job_dir: Path, lock: Lock, to: str | None) -> State:
@@ -175,5 +184,7 @@ def _has_ended(marker: pending_runs.Marker) -> bool:
         return salvaged(marker.job_dir).outcome is not None
     except ExperimentError:
         return True  # `mnist-exp sync` says what is wrong with it
-    except (RequestError, OSError):
+    except RequestError:
+        return marker.is_damaged
+    except OSError:
         return False
