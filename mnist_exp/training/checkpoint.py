@@ -96,12 +96,21 @@ def save(file: Path, state: State) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())  # before the one of two epochs ago goes
             if file.exists():
-                file.replace(previous(file))
+                _keep(file)
     except OSError as error:
         raise ExperimentError(
             f"Expected to write the checkpoint {file}. Received: {error.strerror or error}. Free "
             "some space; `mnist-exp resume` goes on from the checkpoint before."
         ) from error
+
+
+def _keep(file: Path) -> None:
+    """Makes a checkpoint the one before, and leaves it in its place until the next is there."""
+    previous(file).unlink(missing_ok=True)
+    try:
+        os.link(file, previous(file))
+    except OSError:  # a file system without links: a crash now leaves it as the one before
+        file.replace(previous(file))
 
 
 def load(file: Path) -> Loaded:

@@ -106,6 +106,30 @@ def test_the_two_newest_are_kept(two):
     assert sorted(path.name for path in two.parent.iterdir()) == ["last.npz", "previous.npz"]
 
 
+def test_the_two_newest_are_kept_without_links_too(two, monkeypatch):
+    def link(*_):
+        raise PermissionError(1, "Operation not permitted")  # what FAT answers
+
+    monkeypatch.setattr(os, "link", link)
+    test_the_two_newest_are_kept(two)
+
+
+def test_a_checkpoint_stays_in_its_place_until_the_next_is_there(two, monkeypatch):
+    move = type(two).replace
+
+    def replace(file, place):
+        if place == two:
+            raise KeyboardInterrupt  # a crash before the last step
+        return move(file, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(two), "replace", replace)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.save(two, dataclasses.replace(state_of(2), epoch=3))
+    assert two.exists()
+    assert checkpoint.load(two).state.epoch == 2
+
+
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     file = tmp_path / "last.npz"
     plain = {"epoch": 1, "best_epoch": 0, "history": {}}
