@@ -190,8 +190,8 @@ def _experiment_deleted(r: Round) -> Undo:
 
 
 def _points_deleted(r: Round) -> Undo:
-    """Somebody cleans up a part of the run."""
-    of = f"run_uuid IN (SELECT run_uuid FROM runs WHERE {_OF})"
+    """Somebody cleans up a part of the runs that go on."""
+    of = f"run_uuid IN (SELECT run_uuid FROM runs WHERE status = 'RUNNING' AND {_OF})"
     return _changed(r, f"DELETE FROM metrics WHERE {of}", "SELECT ?")
 
 
@@ -298,7 +298,7 @@ LOCAL: dict[str, Callable[[Round], Undo]] = {
     "project copied": _copied,
     "project moved": _moved,
 }
-PARALLEL: dict[str, Callable[[Round], Undo]] = {"worker killed": _kill_child("loky")}
+PARALLEL: dict[str, Callable[[Round], Undo]] = {"worker killed": _kill_child("popen_loky")}
 SERVER: dict[str, Callable[[Round], Undo]] = {
     "server stopped": _stopped,
     "server frozen": _frozen,

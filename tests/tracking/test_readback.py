@@ -181,6 +181,41 @@ def test_a_server_that_was_emptied_gets_the_run_again(server, start_run):
     assert run.info.status == "FINISHED"
 
 
+def test_a_server_that_is_frozen_holds_nobody_up(server, start_run, monkeypatch, capfd):
+    server.up()
+    recorder = start_run(uri=server.uri)
+    recorder.metrics({"train/loss": 1.0}, step=1)
+    until(lambda: recorder.run_id)
+    server.freeze()
+    recorder.metrics({"train/loss": 0.5}, step=2)
+    assert not recorder.end("finished")
+    assert "does not have all of this run yet (no answer for 2 s)" in capfd.readouterr().err
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    listed = here("runs")
+    assert listed.returncode == 2
+    assert "Received: no answer for 2 s." in " ".join(listed.stderr.split())
+    server.thaw()
+    assert "finished" in here("runs", check=True).stdout
+    assert list(pending(Path.cwd())) == []
+
+
+def test_a_log_that_is_written_again_is_no_altered_one(store, start_run):
+    """A resumed run replaces the file before it tells of it, and the sender may look between."""
+    recorder = half_a_run(start_run)
+    recorder.end("killed")
+    recorder = Recorder.resume(recorder.job_dir)
+    staged = recorder.job_dir / "artifacts" / "notes.txt"
+    (recorder.job_dir / "journal.sent").unlink()
+    staged.write_text("new")  # no event yet
+    recorder.tags({"noticed": "1"})
+    run_id = until(lambda: recorder.run_id)
+    until(lambda: store.get(run_id).tags.get("noticed"))
+    recorder.artifact("notes.txt", lambda file: file.write_text("kept"))
+    assert other_half(recorder)
+    assert recorder._sender.refused == []
+    assert_whole(Path.cwd())
+
+
 def test_a_model_that_was_deleted_is_told_from_a_run_without_one(one_run):
     run = only_run(one_run)
     client = store_of(one_run).client

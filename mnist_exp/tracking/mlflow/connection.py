@@ -5,13 +5,17 @@ that ten jobs that start at once make one, and a job killed meanwhile leaves non
 """
 
 import contextlib
+import http.client
 import logging
 import os
 import shutil
 import sqlite3
 import tempfile
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.locks import Lock
@@ -74,6 +78,31 @@ def experiment_id(client: Any, uri: str, name: str, *, create: bool) -> str | No
     return str(experiment.experiment_id)
 
 
+def hangs(uri: str, seconds: float) -> bool:
+    """Says whether a server takes a request and does not answer it in time.
+
+    A client of MLflow's would wait for it much longer, and more than once.
+
+    Args:
+        uri: a resolved URI; what is no HTTP server does not hang.
+        seconds: how long to wait.
+    """
+    if not uri.startswith(("http://", "https://")):
+        return False
+    parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
+    address = urlunsplit((parts.scheme, host, f"{parts.path}/health", "", ""))
+    try:
+        urllib.request.urlopen(address, timeout=seconds).close()  # noqa: S310 - the scheme is HTTP's
+    except TimeoutError:
+        return True
+    except urllib.error.URLError as problem:  # it answers with an error, or nobody listens
+        return isinstance(problem.reason, TimeoutError)
+    except (OSError, ValueError, http.client.HTTPException):  # which MLflow will tell of
+        return False
+    return False
+
+
 def wait_seconds(seconds: int) -> None:
     """Has this process wait for an answer of a server no longer, and ask once."""
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(seconds)
@@ -96,7 +125,7 @@ def _configure() -> None:
 def _quiet() -> None:
     """Leaves stderr to messages that the user needs; what fails is reported by its caller."""
     if "MLFLOW_LOGGING_LEVEL" not in os.environ:
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # a traceback for a full disk
     for name in ("alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

@@ -19,6 +19,7 @@ from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.recovery import recover
 
 DEFAULT_EXPERIMENT = "mnist"
+_ANSWER_SECONDS = 2  # a server that lives answers in a few milliseconds
 _COMPLETION_SECONDS = 2  # that a person waits at the tab key
 
 
@@ -60,6 +61,8 @@ def reading() -> Iterator[Experiment]:
     """
     experiment = current_experiment()
     preflight(experiment.uri)
+    if connection.hangs(experiment.uri, _ANSWER_SECONDS):
+        raise unreachable(experiment.uri, TimeoutError(f"no answer for {_ANSWER_SECONDS} s"))
     recover(Path.cwd())
     with answering(experiment):
         yield experiment

@@ -162,14 +162,20 @@ def send_again(folder: Path) -> None:
 def lost(folder: Path) -> list[pending_runs.Marker]:
     """Returns runs with a journal in a folder's `outputs` that a local store has no more.
 
-    What was deleted in MLflow and can be restored there is not lost.
+    It may be another store, or an older copy, in which a run has not ended. What was deleted in
+    MLflow and can be restored there is not lost.
     """
     found = []
+    waiting = {marker.job_dir for marker in pending_runs.pending(folder)}
     for file in sorted((folder / pending_runs.OUTPUTS).rglob(journal.FILE_NAME)):
         with contextlib.suppress(ExperimentError, RequestError, OSError, sqlite3.Error):
-            start = salvaged(file.parent).start
+            state = salvaged(file.parent)
+            start = state.start
             path = sqlite_path(of_record(start.uri, file.parent))
-            if path and database.of_job(path, start.experiment, start.job_id) is None:
+            if path is None or state.outcome is None or file.parent in waiting:
+                continue
+            run = database.of_job(path, start.experiment, start.job_id)
+            if run is None or not (run.deleted or run.outcome == state.outcome):
                 found.append(pending_runs.Marker(start.job_id, file.parent))
     return found
 

@@ -222,8 +222,13 @@ class Replay:
             self._refused[end] = f"{file} is gone"
         elif staging.digest_of(file) == event.sha256:
             self._store.log_artifact(run_id, file, event.path)
-        elif not self._written_again(event):
+        elif self._has_ended() and not self._written_again(event):
             self._refused[end] = f"{file} was altered"
+
+    def _has_ended(self) -> bool:
+        """Says whether nothing more is told; until then a file may be written again any moment."""
+        state = fold(self._events())
+        return state is not None and state.outcome is not None
 
     def _written_again(self, event: Artifact) -> bool:
         """Says whether a resumed run replaced the file; its own event will send it."""

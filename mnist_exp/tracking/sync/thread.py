@@ -4,6 +4,7 @@ import threading
 import time
 from pathlib import Path
 
+from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
 from mnist_exp.tracking.sync.replay import Replay, run_id_of
 
@@ -15,6 +16,9 @@ _IDLE_SECONDS = 3600.0
 _LAST_FAILURES = 3
 _LAST_SECONDS = 20.0
 _CLOSING_PAUSE_SECONDS = 0.5
+# After so long without progress a server is asked whether it lives, and so long it may think.
+_PATIENCE_SECONDS = 0.5
+_ANSWER_SECONDS = 1.5
 
 
 class Sender:
@@ -67,12 +71,17 @@ class Sender:
         self._closing.set()
         self._wake.set()
         steps, since = self._steps(), time.monotonic()
-        began = since
+        began, asked = since, False
         # The thread says that it is done before it ends, so it is asked in this order.
         while self._thread.is_alive() and not self._done.wait(0.02):
             if self._steps() != steps:
                 steps, since = self._steps(), time.monotonic()
             waited = time.monotonic() - since
+            if waited >= _PATIENCE_SECONDS and not asked:
+                asked = True
+                if connection.hangs(self._uri, _ANSWER_SECONDS):
+                    self._given_up = True
+                    break
             hopeless = self._failures >= _LAST_FAILURES or waited >= _LAST_SECONDS
             if (self._failed_at_last and hopeless) or waited >= timeout_seconds:
                 self._given_up = True
