@@ -5,8 +5,9 @@ Progress goes to stderr and to the run's log; only the table goes to stdout.
 
 import logging
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -177,10 +178,24 @@ def silent() -> Iterator[None]:
         Reporter.silent = before
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a full disk may cut short, without a traceback in the terminal for each line."""
+
+    told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as logging has it
+        problem = sys.exception()
+        if not isinstance(problem, OSError):
+            super().handleError(record)
+        elif not self.told:
+            self.told = True
+            terminal.say(f"Lines of {self.baseFilename} are lost: {problem.strerror}.", error=True)
+
+
 @contextmanager
 def log_file(file: Path) -> Iterator[None]:
     """Sends what the package logs to a file too."""
-    handler = logging.FileHandler(file, encoding="utf-8")
+    handler = _LogFile(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = logger.level
     logger.addHandler(handler)
@@ -190,7 +205,8 @@ def log_file(file: Path) -> Iterator[None]:
     finally:
         logger.setLevel(level)
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # of which `_LogFile` has told
+            handler.close()
 
 
 def duration(seconds: float) -> str:

@@ -22,7 +22,7 @@ from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.readable import trouble
 from mnist_exp.tracking.read.runs import answering
 from mnist_exp.tracking.records import RunRecord
-from mnist_exp.tracking.sync.recovery import recover
+from mnist_exp.tracking.sync.recovery import recover, send_ended
 
 # Keys whose values decide how long a run takes, or their beginnings.
 _COSTLY = (
@@ -76,6 +76,9 @@ class Ledger:
             self.at_work = frozenset(tags[KEY_TAG] for tags in alive if KEY_TAG in tags)
         with answering(self.experiment):
             found = self.experiment.tagged(SWEEP_TAG, self.sweep)
+            if send_ended(Path.cwd(), found):
+                recover(Path.cwd())
+                found = self.experiment.tagged(SWEEP_TAG, self.sweep)
         runs: dict[str, list[RunRecord]] = defaultdict(list)
         parents = []
         for run in found:

@@ -10,8 +10,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mnist_exp.core.errors import ExperimentError
-from mnist_exp.tracking.journal.events import Artifact, Event, Metrics, Model, Start, Tags
+from mnist_exp.tracking.journal.events import (
+    STATUS_OF_OUTCOME,
+    Artifact,
+    Event,
+    Metrics,
+    Model,
+    Start,
+    Tags,
+)
 from mnist_exp.tracking.journal.staging import digest_of
+from mnist_exp.tracking.journal.state import fold
 from mnist_exp.tracking.mlflow import database
 from mnist_exp.tracking.mlflow.artifact_root import local_folder
 from mnist_exp.tracking.mlflow.location import sqlite_path
@@ -55,7 +64,7 @@ def require_kept(store: Store, job_id: str, events: Iterable[Event]) -> None:
         LostError: it does not; the message names what is missing.
         ExperimentError: the run was deleted.
     """
-    run = _read_anew(store, job_id)
+    run = read_anew(store, job_id)
     if run is None:
         raise LostError("the store has lost the run: it was deleted or replaced")
     if run.deleted:
@@ -66,7 +75,7 @@ def require_kept(store: Store, job_id: str, events: Iterable[Event]) -> None:
         raise LostError(f"the store has lost {', '.join(lost[:_EXAMPLES])}{more}")
 
 
-def _read_anew(store: Store, job_id: str) -> RunRecord | None:
+def read_anew(store: Store, job_id: str) -> RunRecord | None:
     """Returns the run as whoever opens the store now finds it."""
     file = sqlite_path(store.uri)
     if file is None:
@@ -77,6 +86,10 @@ def _read_anew(store: Store, job_id: str) -> RunRecord | None:
 def _lost(store: Store, run: RunRecord, events: list[Event]) -> Iterator[str]:
     metrics = [event for event in events if isinstance(event, Metrics)]
     points = _points(store, run, {key for event in metrics for key in event.values})
+    state = fold(events)
+    if state and state.outcome:
+        ended = run.outcome == state.outcome and run.status == STATUS_OF_OUTCOME[state.outcome]
+        yield from [] if ended else ["its end"]
     files: dict[str, Artifact] = {}
     for event in events:
         match event:

@@ -4,20 +4,21 @@ Every command that reads runs calls `recover`; with nothing pending it is one lo
 """
 
 import contextlib
-import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from mnist_exp.core import ids
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.locks import Lock
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs
 from mnist_exp.tracking.journal.state import State, salvaged
-from mnist_exp.tracking.mlflow import database
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
-from mnist_exp.tracking.mlflow.location import of_record, recorded, sqlite_path
+from mnist_exp.tracking.mlflow.location import of_record, recorded
 from mnist_exp.tracking.mlflow.store import Store
-from mnist_exp.tracking.names import FAILURE_TAG
+from mnist_exp.tracking.names import DONE, FAILURE_TAG
+from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync import readback
 from mnist_exp.tracking.sync.replay import Replay
 
@@ -159,8 +160,30 @@ def send_again(folder: Path) -> None:
         pending_runs.add(folder, marker.job_id, marker.job_dir)
 
 
+def send_ended(folder: Path, runs: Iterable[RunRecord]) -> bool:
+    """Marks runs that have finished and that a store has as others, as an older copy of it does.
+
+    Args:
+        folder: in whose `outputs` the job folders lie, those that do.
+        runs: of the store.
+
+    Returns:
+        Whether there are any.
+    """
+    found = False
+    for run in runs:
+        job_dir = folder / pending_runs.OUTPUTS / (run.job_id or "")
+        if run.outcome in DONE or not ids.is_id(run.job_id or "") or not job_dir.is_dir():
+            continue
+        with contextlib.suppress(ExperimentError, RequestError, OSError):
+            if salvaged(job_dir).outcome in DONE:
+                pending_runs.add(folder, job_dir.name, job_dir)
+                found = True
+    return found
+
+
 def lost(folder: Path) -> list[pending_runs.Marker]:
-    """Returns runs with a journal in a folder's `outputs` that a local store has no more.
+    """Returns runs with a journal in a folder's `outputs` that their store has no more.
 
     It may be another store, or an older copy, in which a run has not ended. What was deleted in
     MLflow and can be restored there is not lost.
@@ -168,15 +191,14 @@ def lost(folder: Path) -> list[pending_runs.Marker]:
     found = []
     waiting = {marker.job_dir for marker in pending_runs.pending(folder)}
     for file in sorted((folder / pending_runs.OUTPUTS).rglob(journal.FILE_NAME)):
-        with contextlib.suppress(ExperimentError, RequestError, OSError, sqlite3.Error):
+        with Attempt():  # what cannot be read, or asked for, is not known to be lost
             state = salvaged(file.parent)
-            start = state.start
-            path = sqlite_path(of_record(start.uri, file.parent))
-            if path is None or state.outcome is None or file.parent in waiting:
+            if state.outcome is None or file.parent in waiting:
                 continue
-            run = database.of_job(path, start.experiment, start.job_id)
+            store = Store(of_record(state.start.uri, file.parent), state.start.experiment)
+            run = readback.read_anew(store, state.start.job_id)
             if run is None or not (run.deleted or run.outcome == state.outcome):
-                found.append(pending_runs.Marker(start.job_id, file.parent))
+                found.append(pending_runs.Marker(state.start.job_id, file.parent))
     return found
 
 
