@@ -1,4 +1,4 @@
-"""What must hold after any fault: each result is in the store, whole, once, and as it would have been.
+"""What must hold after any fault: each result is in the store, whole, once, and the right one.
 
 Results are compared with those of the same commands that nothing disturbed. The store is read from
 its file, a server's too, so that nothing of the package stands between.
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from mnist_exp.core.text import counted
 from mnist_exp.evaluation.names import IMAGES_PER_SECOND
 from mnist_exp.tracking.journal.staging import digest_of
 from mnist_exp.tracking.names import DIGESTS, ENSEMBLE_TAG, OUTCOME_TAG, SPACE_TAG, WEIGHTS_TAG
@@ -100,9 +101,11 @@ def _differences(run: Result, right: Result) -> Iterator[str]:
         yield f"{run.name} has other weights than it would have had"
     lost, more = right.points - run.points, run.points - right.points
     if lost:
-        yield f"{run.name} lacks {sum(lost.values())} points, such as {next(iter(lost))}"
+        number = counted(sum(lost.values()), "point")
+        yield f"{run.name} lacks {number}, such as {next(iter(lost))}"
     if more:
-        yield f"{run.name} has {sum(more.values())} points too many, such as {next(iter(more))}"
+        number = counted(sum(more.values()), "point")
+        yield f"{run.name} has {number} too many, such as {next(iter(more))}"
 
 
 def _damaged(run: Result, artifacts: Path) -> Iterator[str]:
@@ -145,4 +148,7 @@ def processes(number: str) -> Iterator[str]:
 
 def false_words(said: str) -> Iterator[str]:
     """Yields what no command may say, whatever happens around it."""
-    yield from (f"a command said {words!r}" for words in _FALSE if words in said)
+    for words in _FALSE:
+        before, found, after = said.partition(words)
+        if found:
+            yield f"a command said: {before[-200:]}{found}{after[:800]}"

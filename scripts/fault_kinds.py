@@ -173,7 +173,7 @@ _OF = "experiment_id IN (SELECT experiment_id FROM experiments WHERE name = ?)"
 
 
 def _runs_deleted(r: Round) -> Undo:
-    sql = "UPDATE runs SET lifecycle_stage = '{}' WHERE " + _OF
+    sql = f"UPDATE runs SET lifecycle_stage = '{{}}' WHERE {_OF}"  # noqa: S608 - both are ours
     return _changed(r, sql.format("deleted"), sql.format("active"))
 
 
@@ -191,8 +191,8 @@ def _experiment_deleted(r: Round) -> Undo:
 
 def _points_deleted(r: Round) -> Undo:
     """Somebody cleans up a part of the runs that go on."""
-    of = f"run_uuid IN (SELECT run_uuid FROM runs WHERE status = 'RUNNING' AND {_OF})"
-    return _changed(r, f"DELETE FROM metrics WHERE {of}", "SELECT ?")
+    runs = f"SELECT run_uuid FROM runs WHERE status = 'RUNNING' AND {_OF}"  # noqa: S608 - ours
+    return _changed(r, f"DELETE FROM metrics WHERE run_uuid IN ({runs})", "SELECT ?")  # noqa: S608
 
 
 # Servers
@@ -201,20 +201,23 @@ def _points_deleted(r: Round) -> Undo:
 def _stopped(r: Round) -> Undo:
     assert r.server is not None
     r.server.down()
-    return r.server.up
+    up: Undo = r.server.up
+    return up
 
 
 def _emptied(r: Round) -> Undo:
     assert r.server is not None
     r.server.down()
     _store_deleted(r)
-    return r.server.up
+    up: Undo = r.server.up
+    return up
 
 
 def _frozen(r: Round) -> Undo:
     assert r.server is not None
     r.server.freeze()
-    return r.server.thaw
+    thaw: Undo = r.server.thaw
+    return thaw
 
 
 def _answers(mode: str) -> Callable[[Round], Undo]:

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
@@ -21,7 +22,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
 
 from measuring import progress
 from rich.box import SIMPLE_HEAD
@@ -35,7 +35,7 @@ from fault_checks import MARK, Identity, Result
 from fault_kinds import Round
 from fault_proxy import Proxy
 from forks import place
-from invoke import mnist_exp, start
+from invoke import Done, Process, mnist_exp, start
 from servers import MlflowServer
 from waiting import until
 
@@ -52,10 +52,13 @@ WORKS = {
     "parallel sweep": (*_SWEEP, "hydra/launcher=parallel", "hydra.launcher.n_jobs=2"),
     "ensemble": (*_SMALL, "ensemble.members=2", "seed=4"),
 }
+KINDS = {**fault_kinds.LOCAL, **fault_kinds.PARALLEL, **fault_kinds.SERVER}
+# Where the store cannot be looked at before the harm is undone.
+_UNREADABLE = ("project moved", "store locked", "server frozen", "server stopped")
 _LATE = 0.9  # of the lines of the journals: half of the harm is done after so many
 _COMMANDS = 4  # that a user gives before something must be done
 _SMALL_DISK_BYTES = 24 * 2**20
-_LIMIT_SECONDS = 240.0
+_LIMIT_SECONDS = 240.0  # thirty times what the longest command takes
 
 
 @dataclass
@@ -73,9 +76,7 @@ class Outcome:
     kind: str
     work: str
     seconds: float
-    findings: list[str] = field(default_factory=list)
-    said: str = ""
-    lost: bool = False  # whether a command said that the store has lost runs it had
+    findings: list[str]
 
 
 def main() -> None:
@@ -87,13 +88,12 @@ def main() -> None:
     parser.add_argument("--kind", action="append", help="only this one; may be given again")
     parser.add_argument("--keep", metavar="FOLDER", help="where rounds with findings are kept")
     options = parser.parse_args()
-    known = {**fault_kinds.LOCAL, **fault_kinds.PARALLEL, **fault_kinds.SERVER}
-    kinds = options.kind or list(known)
-    if unknown := set(kinds) - set(known):
-        parser.error(f"no such kind: {', '.join(unknown)}; there are {', '.join(known)}")
+    kinds = options.kind or list(KINDS)
+    if unknown := set(kinds) - set(KINDS):
+        parser.error(f"no such kind: {', '.join(unknown)}; there are {', '.join(KINDS)}")
     with tempfile.TemporaryDirectory(prefix="faults") as folder, place():
         kept = Path(options.keep).absolute() if options.keep else None
-        faults = Faults(Path(folder), options.seed, options.jobs, kept=kept)
+        faults = Faults(Path(folder), options.seed, options.jobs, kept)
         with contextlib.closing(faults):
             outcomes = faults.rounds([kinds[n % len(kinds)] for n in range(options.rounds)])
     show(outcomes)
@@ -103,28 +103,29 @@ def main() -> None:
 class Faults:
     """Rounds, some at a time, each in a folder of its own."""
 
-    def __init__(self, folder: Path, seed: int, jobs: int, *, kept: Path | None) -> None:
-        """Runs each command undisturbed, and starts a server for each job."""
+    def __init__(self, folder: Path, seed: int, jobs: int, kept: Path | None) -> None:
+        """Does nothing yet.
+
+        Args:
+            folder: for all of it.
+            seed: of the choices.
+            jobs: how many rounds go on at once.
+            kept: where the folders of rounds with findings go; None for nowhere.
+        """
         self._folder, self._seed, self._jobs, self._kept = folder, seed, jobs, kept
-        self._baselines = {name: self._baseline(name) for name in WORKS}
-        self._servers: SimpleQueue[tuple[MlflowServer, Proxy]] = SimpleQueue()
-        self._all: list[MlflowServer] = []
-        for number in range(jobs):
-            place_of_server = folder / f"server-{number}"
-            place_of_server.mkdir()
-            server = MlflowServer(f"sqlite:///{place_of_server}/server.db", place_of_server)
-            server.up()
-            self._all.append(server)
-            self._servers.put((server, Proxy(server.port)))
+        self._baselines: dict[str, Baseline] = {}
+        self._baseline_lock = threading.Lock()
+        self._idle: list[tuple[MlflowServer, Proxy]] = []
+        self._servers: list[MlflowServer] = []
 
     def close(self) -> None:
         """Ends the servers."""
-        for server in self._all:
+        for server in self._servers:
             server.down()
 
     def rounds(self, kinds: list[str]) -> list[Outcome]:
         """Goes through rounds of these kinds, in a random order."""
-        random.Random(self._seed).shuffle(kinds)
+        random.Random(self._seed).shuffle(kinds)  # noqa: S311 - no secret
         outcomes = []
         with ThreadPoolExecutor(self._jobs) as pool:
             for outcome in pool.map(self._round, range(len(kinds)), kinds):
@@ -134,124 +135,147 @@ class Faults:
         return outcomes
 
     def _baseline(self, work: str) -> Baseline:
-        folder = self._folder / f"baseline {work}"
-        folder.mkdir()
-        mnist_exp(folder, *WORKS[work], env=_environment(folder, work), check=True)
-        found = fault_checks.results(folder / "mlflow.db", "mnist")
-        return Baseline({r.identity: r for r in found if not r.is_sweep}, _lines(folder))
+        with self._baseline_lock:
+            if work not in self._baselines:
+                folder = self._folder / f"baseline {work}"
+                folder.mkdir()
+                mnist_exp(folder, *WORKS[work], env=_environment(folder, work), check=True)
+                found = fault_checks.results(folder / "mlflow.db", "mnist")
+                right = {run.identity: run for run in found if not run.is_sweep}
+                self._baselines[work] = Baseline(right, _lines(folder))
+            return self._baselines[work]
+
+    @contextlib.contextmanager
+    def _server(self) -> Iterator[tuple[MlflowServer, Proxy]]:
+        """Lends a server, of which there are as many as rounds go on at once."""
+        if self._idle:
+            lent = self._idle.pop()
+        else:
+            folder = Path(tempfile.mkdtemp(prefix="server", dir=self._folder))
+            server = MlflowServer(f"sqlite:///{folder}/server.db", folder)
+            server.up()
+            self._servers.append(server)
+            lent = server, Proxy(server.port)
+        try:
+            yield lent
+        finally:
+            self._idle.append(lent)
 
     def _round(self, number: int, kind: str) -> Outcome:
-        rng = random.Random(f"{self._seed} {number}")
+        rng = random.Random(f"{self._seed} {number}")  # noqa: S311 - no secret
         works = [w for w in WORKS if "parallel" in w or kind not in fault_kinds.PARALLEL]
         work = rng.choice(works)
-        outcome = Outcome(kind, work, 0.0)
         began = time.monotonic()
         folder = self._folder / f"round-{number}"
+        folder.mkdir()
+        trial = Trial(str(number), kind, work, folder, self._baseline(work), rng)
         with contextlib.ExitStack() as stack:
-            folder.mkdir()
             if kind == "disk full":
                 stack.enter_context(_small_disk(folder))
-            server = None
             if kind in fault_kinds.SERVER:
-                server = self._servers.get()
-                stack.callback(self._servers.put, server)
+                trial.server = stack.enter_context(self._server())
             try:
-                self._disturb(number, kind, work, folder, server, rng, outcome)
+                trial.go()
             except Exception:  # noqa: BLE001 - what came of it is told
-                outcome.findings.append(f"the round failed: {traceback.format_exc()}")
-        if self._kept and outcome.findings:
-            shutil.copytree(folder, self._kept / folder.name, dirs_exist_ok=True)
-            (self._kept / folder.name / "said.txt").write_text(outcome.said)
+                trial.findings.append(f"the round failed: {traceback.format_exc()}")
+            if self._kept and trial.findings:
+                shutil.copytree(folder, self._kept / folder.name, dirs_exist_ok=True)
+                (self._kept / folder.name / "said.txt").write_text(trial.said)
         shutil.rmtree(folder, ignore_errors=True)
-        outcome.seconds = time.monotonic() - began
-        return outcome
+        return Outcome(kind, work, time.monotonic() - began, trial.findings)
 
-    def _disturb(
-        self,
-        number: int,
-        kind: str,
-        work: str,
-        folder: Path,
-        server: tuple[MlflowServer, Proxy] | None,
-        rng: random.Random,
-        outcome: Outcome,
-    ) -> None:
-        project, baseline = folder / "project", self._baselines[work]
+
+@dataclass
+class Trial:
+    """One round."""
+
+    number: str
+    kind: str
+    work: str
+    folder: Path
+    baseline: Baseline
+    rng: random.Random
+    server: tuple[MlflowServer, Proxy] | None = None
+    said: str = ""  # by all commands
+    lost: bool = False  # whether a command said that the store has lost runs it had
+    findings: list[str] = field(default_factory=list)
+
+    def go(self) -> None:
+        """Does the harm, gives the commands that a user would give, and looks at the results."""
+        project = self.folder / "project"
         project.mkdir()
-        environment = _environment(folder, str(number))
+        self.environment = _environment(self.folder, self.number)
         experiment = "mnist"
-        if server is not None:
-            experiment = environment["MLFLOW_EXPERIMENT_NAME"] = f"round-{number}"
-            environment["MLFLOW_TRACKING_URI"] = server[1].uri
-        moment = rng.random() if rng.random() < 0.5 else rng.uniform(_LATE, 1)
-        with start(project, *WORKS[work], env=environment) as process:
-            r = Round(str(number), project, experiment, process, rng, *(server or ()))
-            wanted = int(moment * baseline.lines)
+        if self.server is not None:
+            experiment = self.environment["MLFLOW_EXPERIMENT_NAME"] = f"round-{self.number}"
+            self.environment["MLFLOW_TRACKING_URI"] = self.server[1].uri
+        early = self.rng.random()
+        moment = self.rng.choice([early, _LATE + (1 - _LATE) * early])
+        wanted = int(moment * self.baseline.lines)
+        with start(project, *WORKS[self.work], env=self.environment) as process:
+            r = Round(self.number, project, experiment, process, self.rng, *(self.server or ()))
             until(lambda: _lines(project) >= wanted or process.poll() is not None)
-            do = {**fault_kinds.LOCAL, **fault_kinds.PARALLEL, **fault_kinds.SERVER}[kind]
-            undo = do(r)
+            undo = KINDS[self.kind](r)
             try:
-                outcome.said += self._told(process)
-                if process.returncode == 0 and "does not have all" not in outcome.said:
-                    self._check_at_once(r, baseline, kind, outcome)
+                self.said += _told(process)
+                if process.returncode == 0 and "does not have all" not in self.said:
+                    self._check_at_once(r)
             finally:
                 undo()
         for place_of_project in (r.project, *r.copies):
-            self._go_on(r, place_of_project, work, environment, outcome)
-            self._check(r, place_of_project, baseline, folder, outcome)
+            self._go_on(place_of_project)
+            self._check(r, place_of_project)
 
-    def _told(self, process: subprocess.Popen) -> str:
-        try:
-            out, errors = process.communicate(timeout=_LIMIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return f"{process.communicate()}\nTraceback: it did not end"
-        return f"[{process.returncode}] {errors}{out[-300:]}\n"
-
-    def _check_at_once(self, r: Round, baseline: Baseline, kind: str, outcome: Outcome) -> None:
+    def _check_at_once(self, r: Round) -> None:
         """A command that ended well and warned of nothing has its results in the store."""
-        if kind in ("project moved", "store locked", "server frozen", "server stopped"):
+        if self.kind in _UNREADABLE:
             return
         found = fault_checks.results(r.database, r.experiment)
-        wrong = list(fault_checks.findings(found, baseline.results, _artifacts(r)))
-        outcome.findings += [f"said to be done: {text}" for text in wrong]
+        wrong = fault_checks.findings(found, self.baseline.results, _artifacts(r))
+        self.findings += [f"said to be done: {text}" for text in wrong]
 
-    def _go_on(
-        self, r: Round, project: Path, work: str, environment: dict[str, str], outcome: Outcome
-    ) -> None:
+    def _go_on(self, project: Path) -> None:
         """Gives the commands that a user gives who wants the results."""
+        is_sweep = "sweep" in self.work
         for _ in range(_COMMANDS):
-            commands = [WORKS[work]] if "sweep" in work else _resumes(project, WORKS[work])
-            if not commands:
+            commands = [WORKS[self.work]] if is_sweep else _resumes(project, WORKS[self.work])
+            codes = [self._command(project, *command).returncode for command in commands]
+            if not commands or (is_sweep and codes == [0]):
                 break
-            for command in commands:
-                done = mnist_exp(project, *command, env=environment, timeout=_LIMIT_SECONDS)
-                outcome.said += f"{command} [{done.returncode}] {done.stderr}\n"
-            if "sweep" in work and done.returncode == 0:
-                break
-        for command in (("sync",), ("runs",)):
-            done = mnist_exp(project, *command, env=environment, timeout=_LIMIT_SECONDS)
-            outcome.said += f"{command} [{done.returncode}] {done.stdout}{done.stderr}\n"
-            # A sweep has run again what its store lost.
-            if "The store has lost" in done.stdout and "sweep" not in work:
-                outcome.lost = True
-                again = mnist_exp(project, "sync", "--again", env=environment)
-                outcome.said += f"sync --again [{again.returncode}] {again.stdout}\n"
+        synced = self._command(project, "sync")
+        # A sweep has run again what its store lost.
+        if "The store has lost" in synced.stdout and not is_sweep:
+            self.lost = True
+            self._command(project, "sync", "--again")
+        self._command(project, "runs")
 
-    def _check(
-        self, r: Round, project: Path, baseline: Baseline, folder: Path, outcome: Outcome
-    ) -> None:
+    def _command(self, project: Path, *command: str) -> Done:
+        done = mnist_exp(project, *command, env=self.environment, timeout=_LIMIT_SECONDS)
+        self.said += f"{command} [{done.returncode}] {done.stdout[-500:]}{done.stderr}\n"
+        return done
+
+    def _check(self, r: Round, project: Path) -> None:
         database = r.database if r.server is not None else project / "mlflow.db"
         found = fault_checks.results(database, r.experiment)
         artifacts = _artifacts(r) if r.server is not None else project / "mlruns"
         wrong = [
             # What was in the store once and was deleted there has its journal, and no files.
-            *fault_checks.findings(found, baseline.results, None if outcome.lost else artifacts),
-            *fault_checks.left_over(project, folder / "home", r.number),
-            *fault_checks.false_words(outcome.said),
+            *fault_checks.findings(found, self.baseline.results, None if self.lost else artifacts),
+            *fault_checks.left_over(project, self.folder / "home", r.number),
+            *fault_checks.false_words(self.said),
         ]
-        if not (r.expects_damage and "is damaged" in outcome.said):
-            outcome.findings += wrong
+        if not (r.expects_damage and "is damaged" in self.said):
+            self.findings += wrong
+
+
+def _told(process: Process) -> str:
+    """Waits for a command, and returns what it said."""
+    try:
+        out, errors = process.communicate(timeout=_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return f"{process.communicate()}\nTraceback: it did not end"
+    return f"[{process.returncode}] {errors}{out[-500:]}\n"
 
 
 def _resumes(project: Path, command: tuple[str, ...]) -> list[tuple[str, ...]]:

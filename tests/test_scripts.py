@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-BASH_SCRIPTS = ("quickstart", "test", "check", "lock", "benchmark", "determinism")
+BASH_SCRIPTS = (
+    "quickstart",
+    "test",
+    "check",
+    "lock",
+    "benchmark",
+    "determinism",
+    "mutants",
+    "faults",
+)
 # A project that needs no build tool: the backend makes the wheel of an editable install by hand.
 PYPROJECT = """\
 [build-system]

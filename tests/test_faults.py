@@ -1,0 +1,68 @@
+"""`scripts/faults`: what it does to commands is survived, and what is lost is found."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from projects import change, only_run
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
+import fault_checks
+from faults import KINDS, Faults
+
+
+@pytest.mark.parametrize("kind", ["kill -9", "server emptied"])
+def test_a_round_finds_nothing(tmp_path, kind):
+    faults = Faults(tmp_path, 0, 1, None)
+    try:
+        (outcome,) = faults.rounds([kind])
+    finally:
+        faults.close()
+    assert outcome.findings == []
+
+
+@pytest.mark.long("a round of each kind of fault")
+def test_a_round_of_each_kind_finds_nothing(tmp_path):
+    faults = Faults(tmp_path, 0, 2, None)
+    try:
+        outcomes = faults.rounds(list(KINDS))
+    finally:
+        faults.close()
+    assert {o.kind: o.findings for o in outcomes if o.findings} == {}
+
+
+@pytest.mark.parametrize(
+    ("what", "finding"),
+    [
+        ("metrics SET value = value + 1 WHERE key = 'train/loss' AND step = 1", "lacks 1 point"),
+        ("metrics SET step = 99 WHERE key = 'val/loss' AND step = 1", "has 1 point too many"),
+        ("tags SET value = '0' WHERE key = 'mnist_exp.weights_sha256'", "has other weights"),
+        ("tags SET value = 'killed' WHERE key = 'mnist_exp.outcome'", "0 finished runs"),
+        ("runs SET status = 'RUNNING'", "is said to be running"),
+        ("runs SET lifecycle_stage = 'deleted'", "0 finished runs"),
+    ],
+)
+def test_what_is_lost_is_found(one_run, what, finding):
+    database, artifacts = one_run / "mlflow.db", one_run / "mlruns"
+    right = {run.identity: run for run in fault_checks.results(database, "mnist")}
+
+    def findings() -> list[str]:
+        found = fault_checks.results(database, "mnist")
+        return list(fault_checks.findings(found, right, artifacts))
+
+    assert findings() == []
+    change(one_run, what, ())
+    assert any(finding in text for text in findings())
+
+
+def test_files_that_are_left_or_lost_are_found(one_run):
+    run = only_run(one_run)
+    database = one_run / "mlflow.db"
+    right = {found.identity: found for found in fault_checks.results(database, "mnist")}
+    (one_run / "mlruns" / "1" / run.run_id / "artifacts" / "log.txt").write_text("other")
+    found = fault_checks.results(database, "mnist")
+    (lost,) = fault_checks.findings(found, right, one_run / "mlruns")
+    assert "lacks the artifact log.txt" in lost
+    (one_run / "outputs" / "a.part").touch()
+    (left,) = fault_checks.left_over(one_run, one_run / "home", "none")
+    assert left == "the temporary file outputs/a.part is left"
