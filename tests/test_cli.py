@@ -196,6 +196,15 @@ def test_what_waits_for_a_store_can_be_sent_to_another():
     assert len(json.loads(command("runs", "--json").stdout)) == 1
 
 
+def test_a_database_whose_driver_is_missing():
+    refused = command("runs", MLFLOW_TRACKING_URI="postgresql+pg8000://me:secret@127.0.0.1:9/mnist")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(
+        "Expected the driver of the database postgresql+pg8000://me:***@127.0.0.1:9/mnist to be "
+        "installed. Received: No module named 'pg8000'. Install it with pip"
+    )
+
+
 def test_run_leaves_its_folder_and_is_listed():
     result = command("train", *SMALL, "description='a: b'")
     assert result.returncode == 0, result.stderr

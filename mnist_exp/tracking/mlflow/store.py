@@ -291,6 +291,12 @@ def unreachable(uri: str, problem: Exception) -> RequestError:
             f"Expected an MLflow store that can be read. Received: {path}, {first_line(problem)}. "
             "Wait for who is writing it, or restore it from a backup."
         )
+    if isinstance(problem, ModuleNotFoundError):
+        return RequestError(
+            f"Expected the driver of the database {without_password(uri)} to be installed. "
+            f"Received: {problem}. Install it with pip, or name another store with "
+            "MLFLOW_TRACKING_URI."
+        )
     return RequestError(
         f"Expected an MLflow store that answers at {without_password(uri)}. Received: "
         f"{first_line(problem)}. Start the server, or name another store with MLFLOW_TRACKING_URI."
