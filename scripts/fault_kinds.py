@@ -38,7 +38,7 @@ class Round:
     rng: random.Random
     server: MlflowServer | None = None
     proxy: Proxy | None = None
-    expects_damage: bool = False  # whether a command may refuse to go on, in words
+    expects_damage: str = "\0"  # words in which a command may refuse to go on
     copies: list[Path] = field(default_factory=list)
 
     @property
@@ -250,7 +250,7 @@ def _journal_damaged(r: Round) -> Undo:
     r.process.wait()
     for file in r.journals()[-1:]:
         _flip(file, r.rng)
-    r.expects_damage = True
+    r.expects_damage = "is damaged"
     return _nothing
 
 
@@ -259,6 +259,7 @@ def _checkpoint_damaged(r: Round) -> Undo:
     r.process.wait()
     for file in sorted(r.project.glob(f"outputs/**/{CHECKPOINT}"))[-1:]:
         _flip(file, r.rng)
+    r.expects_damage = "trains this member again"
     return _nothing
 
 

@@ -218,7 +218,7 @@ class Trial:
             undo = KINDS[self.kind](r)
             try:
                 self.said += _told(process)
-                if process.returncode == 0 and "does not have all" not in self.said:
+                if process.returncode == 0 and "MLflow does not have" not in self.said:
                     self._check_at_once(r)
             finally:
                 undo()
@@ -228,8 +228,8 @@ class Trial:
 
     def _check_at_once(self, r: Round) -> None:
         """A command that ended well and warned of nothing has its results in the store."""
-        if self.kind in _UNREADABLE:
-            return
+        if self.kind in _UNREADABLE or (self.work == "ensemble" and "store" in self.kind):
+            return  # in the latter case a member had arrived before the store was harmed
         found = fault_checks.results(r.database, r.experiment)
         wrong = fault_checks.findings(found, self.baseline.results, _artifacts(r))
         self.findings += [f"said to be done: {text}" for text in wrong]
@@ -264,7 +264,7 @@ class Trial:
             *fault_checks.left_over(project, self.folder / "home", r.number),
             *fault_checks.false_words(self.said),
         ]
-        if not (r.expects_damage and "is damaged" in self.said):
+        if r.expects_damage not in self.said:
             self.findings += wrong
 
 

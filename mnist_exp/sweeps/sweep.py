@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.locks import Lock
+from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
 from mnist_exp.sweeps.execute import parent
 from mnist_exp.sweeps.execute.launches import Fleet, Launches, PlannedJob
@@ -141,6 +142,14 @@ class Sweep:
             ExperimentError: a job failed.
         """
         report.show(list(self.results.values()), self.plan.fixed)
+        lacking = self.ledger.lacking(self.results.values())
+        if lacking:
+            say(
+                f"MLflow does not have {counted(lacking, 'job')} of these: they wait for "
+                "`mnist-exp sync`, or the store was deleted or replaced meanwhile. The same "
+                "command runs again what is lost.",
+                error=True,
+            )
         failed = len(self.unfinished)
         if failed:
             raise ExperimentError(

@@ -1,10 +1,11 @@
 """What is known of a sweep before it begins."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.tracking.mlflow.location import resolve
-from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, SWEEP_TAG
+from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, OVERRIDES_TAG, SWEEP_TAG
 from mnist_exp.tracking.recorder import Recorder
 
 OUTAGE = "http://127.0.0.1:9"
@@ -21,7 +22,7 @@ def begun(number, *, sweep="grid", key, uri=None):
         uri=uri,
         experiment="mnist",
         config={},
-        params={"sweep.job": "0"},
+        params={"sweep.job": "0", "seed": "0", "data.validation_images": "200"},
         tags={SWEEP_TAG: sweep, KEY_TAG: key, JOB_ID_TAG: job_dir.name},
     )
 
@@ -48,3 +49,20 @@ def test_a_job_that_is_done_may_have_a_newer_run_that_was_cut_off():
     ledger.read()
     assert ledger.run("key").job_id == "job-0"
     assert ledger.newest("key").job_id == "job-1"
+
+
+def test_jobs_that_a_store_has_no_more_are_counted():
+    recorders = [begun(number, key=f"key-{number}") for number in range(2)]
+    assert all(recorder.end("finished") for recorder in recorders)
+    ledger = Ledger("grid", resolve(None), "mnist")
+    ledger.read()
+    results = [
+        ledger.result(replace(run, tags=run.tags | {OVERRIDES_TAG: "[]"}), epochs=False)
+        for run in ledger.latest()
+    ]
+    assert ledger.lacking(results) == 0
+    ledger.experiment.store.client.delete_run(recorders[0].run_id)
+    assert ledger.lacking(results) == 1
+    for file in Path.cwd().glob("mlflow.db*"):
+        file.unlink()
+    assert ledger.lacking(results) == 2

@@ -5,7 +5,7 @@ MLflow is the truth; nothing else is remembered.
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -123,6 +123,19 @@ class Ledger:
         """
         history = self.experiment.store.history(run.run_id, VAL_ACCURACY) if epochs else {}
         return records.from_record(run, history)
+
+    def lacking(self, results: Iterable[JobResult]) -> int:
+        """Returns how many jobs are done and not in the store, as it is now.
+
+        Args:
+            results: of the jobs; none counts where the store does not answer.
+        """
+        known: set[str] | None = None
+        with Attempt():
+            runs = self.experiment.tagged(SWEEP_TAG, self.sweep)
+            known = {run.tags.get(KEY_TAG, "") for run in runs if run.outcome in DONE}
+        done = [result for result in results if result.outcome in DONE]
+        return 0 if known is None else sum(result.key not in known for result in done)
 
     def seconds_of_like(self, params: dict[str, str]) -> tuple[float, int] | None:
         """Returns how long runs took that differ in little that costs time, and their number."""
