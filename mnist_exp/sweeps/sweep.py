@@ -3,16 +3,16 @@
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
-from mnist_exp.core.locks import Lock
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
 from mnist_exp.sweeps.execute import parent
+from mnist_exp.sweeps.execute.claim import hold
 from mnist_exp.sweeps.execute.launches import Fleet, Launches, PlannedJob
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.execute.progress import Progress
@@ -41,8 +41,8 @@ class Sweep:
             dry_run: whether nothing will run.
 
         Raises:
-            RequestError: something in it is wrong, the store cannot be used, or another process
-                runs this sweep.
+            RequestError: something in it is wrong, the store cannot be used, or another command
+                is at this sweep.
             ExperimentError: the data cannot be read.
         """
         self.plan = Plan(composer)
@@ -50,9 +50,11 @@ class Sweep:
         uri = location.resolve(tracking.uri)
         preflight(uri)
         self._outputs = _outputs(composer.hydra)
-        # Before the ledger is read: another process must not do meanwhile what is planned here.
-        self._lock = None if dry_run else _hold(self.plan.name, self._outputs)
         self.ledger = Ledger(self.plan.name, uri, tracking.experiment)
+        self._held = ExitStack()
+        if not dry_run:
+            # Before the ledger is read: no other must do meanwhile what is planned here.
+            self._held = hold(self.plan.name, self._outputs, self.ledger.experiment)
         self.ledger.read(alone=not dry_run)
         self._fleet = Fleet.of(composer.hydra["launcher"])
         self._pending = PendingJobs(self.plan, self.ledger, self._fleet, self._outputs)
@@ -126,8 +128,7 @@ class Sweep:
         finally:
             recover(Path.cwd())
             record.end(list(self.results.values()), outcome)
-            if self._lock is not None:
-                self._lock.release()
+            self._held.close()
         if left:
             done = len(self.results) - len(self.unfinished)
             raise KeyboardInterrupt(
@@ -205,24 +206,6 @@ def _outputs(hydra: Mapping[str, Any]) -> Path:
             f"{folder}. Name a folder; each job gets one of its own in it."
         )
     return Path(folder)
-
-
-def _hold(name: str, outputs: Path) -> Lock:
-    folder = outputs / ".sweeps"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = Lock.take(folder / f"{name}.lock")
-    except OSError as problem:
-        raise RequestError(
-            f"Expected a folder for the jobs that can be written. Received: {problem}. Run the "
-            "command from another folder."
-        ) from problem
-    if lock is None:
-        raise RequestError(
-            f"Expected a sweep that no other process runs. Received: {name}, which one in this "
-            "folder is at. Wait for it, or stop it."
-        )
-    return lock
 
 
 @contextmanager

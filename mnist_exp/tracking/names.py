@@ -27,6 +27,8 @@ SPACE_TAG = "mnist_exp.sweep_space"  # JSON, of the parent run of a sweep: what 
 COMMANDS_TAG = "mnist_exp.sweep_commands"
 KEY_TAG = "mnist_exp.sweep_key"  # SHA-256 of what determines the result of a job
 OVERRIDES_TAG = "mnist_exp.sweep_overrides"  # JSON list: what sets a job apart
+# Of the experiment, with an id at its end: JSON, which command is at a sweep.
+CLAIM_TAG = "mnist_exp.sweep_claim."
 TRIAL_TAG = "mnist_exp.trial"  # JSON: number and params, of a search
 
 

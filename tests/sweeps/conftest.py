@@ -28,13 +28,15 @@ _LIMIT_SECONDS = 240
 class SweepFolder:
     """A working folder, and the commands that are given in it."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], uri: str) -> None:
         self.path = folder
         home = folder / "home"
         home.mkdir(exist_ok=True)
         self._started: list[Process] = []
         self._environment = environment | {"HOME": str(home), "XDG_CACHE_HOME": f"{home}/.cache"}
-        self._store = Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
+        if uri:
+            self._environment["MLFLOW_TRACKING_URI"] = uri
+        self._store = Store(resolve(uri or f"sqlite:///{folder}/mlflow.db"), "mnist")
 
     def start(self, *arguments: str) -> Process:
         """Starts a command in a process group of its own, as a shell does."""
@@ -153,19 +155,19 @@ class SweepFolder:
 @pytest.fixture(scope="session")
 def new_folder(
     datasets: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], SweepFolder]:
-    """Makes sealed folders, for tests that share what a sweep left."""
+) -> Callable[..., SweepFolder]:
+    """Makes sealed folders, for tests that share what a sweep left, or share a store."""
     cleared = ("MLFLOW_", "HYDRA_", "MNIST_EXP_", "RAY_", "SLURM_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(cleared)}
     environment |= {
         "MNIST_EXP_DATA": str(datasets),
         "COLUMNS": "200",
     }
-    return lambda name: SweepFolder(tmp_path_factory.mktemp(name), environment)
+    return lambda name, uri="": SweepFolder(tmp_path_factory.mktemp(name), environment, uri)
 
 
 @pytest.fixture
-def folder(new_folder: Callable[[str], SweepFolder]) -> Iterator[SweepFolder]:
+def folder(new_folder: Callable[..., SweepFolder]) -> Iterator[SweepFolder]:
     """A folder for one test, which leaves no process behind."""
     made = new_folder("sweep")
     yield made
@@ -189,7 +191,7 @@ class Reference:
 
 
 @pytest.fixture(scope="session")
-def grid(new_folder: Callable[[str], SweepFolder]) -> Reference:
+def grid(new_folder: Callable[..., SweepFolder]) -> Reference:
     """A grid of three models and two precisions."""
     folder = new_folder("grid")
     folder.train("-m", *GRID)
