@@ -1,5 +1,6 @@
 """One run that somebody renamed to forge output: what each verb then says."""
 
+import os
 import re
 import shutil
 
@@ -26,7 +27,7 @@ def project(gallery, sealed_environment):
 
 def said(folder, *arguments) -> str:
     """Runs a command; returns what it says, which forges nothing and shows the name."""
-    done = mnist_exp(folder, *arguments)
+    done = mnist_exp(folder, *arguments, env={**os.environ, "COLUMNS": "200"})
     text = done.stdout + done.stderr
     assert not FORGED.search(text), text
     assert "defect" not in text

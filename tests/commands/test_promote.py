@@ -254,7 +254,9 @@ def test_a_run_that_did_not_finish_is_refused(project, outcome, told):
 def test_a_run_without_a_model_or_of_others_is_refused(project):
     client = project.store.client
     client.delete_logged_model(model_id(project.store, project.good.run_id))
-    with pytest.raises(RequestError, match=f"Received: {project.good.name}, which has none"):
+    with pytest.raises(
+        RequestError, match=f"Received: {project.good.name}, whose model was deleted in MLflow"
+    ):
         promote(project.good.name, force=True)
     client.create_run("1", run_name="theirs")
     with pytest.raises(RequestError, match="Expected a run that mnist-exp made"):

@@ -41,9 +41,9 @@ def three_by_five(curves, compared) -> Comparison:
 
 
 @pytest.fixture
-def artifacts(tmp_path) -> Path:
+def artifacts(sealed_environment) -> Path:
     """A folder of artifacts of runs on data=digits."""
-    folder = tmp_path / "artifacts"
+    folder = sealed_environment / "mlruns" / "artifacts"
     (folder / "config").mkdir(parents=True)
     config = {
         "seed": 0,

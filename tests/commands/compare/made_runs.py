@@ -47,7 +47,7 @@ def record(run_id: str, *, seed: int = 0, folder: Path = Path("absent"), **chang
         "params": params | {key: value for key, value in changes.items() if "." in key},
         "metrics": {"model/parameters": 1234.0, "time/fit_seconds": 12.5},
         "tags": {},
-        "artifact_uri": str(folder),
+        "artifact_uri": str(Path("mlruns", folder).absolute()),
     }
     metrics = values["metrics"] | fields.pop("metrics", {})
     return RunRecord(**(values | fields | {"metrics": metrics}))
