@@ -119,7 +119,7 @@ def _attempt(url: str, path: Path, digest: str, timeout_seconds: float) -> None:
 
 def _verify(path: Path, digest: str) -> None:
     try:
-        decoded = idx.decode(path)
+        decoded = idx.decode(path, idx.KNOWN_BYTES)
     except idx.FormatError as error:
         raise _MirrorError(error.received) from error
     received = hashlib.sha256(decoded).hexdigest()

@@ -10,6 +10,7 @@ import re
 import struct
 import zlib
 from collections.abc import Sequence
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,11 @@ _TYPES = {
     0x0D: "32-bit floats",
     0x0E: "64-bit floats",
 }
+MOST_BYTES = 2**30  # of a file, decoded: the largest of EMNIST has half as many
+KNOWN_BYTES = 2**26  # of one whose digest is known: the largest of MNIST has 47,040,016
 _FORM = "Give a data.root whose files hold the ten digits in MNIST's form."
 _COPY = "Copy the file there again."
+_CHUNK_BYTES = 2**20
 _FILE_NAME = re.compile(r"(train|t10k|test)[-_.]?(images|labels)", re.IGNORECASE)
 _IMAGES_DIMENSIONS = 3
 _LABELS_DIMENSIONS = 1
@@ -53,23 +57,36 @@ def header(shape: Sequence[int]) -> bytes:
     return struct.pack(f">HBB{len(shape)}I", 0, _UNSIGNED_BYTE, len(shape), *shape)
 
 
-def decode(path: Path) -> bytes:
+def decode(path: Path, most_bytes: int) -> bytes:
     """Returns the bytes of a file, without gzip if it is compressed, whatever its name says.
 
+    Args:
+        path: The file.
+        most_bytes: That it may hold; a small compressed file can stand for more than the memory.
+
     Raises:
-        FormatError: If the compressed stream is damaged or ends early.
+        FormatError: If it holds more, or the compressed stream is damaged or ends early.
         OSError: If the file cannot be read.
     """
-    content = path.read_bytes()
-    if not content.startswith(_GZIP_MAGIC):
-        return content
     try:
-        return gzip.decompress(content)
+        with path.open("rb") as file:
+            compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+            file.seek(0)
+            return _limited(gzip.GzipFile(fileobj=file) if compressed else file, most_bytes)
     except EOFError:
-        received = f"one that ends early, after {len(content):,} bytes"
+        received = f"one that ends early, after {path.stat().st_size:,} bytes"
     except (gzip.BadGzipFile, zlib.error) as error:
         received = f"damaged data ({error})"
     raise FormatError("a complete gzip file", received)
+
+
+def _limited(stream: gzip.GzipFile | BufferedReader, most_bytes: int) -> bytes:
+    content = bytearray()
+    while chunk := stream.read(_CHUNK_BYTES):
+        content += chunk
+        if len(content) > most_bytes:
+            raise FormatError(f"at most {most_bytes:,} bytes", "more")
+    return bytes(content)
 
 
 def parse(decoded: bytes, dimensions: int) -> NDArray[np.uint8]:
@@ -129,7 +146,7 @@ def read(path: Path, *, dimensions: int, digest: str | None) -> NDArray[np.uint8
         FormatError: If the content is not what was expected.
         OSError: If the file cannot be read.
     """
-    decoded = decode(path)
+    decoded = decode(path, MOST_BYTES if digest is None else KNOWN_BYTES)
     if digest is not None:
         received = hashlib.sha256(decoded).hexdigest()
         if received != digest:

@@ -7,15 +7,16 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from mnist_exp.core import signals
-from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.arrays import read as read_arrays
+from mnist_exp.core.errors import ExperimentError, reason_of
 from mnist_exp.core.files import whole
 
 Arrays = list[np.ndarray]
@@ -54,14 +55,25 @@ class Loaded(NamedTuple):
     @property
     def epochs(self) -> dict[int, dict[str, float]]:
         """The metrics of each epoch that is done, 1 for the first."""
-        if self.state is None:
-            return {}
+        history = {} if self.state is None else self.state.history
+        epochs = max(map(len, history.values()), default=0)
         return {
-            epoch: {name: values[epoch - 1] for name, values in self.state.history.items()}
-            for epoch in range(1, self.state.epoch + 1)
+            epoch: {name: values[epoch - 1] for name, values in history.items()}
+            for epoch in range(1, epochs + 1)
         }
 
 
+@dataclass
+class _Plain:
+    """What of a state is no array."""
+
+    epoch: int
+    seconds: float
+    best_epoch: int
+    history: dict[str, list[float]]
+
+
+_PLAIN = TypeAdapter(_Plain)
 _ARRAYS = ("weights", "optimizer", "evaluation_weights", "best_weights")
 _DIGEST_BYTES = 32
 
@@ -154,11 +166,14 @@ def _read(file: Path) -> State:
     if hashlib.sha256(content).digest() != digest:
         raise ValueError("its SHA-256 is not that of what was written")
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            state = State(**json.loads(str(stored["state"])))
-            for name in _ARRAYS:
-                count = sum(key.startswith(f"{name}.") for key in stored.files)
-                setattr(state, name, [stored[f"{name}.{i}"] for i in range(count)])
-    except (KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"other content: {error}") from error
+        stored = read_arrays(io.BytesIO(content), most_bytes=len(content))
+        plain = _PLAIN.validate_json(str(stored["state"]))
+        state = State(**vars(plain))
+        for name in _ARRAYS:
+            count = sum(key.startswith(f"{name}.") for key in stored)
+            setattr(state, name, [stored[f"{name}.{i}"] for i in range(count)])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"other content: {reason_of(error)}") from error
+    if any(len(values) != state.epoch for values in state.history.values()):
+        raise ValueError(f"other content: a history of other than {state.epoch} epochs")
     return state

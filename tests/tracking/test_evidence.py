@@ -150,7 +150,7 @@ class Bomb:
         (npz(labels=DIGITS, predictions=DIGITS + 9), "not 3 digits"),
         (npz(labels=DIGITS, predictions=DIGITS.astype(np.int64)), "type int64"),
         (npz(labels=DIGITS, predictions=DIGITS[None]), r"shape \(1, 3\)"),
-        (npz(labels=np.array([Bomb()], object), predictions=DIGITS), "type object"),
+        (npz(labels=np.array([Bomb()], object), predictions=DIGITS), "Object arrays"),
         (npz(labels=DIGITS[:0], predictions=DIGITS[:0]), r"shape \(0,\)"),
         (
             zipped(
@@ -171,7 +171,7 @@ class Bomb:
                 labels=npy("{'descr': '|u1', 'fortran_order': False, 'shape': (3,)}", bytes(10**8)),
                 predictions=npy(""),
             ),
-            "not 3 digits",
+            r"labels with more than its shape \(3,\) demands",
         ),
     ],
 )

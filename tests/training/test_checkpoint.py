@@ -28,7 +28,10 @@ def state_of(epoch: int) -> checkpoint.State:
         evaluation_weights=weights,
         best_weights=weights,
         best_epoch=1,
-        history={"train/loss": [0.5, 0.25][:epoch], "val/accuracy": [0.7, float("nan")][:epoch]},
+        history={
+            "train/loss": [0.5, 0.25, 0.2][:epoch],
+            "val/accuracy": [0.7, float("nan"), 0.8][:epoch],
+        },
     )
 
 
@@ -100,7 +103,7 @@ def test_the_metrics_of_each_epoch_are_in_it(two):
 
 
 def test_the_two_newest_are_kept(two):
-    checkpoint.save(two, dataclasses.replace(state_of(2), epoch=3))
+    checkpoint.save(two, state_of(3))
     assert checkpoint.load(two).state.epoch == 3
     assert checkpoint.load(checkpoint.previous(two)).state.epoch == 2
     assert sorted(path.name for path in two.parent.iterdir()) == ["last.npz", "previous.npz"]

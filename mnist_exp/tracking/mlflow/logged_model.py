@@ -5,10 +5,12 @@ holding what `mlflow.keras.log_model` would have made, as a test makes sure.
 """
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.core.errors import RequestError
+from mnist_exp.core import plain_yaml
+from mnist_exp.core.errors import RequestError, reason_of
 from mnist_exp.tracking.journal.events import Model
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import OUTCOME_TAG
@@ -128,24 +130,27 @@ def require_as_saved(folder: Path) -> None:
     Raises:
         ValueError: It has other code, other data, or objects that would be unpickled.
     """
-    import yaml
-
-    text = (folder / _DESCRIPTION_FILE).read_text(encoding="utf-8")
-    flavors = yaml.safe_load(text)["flavors"]
-    function, own = flavors["python_function"], flavors["keras"]
-    more = {"code", "config", "data"} & {*function} | {"code", "config"} & {*own}
-    module = (folder / _DATA / _MODULE_FILE).read_text(encoding="utf-8").strip()
-    files = sorted(file.name for file in (folder / _DATA).iterdir())
-    for name, told, expected in (
-        ("flavors", sorted(flavors), ["keras", "python_function"]),
-        ("loader_module", function["loader_module"], _LOADER),
-        ("more", sorted(more), []),
-        ("data", own["data"], _DATA),
-        ("files", files, [_MODULE_FILE, _KERAS_FILE]),
-        ("module", module, _MODULE),
-    ):
+    for name, told, expected in _kept(folder):
         if told != expected:
             raise ValueError(f"{name} {told} in place of {expected}")
+
+
+def _kept(folder: Path) -> Iterator[tuple[str, Any, Any]]:
+    """Yields what decides what MLflow would load: its name, what it is, and what it has to be."""
+    try:
+        description = plain_yaml.load((folder / _DESCRIPTION_FILE).read_text(encoding="utf-8"))
+        flavors = description["flavors"]
+        function, own = flavors["python_function"], flavors["keras"]
+        yield "flavors", sorted(flavors), ["keras", "python_function"]
+        yield "loader_module", function["loader_module"], _LOADER
+        more = {"code", "config", "data"} & {*function} | {"code", "config"} & {*own}
+        yield "more", sorted(more), []
+        yield "data", own["data"], _DATA
+    except (KeyError, TypeError) as problem:
+        raise ValueError(f"{_DESCRIPTION_FILE} without {reason_of(problem)}") from problem
+    yield "files", sorted(f.name for f in (folder / _DATA).iterdir()), [_MODULE_FILE, _KERAS_FILE]
+    module = (folder / _DATA / _MODULE_FILE).read_text(encoding="utf-8").strip()
+    yield "module", module, _MODULE
 
 
 def _get(client: Any, model_id: str) -> Any:

@@ -8,16 +8,15 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from mnist_exp.core import arrays, plain_yaml
 from mnist_exp.core.digits import CLASSES
-from mnist_exp.core.errors import RequestError, reason_of
+from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.read.artifacts import OversizeError, read
@@ -80,9 +79,9 @@ class Evidence:
         """
         content = self._content(CONFIG, _CONFIG_BYTES)
         try:
-            values = yaml.load(content, Loader=_PlainLoader)  # noqa: S506 - stricter than safe
-        except Exception as problem:  # PyYAML raises whatever a value of its own types makes
-            raise self._unfit(CONFIG, "plain YAML", reason_of(problem)) from problem
+            values = plain_yaml.load(content)
+        except ValueError as problem:
+            raise self._unfit(CONFIG, "plain YAML", str(problem)) from problem
         if not isinstance(values, dict):
             raise self._unfit(CONFIG, "a mapping of sections", type(values).__name__)
         interpolation = next(_interpolations(values), None)
@@ -116,8 +115,8 @@ class Evidence:
     def overrides(self) -> list[str]:
         """Returns the overrides that were typed, if they are known."""
         try:
-            values = yaml.load(self._shown(OVERRIDES), Loader=_PlainLoader)  # noqa: S506
-        except Exception:  # noqa: BLE001 - as above; these only inform
+            values = plain_yaml.load(self._shown(OVERRIDES))
+        except ValueError:  # these only inform
             return []
         known = values if isinstance(values, list) else []
         return [text for text in known if isinstance(text, str)]
@@ -202,28 +201,6 @@ class Evidence:
         )
 
 
-class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML of nulls, booleans, numbers, texts, lists and mappings: what JSON can hold."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuses aliases: a few lines of them stand for gigabytes."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.constructor.ConstructorError(problem="it has an alias (*)")
-        return super().compose_node(parent, index)
-
-
-_PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
-_PlainLoader.yaml_constructors = {
-    f"tag:yaml.org,2002:{kind}": yaml.SafeLoader.yaml_constructors[f"tag:yaml.org,2002:{kind}"]
-    for kind in _PLAIN
-} | {None: yaml.SafeLoader.yaml_constructors[None]}
-# A date would be no text any more.
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if tag.rpartition(":")[2] in _PLAIN]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def _interpolations(node: Any) -> Any:
     """Yields the texts in nested values, keys too, that OmegaConf would resolve."""
     if isinstance(node, dict):
@@ -246,28 +223,19 @@ def parse_predictions(content: bytes) -> Predictions:
     Raises:
         ValueError: it is none, or does not hold a digit for each label.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            labels, digits = (_digits(archive, name) for name in ("labels", "predictions"))
-    except Exception as problem:  # of each method of compression another, and of encryption
-        raise ValueError(str(problem)) from problem
+    names = ("labels", "predictions")
+    found = arrays.read(io.BytesIO(content), names, most_bytes=len(names) * _MOST_IMAGES)
+    labels, digits = (_digits(found[name], name) for name in names)
     if len(labels) != len(digits):
         raise ValueError(f"{len(labels)} labels and {len(digits)} predictions")
     return Predictions(labels, digits)
 
 
-def _digits(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
-    """Reads one array of an `.npz` file without room for more than it says, or for objects."""
-    with archive.open(f"{name}.npy") as stream:
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):
-            raise ValueError(f"{name} in version {version} of the format")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-        if dtype != np.uint8 or len(shape) != 1 or not 1 <= shape[0] <= _MOST_IMAGES:
-            raise ValueError(f"{name} of type {dtype} and shape {shape}")
-        values = np.frombuffer(stream.read(shape[0] + 1), np.uint8)
-    if len(values) != shape[0] or values.max() >= CLASSES:
-        raise ValueError(f"{name} that are not {shape[0]} digits")
+def _digits(values: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    if values.dtype != np.uint8 or values.ndim != 1 or not len(values):
+        raise ValueError(f"{name} of type {values.dtype} and shape {values.shape}")
+    if values.max() >= CLASSES:
+        raise ValueError(f"{name} that are not {len(values)} digits")
     return values
 
 
