@@ -10,6 +10,7 @@ from mnist_exp.core.errors import ExperimentError, reason_of
 
 INPUT, OUTPUT = "pixels", "probabilities"
 THRESHOLD = "mnist_exp.threshold"  # in the file's metadata: the least confidence of an answer
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 def runtime() -> Any:
@@ -30,12 +31,15 @@ class Model:
             content: of an ONNX file with the input `pixels` and the output `probabilities`.
 
         Raises:
-            ExperimentError: ONNX Runtime cannot load it, or it gives no ten probabilities.
+            ExperimentError: ONNX Runtime cannot load it, it names other files, or it gives no ten
+                probabilities.
         """
         onnxruntime = runtime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # a digit takes 0.2 ms
         options.log_severity_level = 3
+        # A file may say that its weights lie in another. Nothing lies below this one.
+        options.add_session_config_entry(_WEIGHTS_FOLDER, os.devnull)
         try:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
