@@ -250,8 +250,8 @@ def test_times_are_unix_milliseconds():
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a/../../b", ""])
 def test_an_artifact_outside_the_job_folder_is_refused(path):
     for event in (
-        {"event": "artifact", "time": 1, "path": path, "sha256": "0"},
-        {"event": "model", "time": 1, "path": path, "name": "model"},
+        Artifact(1, path, "0"),
+        Model(1, path, "model", [], "3", "tensorflow", None),
     ):
         with pytest.raises(ValueError, match="an artifact at"):
-            decode(json.dumps(event).encode())
+            decode(encode(event))

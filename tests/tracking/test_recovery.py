@@ -11,8 +11,9 @@ from waiting import until
 
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import pending_runs
-from mnist_exp.tracking.journal.events import Metrics
-from mnist_exp.tracking.journal.pending_runs import pending
+from mnist_exp.tracking.journal.events import Artifact, Metrics, Model
+from mnist_exp.tracking.journal.pending_runs import add, pending
+from mnist_exp.tracking.journal.staging import digest_of
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.recorder import Recorder
@@ -56,6 +57,44 @@ def recorded_steps(store: Store, run_id: str, key: str) -> list[int]:
 def test_nothing_pending_is_cheap(sealed_environment):
     assert recover(sealed_environment) == []
     assert list(sealed_environment.iterdir()) == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_link_among_staged_files_is_not_followed(store, start_run, sealed_environment, whole):
+    recorder = start_run()
+    recorder.end("killed")
+    theirs, staged = sealed_environment / "theirs", recorder.job_dir / "artifacts"
+    theirs.mkdir()
+    (theirs / "secret").write_text("secret")
+    staged.mkdir(exist_ok=True)
+    if whole:
+        (staged / "model").symlink_to(theirs)
+    else:
+        (staged / "model").mkdir()
+        (staged / "model" / "inner").symlink_to(theirs / "secret")
+    (staged / "log.txt").symlink_to(theirs / "secret")
+    writer = journal.Journal.reopen(recorder.job_dir)
+    writer.append(Model(1, "model", "model", [], "3", "tensorflow", None))
+    writer.append(Artifact(2, "log.txt", digest_of(theirs / "secret")))
+    writer.close()
+    add(sealed_environment, "job-1", recorder.job_dir)
+    (recovered,) = recover(sealed_environment)
+    assert "model is a link, or holds one" in recovered.problem
+    assert "log.txt is a link" in recovered.problem
+    assert [file.name for file in theirs.iterdir()] == ["secret"]
+    assert not [f for f in (sealed_environment / "mlruns").rglob("*") if f.name == "secret"]
+
+
+def test_a_journal_that_names_no_store_is_told_of_and_stops_nothing(
+    store, start_run, sealed_environment
+):
+    for name in ("job-1", "job-2"):
+        start_run(name, uri=OUTAGE).end("killed")
+    retell(sealed_environment / "outputs" / "job-1", OUTAGE, "sqlite:///")
+    retell(sealed_environment / "outputs" / "job-2", OUTAGE, store.uri)
+    broken, sent = recover(sealed_environment)
+    assert (broken.result, sent.result) == ("broken", "sent")
+    assert "Expected tracking.uri to name a SQLite file" in broken.problem
 
 
 def sent_bytes(job_dir: Path) -> str:

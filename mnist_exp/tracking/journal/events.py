@@ -8,7 +8,11 @@ import json
 import math
 import time as clock
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Outcome = Literal["finished", "pruned", "failed", "killed"]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -166,11 +170,17 @@ def decode(record: str | bytes) -> Event:
     """
     try:
         fields = json.loads(record)
-        kind = KINDS[fields.pop("event")]
-        if kind in (Artifact, Model) and not is_inside(fields["path"]):
-            raise ValueError(f"an artifact at {fields['path']!r}")
-        if kind is Metrics:
-            fields["values"] = {key: float(value) for key, value in fields["values"].items()}
-        return kind(**fields)
-    except (KeyError, TypeError, AttributeError) as problem:
+        name = fields.pop("event")
+        event: Event = _form(name).validate_python(vars(KINDS[name](**fields)))
+    except (KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise ValueError(f"no event: {problem!r}") from problem
+    if isinstance(event, Artifact | Model) and not is_inside(event.path):
+        raise ValueError(f"an artifact at {event.path!r}")
+    return event
+
+
+@cache
+def _form(name: str) -> "TypeAdapter[Event]":
+    from pydantic import TypeAdapter  # a tenth of a second, which only journals need
+
+    return TypeAdapter(KINDS[name])

@@ -55,8 +55,8 @@ def pending(folder: Path) -> Iterator[Marker]:
             found = lines.unseal(mark.read_bytes())
         except FileNotFoundError:
             continue
-        if found is None:
-            yield Marker(mark.name, folder / OUTPUTS / mark.name, is_damaged=True)
-            continue
-        content = json.loads(found[1])
-        yield Marker(mark.name, folder / content["job_dir"])
+        try:
+            place = folder / json.loads(found[1])["job_dir"] if found else None
+        except (ValueError, KeyError, TypeError, RecursionError):  # somebody else wrote it
+            place = None
+        yield Marker(mark.name, place or folder / OUTPUTS / mark.name, is_damaged=place is None)

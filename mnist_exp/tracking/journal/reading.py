@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.tracking.journal import lines
 from mnist_exp.tracking.journal.events import Event, decode
 
@@ -107,8 +107,8 @@ def _event(file: Path, number: int, record: bytes) -> Event:
         return decode(record)
     except ValueError as problem:
         raise ExperimentError(
-            f"Expected an event in line {number} of {file}. Received: {problem}. A newer mnist_exp "
-            "wrote it; use that one, or move the job folder away."
+            f"Expected an event in line {number} of {file}. Received: {reason_of(problem)}. A "
+            "newer mnist_exp wrote it; use that one, or move the job folder away."
         ) from problem
 
 

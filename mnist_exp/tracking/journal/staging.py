@@ -40,6 +40,16 @@ def stage(job_dir: Path, path: str, write: Callable[[Path], object]) -> str:
     return digest
 
 
+def is_own(job_dir: Path, path: str) -> bool:
+    """Tells whether what is staged at a path is no link and holds none.
+
+    A project that was copied from somebody may have links to the user's own files.
+    """
+    place = job_dir / FOLDER / path
+    own = place.resolve() == job_dir.resolve() / FOLDER / path
+    return own and not any(inner.is_symlink() for inner in place.rglob("*"))
+
+
 def digest_of(file: Path) -> str:
     """Returns the SHA-256 of a file."""
     with file.open("rb") as stream:

@@ -76,6 +76,7 @@ def _recover_one(
     try:
         try:
             before = _end(job_dir, lock, None if to is None else recorded(to, job_dir, folder))
+            uri = _uri(before, job_dir) if to is None else to
         except RequestError:  # it died before its journal
             return answer
         except (ExperimentError, OSError) as problem:
@@ -83,7 +84,6 @@ def _recover_one(
     finally:
         lock.release()
     answer = answer._replace(killed=before.outcome is None, damage="; ".join(before.damage))
-    uri = of_record(before.start.uri, job_dir) if to is None else to
     if uri in unreachable:
         return answer._replace(result="waiting", problem=unreachable[uri])
     sent = _send(answer, Store(uri, before.start.experiment), unreachable)
@@ -98,6 +98,13 @@ def _lost(answer: Recovered) -> Recovered:
         f"{answer.job_dir}, or remove that file"
     )
     return answer._replace(result="broken", problem=problem)
+
+
+def _uri(state: State, job_dir: Path) -> str:
+    try:
+        return of_record(state.start.uri, job_dir)
+    except RequestError as problem:  # somebody else wrote that journal
+        raise ExperimentError(str(problem)) from problem
 
 
 def _end(job_dir: Path, lock: Lock, to: str | None) -> State:

@@ -220,6 +220,8 @@ class Replay:
         file = self.job_dir / staging.FOLDER / event.path
         if not file.is_file():
             self._refused[end] = f"{file} is gone"
+        elif not staging.is_own(self.job_dir, event.path):
+            self._refused[end] = f"{file} is a link"
         elif staging.digest_of(file) == event.sha256:
             self._store.log_artifact(run_id, file, event.path)
         elif self._has_ended() and not self._written_again(event):
@@ -240,10 +242,12 @@ class Replay:
         from mnist_exp.tracking.mlflow.logged_model import send_model
 
         folder = self.job_dir / staging.FOLDER / event.path
-        if folder.is_dir():
-            send_model(self._store, run_id, folder, event)
-        else:
+        if not folder.is_dir():
             self._refused[end] = f"{folder} is gone"
+        elif not staging.is_own(self.job_dir, event.path):
+            self._refused[end] = f"{folder} is a link, or holds one"
+        else:
+            send_model(self._store, run_id, folder, event)
 
     def _send_end(self, run_id: str, event: End) -> None:
         parent = self._store.parent_run_id(self._start)
@@ -311,6 +315,7 @@ def _end(entries: list[journal.Entry]) -> int:
 def _read_sent(job_dir: Path) -> tuple[int, str | None]:
     try:
         sent = json.loads((job_dir / journal.SENT_NAME).read_text())
-        return int(sent["offset"]), sent["run_id"]
-    except (OSError, ValueError, KeyError, TypeError):
+        run_id = sent["run_id"]
+        return int(sent["offset"]), run_id if isinstance(run_id, str) else None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0, None
