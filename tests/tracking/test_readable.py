@@ -1,5 +1,7 @@
 """A record that cannot be read is one line in the answer, and spoils nothing else."""
 
+import json
+
 import pytest
 from invoke import here, mnist_exp
 from projects import SMALL, change, store
@@ -9,6 +11,11 @@ from mnist_exp.tracking.read.readable import trouble
 PARAM = "params SET value = ? WHERE key = ?"
 METRIC = "latest_metrics SET value = ? WHERE key = ?"
 TAG = "tags SET value = ? WHERE key = ?"
+
+
+def _space(**changes) -> str:
+    whole = {"search": {}, "dimensions": {}, "seeds": ["0"], "fixed": []}
+    return json.dumps(whole | changes)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +53,10 @@ def test_one_record_is_passed_over_by_best_and_told_of_by_compare(one_run, what,
         ("mnist_exp.trial", '{"number": "1", "params": {}}'),
         ("mnist_exp.sweep_overrides", '"seed=1"'),
         ("mnist_exp.sweep_space", '{"search": 1}'),
+        ("mnist_exp.sweep_space", _space(seeds=[[]])),
+        ("mnist_exp.sweep_space", _space(seeds=[1])),
+        ("mnist_exp.sweep_space", _space(dimensions={"a": None})),
+        ("mnist_exp.sweep_space", _space(dimensions={"a": {"name": "a", "attributes": {}}})),
         ("mnist_exp.sweep_commands", "99999999999999999999999"),
     ],
 )
@@ -53,6 +64,14 @@ def test_tags_of_another_form_are_told_of(one_run, key, value):
     (run,) = store(one_run).search()
     run.tags[key] = value
     assert trouble(run).startswith(f"its tag {key} cannot be read: ")
+
+
+def test_a_job_of_a_sweep_has_a_number(one_run):
+    (run,) = store(one_run).search()
+    assert run.params["sweep.job"] == "null"
+    assert trouble(run) == ""
+    run.tags["mnist_exp.sweep_key"] = "key"
+    assert trouble(run) == "its param sweep.job cannot be read: null"
 
 
 def test_a_sweep_runs_a_job_again_whose_record_cannot_be_read(sealed_environment):

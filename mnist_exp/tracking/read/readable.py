@@ -33,7 +33,6 @@ _OF_A_JOB = ("seed", VALIDATION_IMAGES, "sweep.job")  # without which it is none
 _SHARES = (VAL_ACCURACY, CHOSEN_VAL_ACCURACY, TEST_ACCURACY)
 _SIZES = (PARAMETERS, FIT_SECONDS, TOTAL_SECONDS)
 _LARGEST_SIZE = 1e15
-_SPACE = {"search": dict, "dimensions": dict, "seeds": list, "fixed": list}
 _SHOWN_CHARACTERS = 20
 
 
@@ -42,7 +41,7 @@ def trouble(run: RunRecord) -> str:
     needed = _OF_A_JOB if KEY_TAG in run.tags else ()
     for name in _WHOLE_PARAMS:
         text = run.params.get(name, "nothing" if name in needed else "null")
-        if text != "null" and not _WHOLE.fullmatch(text):
+        if not (_WHOLE.fullmatch(text) or (text == "null" and name not in needed)):
             return _told(f"param {name}", text)
     for name, limit in (dict.fromkeys(_SHARES, 1.0) | dict.fromkeys(_SIZES, _LARGEST_SIZE)).items():
         value = run.metrics.get(name, 0.0)
@@ -77,13 +76,32 @@ def _is_trial(value: Any) -> bool:
 def _is_space(value: Any) -> bool:
     return value is None or (
         isinstance(value, dict)
-        and all(isinstance(value.get(key), kind) for key, kind in _SPACE.items())
+        and isinstance(value.get("search"), dict)
+        and isinstance(value.get("dimensions"), dict)
+        and all(map(_is_dimension, value["dimensions"].values()))
+        and _are_texts(value.get("seeds"))
+        and _are_texts(value.get("fixed"))
     )
+
+
+def _is_dimension(value: Any) -> bool:
+    """Whether this is one of Optuna's distributions, of texts or of numbers."""
+    about = value.get("attributes") if isinstance(value, dict) else None
+    if not (isinstance(about, dict) and isinstance(value.get("name"), str)):
+        return False
+    if "choices" in about:
+        return _are_texts(about["choices"])
+    numbers = (about.get("low"), about.get("high"), about.get("step") or 0)
+    return {"step", "log"} <= about.keys() and all(isinstance(n, int | float) for n in numbers)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 _TAGS: dict[str, Callable[[Any], bool]] = {
     TRIAL_TAG: _is_trial,
-    OVERRIDES_TAG: lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
+    OVERRIDES_TAG: _are_texts,
     SPACE_TAG: _is_space,
     COMMANDS_TAG: lambda value: isinstance(value, int) and 0 < value < _LARGEST_SIZE,
 }
