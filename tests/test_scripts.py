@@ -21,6 +21,7 @@ BASH_SCRIPTS = (
     "determinism",
     "mutants",
     "faults",
+    "fuzz",
 )
 # A project that needs no build tool: the backend makes the wheel of an editable install by hand.
 PYPROJECT = """\
