@@ -13,6 +13,10 @@ METRIC = "latest_metrics SET value = ? WHERE key = ?"
 TAG = "tags SET value = ? WHERE key = ?"
 
 
+def _dimension(**attributes) -> dict:
+    return {"name": "Float", "attributes": {"low": 0, "high": 1, "step": 1, "log": 0} | attributes}
+
+
 def _space(**changes) -> str:
     whole = {"search": {}, "dimensions": {}, "seeds": ["0"], "fixed": []}
     return json.dumps(whole | changes)
@@ -56,7 +60,9 @@ def test_one_record_is_passed_over_by_best_and_told_of_by_compare(one_run, what,
         ("mnist_exp.sweep_space", _space(seeds=[[]])),
         ("mnist_exp.sweep_space", _space(seeds=[1])),
         ("mnist_exp.sweep_space", _space(dimensions={"a": None})),
-        ("mnist_exp.sweep_space", _space(dimensions={"a": {"name": "a", "attributes": {}}})),
+        ("mnist_exp.sweep_space", _space(dimensions={"a": _dimension(step=float("nan"))})),
+        ("mnist_exp.sweep_space", _space(dimensions={"a": _dimension(high=float("inf"))})),
+        ("mnist_exp.sweep_space", _space(dimensions={"a": _dimension(low="0")})),
         ("mnist_exp.sweep_commands", "99999999999999999999999"),
     ],
 )
@@ -72,6 +78,9 @@ def test_a_job_of_a_sweep_has_a_number(one_run):
     assert trouble(run) == ""
     run.tags["mnist_exp.sweep_key"] = "key"
     assert trouble(run) == "its param sweep.job cannot be read: null"
+    run.tags["mnist_exp.sweep_space"] = _space(dimensions={"a": _dimension()})
+    run.params["sweep.job"] = "1"
+    assert trouble(run) == ""
 
 
 def test_a_sweep_runs_a_job_again_whose_record_cannot_be_read(sealed_environment):

@@ -92,7 +92,11 @@ def _is_dimension(value: Any) -> bool:
     if "choices" in about:
         return _are_texts(about["choices"])
     numbers = (about.get("low"), about.get("high"), about.get("step") or 0)
-    return {"step", "log"} <= about.keys() and all(isinstance(n, int | float) for n in numbers)
+    return {"step", "log"} <= about.keys() and all(map(_is_bearable, numbers))
+
+
+def _is_bearable(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < _LARGEST_SIZE
 
 
 def _are_texts(value: Any) -> bool:
