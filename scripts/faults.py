@@ -53,6 +53,8 @@ WORKS = {
     "ensemble": (*_SMALL, "ensemble.members=2", "seed=4"),
 }
 KINDS = {**fault_kinds.LOCAL, **fault_kinds.PARALLEL, **fault_kinds.SERVER}
+# What a command says whose results are not all in the store.
+_WARNINGS = ("does not have all of this run yet", "MLflow does not have")
 # In kinds after which a store cannot be looked at yet, or has lost what had arrived by then.
 _LATER = ("deleted", "emptied", "frozen", "moved", "stopped", "store")
 _LATE = 0.9  # of the lines of the journals: half of the harm is done after so many
@@ -218,7 +220,7 @@ class Trial:
             undo = KINDS[self.kind](r)
             try:
                 self.said += _told(process)
-                if process.returncode == 0 and "MLflow does not have" not in self.said:
+                if process.returncode == 0 and not any(words in self.said for words in _WARNINGS):
                     self._check_at_once(r)
             finally:
                 undo()

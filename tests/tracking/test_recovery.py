@@ -1,11 +1,13 @@
 """Whatever kills a run or its server, MLflow ends up with every journalled value, once."""
 
+import json
 import random
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from invoke import here
 from journals import retell
 from waiting import until
 
@@ -210,6 +212,15 @@ def test_a_project_that_moved_is_still_recovered(start_run, sealed_environment, 
     moved = sealed_environment.rename(sealed_environment.with_name("project"))
     (recovered,) = recover(moved)
     assert (recovered.result, recovered.run_id) == ("sent", recorder.run_id)
+
+
+def test_what_is_sent_later_says_nothing_on_stdout(server, start_run, monkeypatch):
+    recorder = start_run(uri=server.uri)
+    assert not recorder.end("finished")
+    server.up()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    (run,) = json.loads(here("runs", "--json", check=True).stdout)
+    assert run["status"] == "FINISHED"
 
 
 def test_a_server_goes_down_and_comes_back(server, start_run, sealed_environment, capfd):
