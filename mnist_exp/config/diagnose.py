@@ -147,7 +147,7 @@ class Examination:
         try:
             parser = OverridesParser.create(config_loader=self._loader)
             override = parser.parse_overrides([text])[0]
-        except HydraException:
+        except (HydraException, ValueError):  # Python reads no number of 5,000 digits
             override = None
         if override is None or not override.key_or_group:
             expected = "an override: key=value, +key=value, ~key or group=option"

@@ -39,6 +39,11 @@ def test_a_bad_override_hides_no_other():
     assert found == ["'x=='", "model", "training.epoch", "nothing", "seed", "a"]
 
 
+def test_a_number_without_end_is_no_override():
+    number = f"seed={'9' * 5000}"
+    assert keys([number, "model=mlpp"]) == [repr(number), "model"]
+
+
 def test_good_overrides_are_kept_beside_bad_ones():
     with pytest.raises(ConfigError) as caught:
         compose(["model=mlp", "modle=cnn", "model.hidden_units=[0]"])

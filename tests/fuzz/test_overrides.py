@@ -43,6 +43,7 @@ def warm():
 @cases(1_000)
 @given(ARGUMENTS, st.booleans())
 @example(["model=cnn", "seed=3"], True)
+@example([f"seed={'9' * 5000}"], False)
 def test_any_overrides(sealed_environment, overrides, resolve):
     words = [text for text in overrides if not text.startswith("-")]
     said = io.StringIO()

@@ -91,7 +91,8 @@ def _is_dimension(value: Any) -> bool:
         return False
     if "choices" in about:
         return _are_texts(about["choices"])
-    numbers = (about.get("low"), about.get("high"), about.get("step") or 0)
+    step = about.get("step")
+    numbers = (about.get("low"), about.get("high"), 0 if step is None else step)
     return {"step", "log"} <= about.keys() and all(map(_is_bearable, numbers))
 
 
