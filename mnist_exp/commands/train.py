@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import hydra
 
-from mnist_exp.config.hydra import CONFIG_NAME, config_folder, hydra_errors
+from mnist_exp.config.hydra import CONFIG_NAME, SLIPS, config_folder, hydra_errors
 from mnist_exp.config.hydra_internal import VERSION_BASE, get_args_parser
 from mnist_exp.core.errors import RequestError
 from mnist_exp.runs.job import Job, multirun, run
@@ -69,7 +69,7 @@ def _show(arguments: Sequence[str], flags: Namespace) -> None:
     """Lets Hydra print a config, or what it knows of it."""
     try:
         _hand_over(arguments, flags)
-    except RequestError:  # there are more words for what is wrong
+    except (RequestError, *SLIPS):  # there are more words for what is wrong
         if _is_sweep(flags):
             _planned(_composer(flags), flags, dry_run=True)
         else:

@@ -11,12 +11,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from mnist_exp.config.hydra import SLIPS
 from mnist_exp.config.hydra_internal import ConfigLoaderImpl
 from mnist_exp.config.validate import ConfigError, Problem, schema_keys, takes_list, unknown_key
 from mnist_exp.core.errors import nearest
 
 # Hydra raises ValueError where an override does not fit a group, and lets YAML's errors through.
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, *SLIPS)
 
 
 def words(error: BaseException) -> str:
@@ -126,6 +127,8 @@ class Examination:
             return False
         try:
             if override.is_delete():
+                if key == "hydra":
+                    raise ValueError("The section hydra is Hydra's own.")
                 parent, _, name = key.rpartition(".")
                 with open_dict(cfg):
                     del (OmegaConf.select(cfg, parent) if parent else cfg)[name]

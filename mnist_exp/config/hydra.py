@@ -25,6 +25,7 @@ from mnist_exp.core import ids
 from mnist_exp.core.errors import ExperimentError, RequestError
 
 CONFIG_NAME = "config"
+SLIPS = (TypeError, AssertionError)  # Hydra's own, over overrides such as `model=[[1]]` and `+=`
 _OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
 
 

@@ -44,6 +44,12 @@ def test_a_number_without_end_is_no_override():
     assert keys([number, "model=mlpp"]) == [repr(number), "model"]
 
 
+@pytest.mark.parametrize("override", ["model=[[[1]]]", "+=", "~hydra={_target_: os.system}"])
+def test_what_hydra_trips_over_is_refused(override):
+    with pytest.raises(ConfigError, match="nothing was run"):
+        compose([override])
+
+
 def test_good_overrides_are_kept_beside_bad_ones():
     with pytest.raises(ConfigError) as caught:
         compose(["model=mlp", "modle=cnn", "model.hidden_units=[0]"])

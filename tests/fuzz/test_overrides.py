@@ -44,6 +44,9 @@ def warm():
 @given(ARGUMENTS, st.booleans())
 @example(["model=cnn", "seed=3"], True)
 @example([f"seed={'9' * 5000}"], False)
+@example(["model=[[[1]]]"], False)
+@example(["+="], False)
+@example(["~hydra={_target_: os.system}"], False)
 def test_any_overrides(sealed_environment, overrides, resolve):
     words = [text for text in overrides if not text.startswith("-")]
     said = io.StringIO()
