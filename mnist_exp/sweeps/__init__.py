@@ -18,6 +18,7 @@ results/     what came of the jobs
   report       the ranking as table, Markdown, CSV and pictures (figures, coordinates)
   wording      the words of it
 execute/     the jobs, run
+  claim        one command at a time for each sweep
   pending      plan and ledger -> the jobs that are to run
   preview      the pending jobs of a grid, for --dry-run
   batches      a search as batches of jobs
