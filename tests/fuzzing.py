@@ -23,7 +23,7 @@ from mnist_exp.config.hydra import config_folder
 
 _WHOLE = 100_000
 _ASKED = os.environ.get("MNIST_EXP_FUZZ")
-_ALL = int(_ASKED or 1500)
+_ALL = int(_ASKED or 600)
 _FEWEST = 10
 _CPU_SECONDS = 10.0  # of a case; the largest photo takes one
 # What may be read beside the folder of a case: whatever can be imported, the package, its conf/.
