@@ -302,7 +302,7 @@ LOCAL: dict[str, Callable[[Round], Undo]] = {
     "project copied": _copied,
     "project moved": _moved,
 }
-PARALLEL: dict[str, Callable[[Round], Undo]] = {"worker killed": _kill_child("popen_loky")}
+PARALLEL: dict[str, Callable[[Round], Undo]] = {"worker killed": _kill_child("spawn_main")}
 SERVER: dict[str, Callable[[Round], Undo]] = {
     "server stopped": _stopped,
     "server frozen": _frozen,

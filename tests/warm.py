@@ -31,7 +31,6 @@ from typing import Any
 import empty_store
 import numpy as np
 from forks import Fork
-from joblib.externals.loky.backend import fork_exec
 
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.grid import SweepComposer
@@ -43,13 +42,12 @@ from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.store import Store
 
 LIBRARIES = (
-    "cv2", "hydra", "hydra_plugins.hydra_joblib_launcher.joblib_launcher", "keras",
+    "cv2", "hydra", "keras",
     "matplotlib.backends.backend_svg", "matplotlib.pyplot", "mlflow.keras", "mlflow.pyfunc",
     "mlflow.server.fastapi_app", "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store", "onnx", "onnxruntime", "optuna", "pandas",
     "rich._emoji_codes", "scipy.stats", "sklearn.datasets", "tf2onnx.convert",
 )  # fmt: skip
-LOKY = "joblib.externals.loky.backend.popen_loky_posix"  # what its workers run
 METRICS = ("loss", "accuracy")
 # A request is one message with the three standard streams.
 STREAMS, MESSAGE_BYTES = 3, 128_000
@@ -178,8 +176,8 @@ def fork_what_it_starts(request: dict[str, Any]) -> None:
 def keep_workers() -> None:
     """Forks what become the first processes that a sweep starts, before any thread.
 
-    `multiprocessing` spawns them, or loky does for the parallel launcher. They are children of the
-    command, as those would be. When the command ends, so do they.
+    `multiprocessing` spawns them. They are children of the command, as those would be. When the
+    command ends, so do they.
     """
     kept: list[tuple[int, socket.socket]] = []
     for _ in range(WORKERS):
@@ -201,7 +199,7 @@ def keep_workers() -> None:
             socket.send_fds(ours, [message], descriptors)
         return process
 
-    spawn, execute = util.spawnv_passfds, fork_exec.fork_exec
+    spawn = util.spawnv_passfds
 
     def spawn_here(path: str, arguments: list[str], descriptors: tuple[int, ...]) -> int:
         if "--multiprocessing-fork" not in arguments or not kept:
@@ -209,18 +207,7 @@ def keep_workers() -> None:
         place = arguments.index("-c") + 1
         return hand_over(arguments[place], arguments[place + 1 :], descriptors)
 
-    def execute_here(command: list[str], descriptors: Sequence[int], env: Any = None) -> int:
-        if LOKY not in command or not kept:
-            return execute(command, descriptors, env)
-        program = (
-            f"import os, runpy\nos.environ.update({env or {}})\n"
-            f"runpy.run_module({LOKY!r}, run_name='__main__', alter_sys=True)"
-        )
-        place = command.index(LOKY) + 1
-        return hand_over(program, command[place:], list(map(int, descriptors)))
-
     util.spawnv_passfds = spawn_here  # type: ignore[assignment]
-    fork_exec.fork_exec = execute_here
 
 
 def run_worker(theirs: socket.socket) -> int:

@@ -1,1 +1,1 @@
-"""What Hydra takes from this namespace only: the sweeper of mnist_exp, and its launcher."""
+"""What Hydra takes from this namespace only: the sweeper of mnist_exp."""

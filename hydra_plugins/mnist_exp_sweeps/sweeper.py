@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -19,18 +18,15 @@ class PlannedSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Makes the launcher that the config names."""
+        """Keeps the sweep, which has read `hydra.launcher` and runs the jobs itself."""
         self.config = config
         self.hydra_context = hydra_context
         self.task_function = task_function
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
 
     def sweep(self, arguments: Sequence[str]) -> None:
         """Runs it; the overrides are in the plan already."""
         del arguments
-        job: Any = self.task_function
-        if getattr(job, "sweep", None) is None:
-            raise RuntimeError("Expected a job that `mnist-exp train -m` planned.")
-        job.sweep(self.launcher, job)
+        sweep: Any = self.task_function
+        if not hasattr(sweep, "plan"):
+            raise RuntimeError("Expected a sweep that `mnist-exp train -m` planned.")
+        sweep()

@@ -92,9 +92,7 @@ def _sweep(flags: Namespace, *, dry_run: bool) -> None:
             click.echo(sweep.preview)
         return
     if not sweep.complete:
-        from mnist_exp.sweeps.execute.job import SweepJob
-
-        multirun(composer, flags.overrides, SweepJob(sweep.run))
+        multirun(composer, flags.overrides, sweep)
     sweep.conclude()
 
 

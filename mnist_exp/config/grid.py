@@ -14,11 +14,10 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from mnist_exp.config.assign import Base, Setting, number, setting
-from mnist_exp.config.compose import Composer
+from mnist_exp.config.compose import Composed, Composer, choices
 from mnist_exp.config.diagnose import Examination, words
 from mnist_exp.config.hydra import version_base
 from mnist_exp.config.hydra_internal import combinations
-from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem, validate
 
 
@@ -45,7 +44,7 @@ class SweepComposer:
             ConfigError: what the jobs have in common does not compose.
         """
         self._composer = composer
-        self._bases: dict[tuple[str, ...], Base | None] = {}
+        self._bases: dict[tuple[str, ...], tuple[Base | None, dict[str, str]]] = {}
         self._read: dict[str, _Selection | Setting | None] = {}
         self._set_keys: set[str] = set()  # of settings that Hydra's parser has read
         examination = Examination(composer.loader, composer.config_name, RunMode.MULTIRUN)
@@ -56,7 +55,7 @@ class SweepComposer:
             cfg = examination.compose([str(override.input_line) for override in common])
             if len(examination.problems) > len(self.problems):
                 raise ConfigError(examination.problems)
-        self.hydra: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
+        self.hydra: Any = OmegaConf.to_container(cfg.hydra, resolve=False, enum_to_str=True)
         hydras = [o for o in parsed if o.is_hydra_override() and not o.is_sweep_override()]
         self.for_hydra = tuple(str(override.input_line) for override in hydras)
         self.overrides = (
@@ -81,22 +80,21 @@ class SweepComposer:
             raise ConfigError([Problem("-m", "a grid of values", typed, words(error))]) from None
         return [tuple(job) for job in jobs]
 
-    def config(self, overrides: Sequence[str]) -> Config:
-        """Returns the config of one job.
+    def job(self, overrides: Sequence[str]) -> Composed:
+        """Returns the config of one job, and the options that it was composed of.
 
         Raises:
             ConfigError: with all its problems at once.
         """
         texts = [*self.for_hydra, *overrides]
-        values = self._quick_values(texts)
-        return self._composer.checked(texts)[1] if values is None else validate(values)
-
-    def _quick_values(self, texts: Sequence[str]) -> dict[str, Any] | None:
-        """Returns what the overrides of a job make of its base; None where that is for Hydra."""
         parts = [self._part(text) for text in texts]
-        base = self._base(tuple(part.text for part in parts if isinstance(part, _Selection)))
+        selected = [part.text for part in parts if isinstance(part, _Selection)]
+        base, chosen = self._base(tuple(selected))
         settings = [part for part in parts if isinstance(part, Setting)]
-        return None if base is None or None in parts else base.values(settings)
+        values = None if base is None or None in parts else base.values(settings)
+        if values is None:
+            return self._composer.compose(texts)
+        return Composed(validate(values), chosen, tuple(overrides))
 
     def _part(self, text: str) -> _Selection | Setting | None:
         """Returns what an override is: Hydra's to compose, a value to set, or neither."""
@@ -119,11 +117,12 @@ class SweepComposer:
             self._set_keys.add(found.key)
         return found
 
-    def _base(self, selections: tuple[str, ...]) -> Base | None:
-        """Returns a choice of options composed; None where Hydra has to compose every job."""
+    def _base(self, selections: tuple[str, ...]) -> tuple[Base | None, dict[str, str]]:
+        """Returns a choice of options composed; no base where Hydra has to compose every job."""
         if selections not in self._bases:
             cfg, values, problems = self._composer.unchecked(selections)
-            self._bases[selections] = None if problems else Base.of(cfg, values)
+            base = None if problems else Base.of(cfg, values)
+            self._bases[selections] = base, choices(cfg.hydra)
         return self._bases[selections]
 
     def _params(self, parsed: Sequence[Override]) -> list[Override]:

@@ -125,13 +125,13 @@ def run(
     return job.run
 
 
-def multirun(composer: "Composer", overrides: Sequence[str], job: Callable[[Any], Any]) -> None:
+def multirun(composer: "Composer", overrides: Sequence[str], job: Callable[..., Any]) -> None:
     """Lets the sweeper that a config names run many jobs, as Hydra does.
 
     Args:
         composer: of their configs.
         overrides: Hydra overrides, with values to sweep over among them.
-        job: what the sweeper has its launcher call for each job.
+        job: what the sweeper has its launcher call for each job; or a sweep, which is called once.
 
     Raises:
         RequestError: Hydra refuses the config, or a folder for a job cannot be had.
@@ -149,12 +149,7 @@ def multirun(composer: "Composer", overrides: Sequence[str], job: Callable[[Any]
         context = HydraContext(config_loader=composer.loader, callbacks=callbacks)
         plugins = Plugins.instance()
         sweeper = plugins.instantiate_sweeper(config=cfg, hydra_context=context, task_function=job)
-        try:
-            sweeper.sweep(arguments=task_overrides(cfg.hydra))
-        finally:
-            launcher: Any = getattr(sweeper, "launcher", None)
-            if hasattr(launcher, "close"):  # ours, whose worker outlives a sweeper's batches
-                launcher.close()
+        sweeper.sweep(arguments=task_overrides(cfg.hydra))
         callbacks.on_multirun_end(config=cfg, config_name=composer.config_name)
 
 

@@ -7,8 +7,8 @@ search/      what is explored, and what to try next
   trials       of a search, so far
   strategies   trials so far -> what to try next; halving belongs to it
   pruning      inside a job: whether it is cut off
-membership   what a job is told of its sweep
 plan         overrides -> the jobs of a grid, or a space; composed and checked
+task         a job as it travels to where it runs
 results/     what came of the jobs
   result       of one job, in plain values
   records      journal or MLflow's run -> result
@@ -21,11 +21,12 @@ execute/     the jobs, run
   claim        one command at a time for each sweep
   pending      plan and ledger -> the jobs that are to run
   preview      the pending jobs of a grid, for --dry-run
-  batches      a search as batches of jobs
+  campaign     a search as jobs
   parent       the sweep's own run in MLflow
-  launches     jobs -> one of Hydra's launchers -> results
-  job, worker  one job, in the process that a launcher gives it
-  sequential   the worker of the sequential launcher
+  scheduler    jobs -> the free slots of an engine -> results
+  engines/     where jobs run: processes, a Ray cluster, batch jobs of submitit
+  dispatch     a planned job -> its task
+  worker       one task, in the process that an engine gives it
   launchers    those that may not be installed
   progress     what a person sees meanwhile
 sweep        all of it, in order

@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from mnist_exp import data
+from mnist_exp.config.compose import Composed
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra import typed_flags
 from mnist_exp.config.record import digest
@@ -18,9 +19,9 @@ from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem
 from mnist_exp.core.text import without_password
 from mnist_exp.data import plausibility
-from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.search import space as spaces
 from mnist_exp.sweeps.search.space import SEED, Space
+from mnist_exp.sweeps.task import Assignment
 
 _MOST_PROBLEMS = 20  # after which no further job is looked at
 _NAME_DIGITS = 8
@@ -36,16 +37,27 @@ _NOT_THE_SWEEP = ("hydra.", "sweep.", "tracking", "description", "data.root", "t
 
 @dataclass(frozen=True)
 class Draft:
-    """A job without a number."""
+    """A job without a number: its config is composed once, here, and runs as it is."""
 
     overrides: tuple[str, ...]
+    typed: tuple[str, ...]  # the same, after the flags that were given
     config: Config
+    choices: Mapping[str, str]  # config group -> chosen option
     assignment: Assignment
 
     @property
     def key(self) -> str:
         """Returns the SHA-256 of what determines the result."""
         return self.assignment.key
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job that is to run."""
+
+    number: int
+    draft: Draft
+    folder: str  # its name in outputs/: a new one, or that of a run to go on with
 
 
 class Plan:
@@ -75,8 +87,8 @@ class Plan:
                 first, *others = composer.grid()
         except ConfigError as error:
             raise ConfigError([*self._fixed_problems(), *error.problems]) from None
-        configs = self._checked([first, *others])
-        self.config = configs[0]
+        jobs = self._checked([first, *others])
+        self.config = jobs[0].config
         self._flags = typed_flags(composer.hydra["runtime"])
         common = [
             str(o.input_line)
@@ -88,9 +100,9 @@ class Plan:
         self.repeated = 0
         self._made_of = ""  # of a search: digest of the data and the configs behind its values
         if self.space is None:
-            self._draw_up([first, *others], configs)
+            self._draw_up(jobs)
         else:
-            keys = [self._draft((), (), config=config).key for config in configs]
+            keys = [self._draft(job, ()).key for job in jobs]
             self._made_of = hashlib.sha256("".join(keys).encode()).hexdigest()
         if self.space is not None and self.config.search is None:
             raise AssertionError(overrides)
@@ -124,7 +136,12 @@ class Plan:
         own = [*self.space.texts(params), *extra]
         repeats = [[f"{SEED}={seed}"] for seed in self.space.seeds] or [[]]
         return [
-            self._draft((*self.space.fixed, *own, *seed), (*own, *seed), trial=trial, params=params)
+            self._draft(
+                self._composer.job((*self.space.fixed, *own, *seed)),
+                (*own, *seed),
+                trial=trial,
+                params=params,
+            )
             for seed in repeats
         ]
 
@@ -132,20 +149,21 @@ class Plan:
         seeds = [f"{SEED}={seed}" for seed in space.seeds[:1]]
         return [(*space.fixed, *space.texts(params), *seeds) for params in space.probes()]
 
-    def _checked(self, jobs: Iterable[Sequence[str]]) -> list[Config]:
-        configs, problems = [], list(self._composer.problems)
+    def _checked(self, jobs: Iterable[Sequence[str]]) -> list[Composed]:
+        composed, problems = [], list(self._composer.problems)
         for overrides in jobs:
             try:
-                configs.append(self._composer.config(overrides))
+                composed.append(self._composer.job(overrides))
             except ConfigError as error:
                 problems = list(dict.fromkeys([*problems, *error.problems]))
             if len(problems) >= _MOST_PROBLEMS:
                 break
-            if self.space is not None and configs and not configs[-1].data.validation_images:
+            held_out = not composed or composed[-1].config.data.validation_images
+            if self.space is not None and not held_out:
                 problems.append(_NOTHING_TO_COMPARE)
         if problems:
             raise ConfigError(problems)
-        return configs
+        return composed
 
     def _fixed_problems(self) -> list[Problem]:
         """Returns what else is wrong where no job can be composed."""
@@ -156,19 +174,19 @@ class Plan:
             # Without a group among them, the other overrides are the same in every job.
             fixed = [str(o.input_line) for o in overrides if o not in swept]
             try:
-                self._composer.config(fixed)
+                self._composer.job(fixed)
             except ConfigError as error:
                 problems += error.problems
         return problems
 
-    def _draw_up(self, jobs: Sequence[tuple[str, ...]], configs: Sequence[Config]) -> None:
+    def _draw_up(self, jobs: Iterable[Composed]) -> None:
         # Of a key that is given twice, Hydra's grid has the last.
         last = {override.get_key_element(): override for override in self._composer.overrides}
         swept = [override.is_sweep_override() for override in last.values()]
         seen: set[str] = set()
-        for overrides, config in zip(jobs, configs, strict=True):
-            own = tuple(text for text, own in zip(overrides, swept, strict=True) if own)
-            draft = self._draft(overrides, own, config=config)
+        for job in jobs:
+            own = tuple(text for text, own in zip(job.overrides, swept, strict=True) if own)
+            draft = self._draft(job, own)
             if draft.key in seen:
                 self.repeated += 1
             else:
@@ -177,17 +195,17 @@ class Plan:
 
     def _draft(
         self,
-        overrides: tuple[str, ...],
+        job: Composed,
         own: tuple[str, ...],
         *,
-        config: Config | None = None,
         trial: int | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Draft:
-        config = config or self._composer.config(overrides)
-        together = digest(config) + self._data_digest(config)
+        together = digest(job.config) + self._data_digest(job.config)
         key = hashlib.sha256(together.encode()).hexdigest()
-        return Draft(overrides, config, Assignment(key, own, trial, params))
+        typed = (*self._flags, *job.overrides)
+        assignment = Assignment(key, own, trial, params)
+        return Draft(job.overrides, typed, job.config, job.choices, assignment)
 
     def _data_digest(self, config: Config) -> str:
         """Returns the digest of a job's data, which are read, and fetched if need be, once.

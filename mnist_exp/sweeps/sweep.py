@@ -2,21 +2,24 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp.config.grid import SweepComposer
+from mnist_exp.core import hardware
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
 from mnist_exp.sweeps.execute import parent
 from mnist_exp.sweeps.execute.claim import hold
-from mnist_exp.sweeps.execute.launches import Fleet, Launches, PlannedJob
+from mnist_exp.sweeps.execute.dispatch import Dispatch
+from mnist_exp.sweeps.execute.engines import engine
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.execute.progress import Progress
-from mnist_exp.sweeps.plan import Plan
+from mnist_exp.sweeps.execute.scheduler import Scheduler
+from mnist_exp.sweeps.plan import Plan, PlannedJob
 from mnist_exp.sweeps.results import report
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult
@@ -26,8 +29,7 @@ from mnist_exp.tracking.names import DONE
 from mnist_exp.tracking.sync.recovery import recover
 
 if TYPE_CHECKING:
-    from mnist_exp.sweeps.execute.batches import Campaign
-    from mnist_exp.sweeps.execute.job import SweepJob
+    from mnist_exp.sweeps.execute.campaign import Campaign
 
 
 class Sweep:
@@ -56,64 +58,60 @@ class Sweep:
             # Before the ledger is read: no other must do meanwhile what is planned here.
             self._held = hold(self.plan.name, self._outputs, self.ledger.experiment)
         self.ledger.read(alone=not dry_run)
-        self._fleet = Fleet.of(composer.hydra["launcher"])
-        self._pending = PendingJobs(self.plan, self.ledger, self._fleet, self._outputs)
+        self._hydra = composer.hydra
+        self._engine = engine(composer.hydra["launcher"])
+        slots = self._engine.slots
+        self._pending = PendingJobs(self.plan, self.ledger, slots, self._outputs)
         self.results = dict(self._pending.done)
         self.announcement = self._pending.announce()
         # Of a search, what is tried next is not known.
         self.preview = self._pending.preview() if dry_run and self.plan.space is None else ""
         self._campaign: Campaign | None = None
-        waiting = self._pending.waiting
         if self.plan.space is not None:
-            from mnist_exp.sweeps.execute import batches
+            from mnist_exp.sweeps.execute import (
+                campaign,  # it imports Optuna, which a grid need not
+            )
 
-            self._campaign = batches.Campaign(
+            self._campaign = campaign.Campaign(
                 self.plan,
                 self.ledger,
-                self._fleet,
                 number=self._pending.planned,
                 good=self._pending.good,
             )
             self.results |= self._campaign.results
-            waiting = self._campaign.next(self.results)
-        self._waiting = waiting
 
     @property
     def complete(self) -> bool:
         """Whether nothing is left to run, and the parent run says so."""
         parent = self.ledger.parent
-        return not self._waiting and parent is not None and parent.outcome == "finished"
+        return not self._left() and parent is not None and parent.outcome == "finished"
 
     @property
     def unfinished(self) -> list[JobResult]:
         """The jobs that failed."""
         return [r for r in self.results.values() if r.outcome not in DONE]
 
-    def run(self, launcher: Any, job: "SweepJob") -> None:
+    def __call__(self) -> None:
         """Runs what is missing; called by the sweeper that Hydra loads.
-
-        Args:
-            launcher: Hydra's, set up with `job`.
-            job: the task function.
 
         Raises:
             KeyboardInterrupt: the user stopped it; the record is true.
         """
         record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
-        launches = Launches(
-            launcher,
-            job,
-            self._fleet,
-            sweep=self.plan.name,
+        dispatch = Dispatch(
+            self.plan.name,
+            self._hydra,
+            self._engine,
             parent_job_id=record.job_id,
             outputs=self._outputs,
         )
         outcome: parent.Outcome = "killed"
         stopped: list[int] = []
         try:
-            with self._progress(launches) as progress, _interruptible(launches, progress, stopped):
-                self._run_all(launches, progress)
-            launches.close()
+            with self._progress() as progress:
+                scheduler = self._scheduler(dispatch, progress)
+                with _interruptible(scheduler, progress, stopped):
+                    scheduler.run(self._jobs())
             left = stopped and self._left()
             outcome = "killed" if left else "failed" if self.unfinished else "finished"
         except (RequestError, ExperimentError):
@@ -126,6 +124,8 @@ class Sweep:
                 "command goes on; MNIST_EXP_DEBUG=1 shows where it happened."
             ) from problem
         finally:
+            dispatch.withdraw()
+            self._engine.close()
             recover(Path.cwd())
             record.end(list(self.results.values()), outcome)
             self._held.close()
@@ -158,43 +158,54 @@ class Sweep:
                 "failed, with the reasons above. Give the command again to retry them."
             )
 
-    def _progress(self, launches: Launches) -> Progress:
-        def ended(result: JobResult) -> None:
-            failed = result.outcome not in DONE
-            if failed and self.plan.config.sweep.on_failure == "stop":
-                launches.stop()
-
-        return Progress(
-            total=len(self._pending.jobs),
-            outputs=self._outputs,
-            slots=self._fleet.slots,
-            retries=self.plan.config.sweep.retries,
-            ended=ended,
+    def _progress(self) -> Progress:
+        progress = Progress(
+            total=len(self._pending.jobs), outputs=self._outputs, slots=self._engine.slots
         )
-
-    def _run_all(self, launches: Launches, progress: Progress) -> None:
         progress.knows(self.results.values())
-        while self._waiting and not launches.stopped:
+        return progress
+
+    def _scheduler(self, dispatch: Dispatch, progress: Progress) -> Scheduler:
+        settings = self.plan.config.sweep
+
+        def started(job: PlannedJob) -> None:
             if self._campaign is not None:
                 progress.total = self._campaign.total
-            self._run_jobs(self._waiting, launches, progress)
-            self._waiting = self._left()
+            progress.watch(job)
 
-    def _left(self) -> list[PlannedJob]:
-        """Returns the jobs that come next; those that failed are for another command."""
-        if self._campaign is not None:
-            return self._campaign.next(self.results)
-        return [job for job in self._pending.waiting if job.number not in self.results]
-
-    def _run_jobs(self, jobs: Sequence[PlannedJob], launches: Launches, progress: Progress) -> None:
-        def done(result: JobResult) -> None:
+        def ended(result: JobResult) -> None:
             self.results[result.number] = result
             progress.note(result)
+            if result.outcome not in DONE and settings.on_failure == "stop":
+                scheduler.stop()
 
-        progress.watch(jobs)
-        settings = self.plan.config.sweep
-        stoppable = settings.on_failure == "stop"
-        launches.run(jobs, retries=settings.retries, stoppable=stoppable, done=done)
+        scheduler = Scheduler(
+            self._engine,
+            task=dispatch.task,
+            outputs=self._outputs,
+            retries=settings.retries,
+            started=started,
+            ended=ended,
+        )
+        return scheduler
+
+    def _jobs(self) -> Callable[[], PlannedJob | None]:
+        """Returns what gives the jobs in their order; those that fail are for another command."""
+        campaign = self._campaign
+        if campaign is not None:
+            return lambda: campaign.next(self.results)
+        # Those of one number of threads follow each other: another one needs a fresh process.
+        jobs = iter(sorted(self._pending.waiting, key=self._threads))
+        return lambda: next(jobs, None)
+
+    def _threads(self, job: PlannedJob) -> int:
+        return job.draft.config.training.threads or self._engine.threads or hardware.cores()
+
+    def _left(self) -> bool:
+        """Tells whether jobs are left that did not run."""
+        if self._campaign is not None:
+            return not self._campaign.is_over(self.results)
+        return any(job.number not in self.results for job in self._pending.waiting)
 
 
 def _outputs(hydra: Mapping[str, Any]) -> Path:
@@ -209,7 +220,7 @@ def _outputs(hydra: Mapping[str, Any]) -> Path:
 
 
 @contextmanager
-def _interruptible(launches: Launches, progress: Progress, stopped: list[int]) -> Iterator[None]:
+def _interruptible(scheduler: Scheduler, progress: Progress, stopped: list[int]) -> Iterator[None]:
     """Lets the first Ctrl-C finish what runs, and the second stop it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -219,7 +230,7 @@ def _interruptible(launches: Launches, progress: Progress, stopped: list[int]) -
         if stopped:
             raise KeyboardInterrupt
         stopped.append(number)
-        launches.stop()
+        scheduler.stop()
         progress.say("Stopping when the running jobs have finished; Ctrl-C again stops them now.")
 
     before = signal.signal(signal.SIGINT, stop)

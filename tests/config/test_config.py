@@ -328,11 +328,11 @@ def test_a_job_of_a_sweep_is_composed_and_refused_as_a_run_is(composer, override
     sweep = SweepComposer(composer, [])
     alone = outcome(lambda texts: composer.checked(texts)[1])
     for _ in range(2):
-        assert repr(outcome(sweep.config)) == repr(alone)
+        assert repr(outcome(lambda texts: sweep.job(texts).config)) == repr(alone)
 
 
 def test_keys_that_read_other_keys_are_composed_for_each_job(tmp_path):
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "own.yaml").write_text("defaults: [default]\nepochs: ${seed}\n")
     sweep = SweepComposer(Composer(str(tmp_path)), ["training=own", "seed=2,3"])
-    assert [sweep.config(job).training.epochs for job in sweep.grid()] == [2, 3]
+    assert [sweep.job(job).config.training.epochs for job in sweep.grid()] == [2, 3]

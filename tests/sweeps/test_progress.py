@@ -6,19 +6,24 @@ from rich.console import Console
 from sweep_results import job
 
 from mnist_exp.config.compose import compose
-from mnist_exp.sweeps.execute.launches import PlannedJob
 from mnist_exp.sweeps.execute.progress import Progress
-from mnist_exp.sweeps.membership import Assignment
+from mnist_exp.sweeps.plan import Draft, PlannedJob
+from mnist_exp.sweeps.task import Assignment
 from mnist_exp.tracking.recorder import Recorder
 
 OWN = ("model=deep_cnn", "optimizer.learning_rate=0.01", "a.b=[c]", "seed=3")
 
 
+def planned(number, own):
+    draft = Draft((), (), compose([]).config, {}, Assignment("", own))
+    return PlannedJob(number, draft, f"job-{number}")
+
+
 def test_a_summary_stands_on_one_line_over_a_line_for_each_job(tmp_path):
-    progress = Progress(total=3, outputs=tmp_path, slots=1, retries=0, ended=lambda _: None)
-    config = compose([]).config
+    progress = Progress(total=3, outputs=tmp_path, slots=1)
     long = (*OWN, "training.label_smoothing=0.123456789")
-    progress.watch([PlannedJob(n, (), config, Assignment("", long[: 3 + n]), "") for n in (1, 2)])
+    for number in (1, 2):
+        progress.watch(planned(number, long[: 3 + number]))
     progress.note(job(0, OWN, 0.51, seconds=5.0))
     progress._running |= {1: "starting", 2: "epoch 1, validation 51.00%"}
     text = io.StringIO()
@@ -33,11 +38,8 @@ def test_a_summary_stands_on_one_line_over_a_line_for_each_job(tmp_path):
 def test_a_job_that_ends_while_it_is_looked_at_is_not_shown_as_running(
     sealed_environment, monkeypatch
 ):
-    progress = Progress(
-        total=1, outputs=sealed_environment, slots=1, retries=0, ended=lambda _: None
-    )
-    planned = PlannedJob(1, (), compose([]).config, Assignment("", OWN), "job-1")
-    progress.watch([planned])
+    progress = Progress(total=1, outputs=sealed_environment, slots=1)
+    progress.watch(planned(1, OWN))
     (sealed_environment / "job-1").mkdir()
     recorder = Recorder.start(
         sealed_environment / "job-1",
@@ -50,7 +52,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_not_shown_as_running(
         tags={},
         description="",
     )
-    progress._look(1, planned)
+    progress._look(1, planned(1, OWN))
     assert progress._running == {1: "starting"}
 
     def ends(*_: object) -> str:
@@ -58,6 +60,6 @@ def test_a_job_that_ends_while_it_is_looked_at_is_not_shown_as_running(
         return "epoch 1"
 
     monkeypatch.setattr("mnist_exp.sweeps.execute.progress._state", ends)
-    progress._look(1, planned)
+    progress._look(1, planned(1, OWN))
     assert progress._running == {}
     recorder.end("finished")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mnist_exp.config.record import flatten
+from mnist_exp.core import ids
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.text import counted
 from mnist_exp.runs import environment, source_code
 from mnist_exp.runs.console import duration
 from mnist_exp.sweeps.execute import parent, preview
-from mnist_exp.sweeps.execute.launches import Fleet, PlannedJob, planned_folder
-from mnist_exp.sweeps.plan import Draft, Plan
+from mnist_exp.sweeps.plan import Draft, Plan, PlannedJob
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.search.space import Space
@@ -25,13 +25,13 @@ from mnist_exp.tracking.records import RunRecord
 class PendingJobs:
     """A plan, beside what is done of it."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, fleet: Fleet, outputs: Path) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, slots: int, outputs: Path) -> None:
         """Numbers the jobs of a grid, and takes over what need not run again.
 
         Args:
             plan: of the sweep.
             ledger: which has been read.
-            fleet: how many jobs run at once.
+            slots: how many jobs run at once.
             outputs: where the job folders lie.
 
         Raises:
@@ -39,14 +39,14 @@ class PendingJobs:
         """
         self._plan = plan
         self._ledger = ledger
-        self._fleet = fleet
+        self._slots = slots
         self._outputs = outputs
         self._code = source_code.code().sha256
         self._check_space()
         self.jobs = self._numbered(plan.grid)  # of a grid; a search has them as it goes
         self.done: dict[int, JobResult] = {}
         for job in self.jobs:
-            run = self.good(job.assignment.key)
+            run = self.good(job.draft.key)
             if run is not None:
                 self.done[job.number] = replace(ledger.result(run, epochs=False), number=job.number)
 
@@ -67,14 +67,14 @@ class PendingJobs:
         if threads is not None:  # a run goes on with those that it began with
             training = training.model_copy(update={"threads": threads})
         config = draft.config.model_copy(update={"training": training})
-        return PlannedJob(number, draft.overrides, config, draft.assignment, folder)
+        return PlannedJob(number, replace(draft, config=config), folder)
 
     def announce(self) -> str:
         """Returns what is going to happen, in a few lines."""
         lines = [self._search() if self._plan.space is not None else self._grid()]
         if self._plan.repeated:
             lines.append(f"{self._plan.repeated} more would repeat one of these; left out.")
-        runs = [self._ledger.done(job.assignment.key) for job in self.jobs]
+        runs = [self._ledger.done(job.draft.key) for job in self.jobs]
         if self._plan.space is not None:
             runs = [run for run in self._ledger.latest() if run.outcome in DONE]
         stale = sum(self._is_stale(run) for run in runs)
@@ -88,17 +88,17 @@ class PendingJobs:
     def preview(self) -> str:
         """Returns the jobs of a grid and how each stands, a line for each."""
         return preview.text(
-            [(job.number, job.assignment.overrides, self._state(job)) for job in self.jobs]
+            [(job.number, job.draft.assignment.overrides, self._state(job)) for job in self.jobs]
         )
 
     def _state(self, job: PlannedJob) -> str:
         """Returns whether a job is to run, in words."""
-        result, run = self.done.get(job.number), self._ledger.run(job.assignment.key)
+        result, run = self.done.get(job.number), self._ledger.run(job.draft.key)
         if result is not None:
             reached = objective(result)
             measured = "" if math.isnan(reached) else f", validation {reached:.2%}"
             return f"done: {result.run_name}{measured}"
-        if job.assignment.key in self._ledger.at_work or (run is not None and not run.outcome):
+        if job.draft.key in self._ledger.at_work or (run is not None and not run.outcome):
             return "running"
         return "to do" if run is None else f"to do again, {run.outcome} before"
 
@@ -139,12 +139,12 @@ class PendingJobs:
         """
         run = self._ledger.newest(key)
         if run is None or run.job_id is None or run.outcome in DONE or self._is_stale(run):
-            return planned_folder(), None
+            return ids.new(), None
         try:
             start = salvaged(self._outputs / run.job_id).start
             return run.job_id, int(start.config["training"]["threads"])
         except (RequestError, ExperimentError, KeyError, TypeError):
-            return planned_folder(), None
+            return ids.new(), None
 
     def _grid(self) -> str:
         done, waiting = len(self.done), len(self.waiting)
@@ -155,7 +155,7 @@ class PendingJobs:
             what = f"all {done} jobs are done" if done > 1 else "its one job is done"
         seconds = 0.0
         for job in self.waiting:
-            like = self._ledger.seconds_of_like(flatten(environment.settled(job.config)))
+            like = self._ledger.seconds_of_like(flatten(environment.settled(job.draft.config)))
             if like is None:
                 return f"Sweep {self._plan.name}: {what}"
             seconds += like[0]
@@ -198,5 +198,5 @@ class PendingJobs:
 
     def _about(self, seconds: float, jobs: int) -> str:
         """Returns how long jobs take that run some at once."""
-        at_once = max(1, min(self._fleet.slots, jobs))
+        at_once = max(1, min(self._slots, jobs))
         return f", about {duration(seconds / at_once)}" if jobs else ""

@@ -1,11 +1,11 @@
 """What a person sees of a sweep while it runs: one live table on a terminal, plain lines elsewhere.
 
-Jobs are watched in their journals, because a launcher answers only when all of them have ended.
+How far a job is stands in its journal, where that is within reach.
 """
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -19,15 +19,12 @@ from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.evaluation.names import TRAIN_LOSS, VAL_ACCURACY
 from mnist_exp.runs import ensemble
 from mnist_exp.runs.console import duration
-from mnist_exp.sweeps.execute.launches import PlannedJob
-from mnist_exp.sweeps.results import records
+from mnist_exp.sweeps.plan import PlannedJob
 from mnist_exp.sweeps.results.ranking import key_and_value, seconds_of
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.results.wording import config_text
 from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.state import State, state_of
-from mnist_exp.tracking.names import DONE
 
 _LOOK_SECONDS = 0.5
 _SHOWN = 8
@@ -42,8 +39,6 @@ class Progress:
         total: int,
         outputs: Path,
         slots: int,
-        retries: int,
-        ended: Callable[[JobResult], None],
     ) -> None:
         """Watches nothing yet.
 
@@ -51,21 +46,16 @@ class Progress:
             total: jobs of the sweep, those of former commands too.
             outputs: where the job folders lie.
             slots: how many run at once.
-            retries: how often a job that failed is tried again.
-            ended: told once of each job that has ended, by the thread that sees it first.
         """
         self.total = total
         self._outputs = outputs
         self._slots = slots
-        self._retries = retries
-        self._since = 0
-        self._ended = ended
         self._console = terminal.console(stderr=True)
         self._results: dict[int, JobResult] = {}
         self._earlier: set[int] = set()
         self._watched: dict[int, PlannedJob] = {}
         self._running: dict[int, str] = {}
-        self._lock = threading.Lock()  # the watching thread and the launches' see the same ends
+        self._lock = threading.Lock()  # a job may end while the watching thread looks at it
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sweep-progress", daemon=True)
         self._live = Live(
@@ -93,28 +83,25 @@ class Progress:
             self._results[result.number] = result
             self._earlier.add(result.number)
 
-    def watch(self, jobs: Sequence[PlannedJob]) -> None:
-        """Follows jobs that are being launched."""
-        for job in jobs:
+    def watch(self, job: PlannedJob) -> None:
+        """Follows a job that begins."""
+        with self._lock:
             self._results.pop(job.number, None)
-        self._since = events.now()
-        self._watched = {job.number: job for job in jobs}
+            self._watched[job.number] = job
+            self._running[job.number] = "starting"
 
     def note(self, result: JobResult) -> None:
-        """Tells of a result that stands, unless it was told of."""
+        """Tells of a result that stands."""
         with self._lock:
-            before = self._results.get(result.number)
             self._results[result.number] = result
+            self._watched.pop(result.number, None)
             self._running.pop(result.number, None)
-        if before is None or before.outcome != result.outcome:
-            self.say(self._line(result))
-            self._ended(result)
+        self.say(self._line(result))
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
             for number, job in list(self._watched.items()):
-                if number not in self._results:
-                    self._look(number, job)
+                self._look(number, job)
 
     def _look(self, number: int, job: PlannedJob) -> None:
         job_dir = self._outputs / job.folder
@@ -122,19 +109,12 @@ class Progress:
             return
         try:
             read = state_of(job_dir)
-            result = records.from_state(job_dir, read)
+            state = _state(job_dir, read) if read.outcome is None else "ending"
         except (ExperimentError, RequestError):
             return  # the job itself says why its journal cannot be read
-        if result is None:
-            state = _state(job_dir, read)
-            with self._lock:
-                if number not in self._results:  # it may have ended since
-                    self._running[number] = state
-        elif result.end_time >= self._since:  # not the end of a run that goes on now
-            self._running.pop(number, None)
-            final = result.outcome in DONE or (result.outcome == "failed" and not self._retries)
-            if final:  # of what was killed, and of what is tried again, the launches tell
-                self.note(result)
+        with self._lock:
+            if number in self._watched:
+                self._running[number] = state
 
     def _line(self, result: JobResult) -> str:
         done = len(self._results)
@@ -176,7 +156,7 @@ class Progress:
             table.add_column(no_wrap=no_wrap)
         for number, state in list(self._running.items())[:_SHOWN]:
             job = self._watched.get(number)
-            own = job.assignment.overrides if job is not None else ()
+            own = job.draft.assignment.overrides if job is not None else ()
             what = config_text(own, [key for key, _ in map(key_and_value, own)])
             cut = Text(terminal.printable(what), no_wrap=True, overflow="ellipsis")
             table.add_row(f"job {number}", cut, state)

@@ -1,4 +1,4 @@
-"""One job of a sweep, in the process that a launcher gives it.
+"""One job of a sweep, in the process that an engine gives it.
 
 Whatever happens to the job is in its journal and in the result; nothing of it stays for the next.
 """
@@ -8,103 +8,123 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
-from mnist_exp.config.schema import Config
+from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import run_job
+from hydra.types import HydraContext
+from omegaconf import OmegaConf
+
+from mnist_exp.config.hydra import hydra_errors, register_resolvers, version_base
+from mnist_exp.config.hydra_internal import Callbacks
+from mnist_exp.config.record import to_record
 from mnist_exp.core import tensorflow_memory, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError, Terminated, reason_of
 from mnist_exp.runs import console, lifecycle
-from mnist_exp.sweeps.membership import Assignment, Membership
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.result import JobResult
+from mnist_exp.sweeps.task import Task
 from mnist_exp.tracking import journal
 
 _WATCH_SECONDS = 0.5
 _END_SECONDS = 10.0  # for the record of the job
 _SIGTERM_EXIT = 143
 _watched: set[int] = set()
+_at_work = False
 
 
-def work(
-    config: Config,
-    *,
-    job_dir: Path,
-    choices: dict[str, str],
-    overrides: Sequence[str],
-    membership: Membership,
-) -> JobResult | None:
-    """Runs or resumes a job, and tells what came of it.
-
-    Args:
-        config: the job's, with `sweep.job` set.
-        job_dir: the job's folder, which exists; with a journal, its run goes on.
-        choices: config group -> chosen option.
-        overrides: what was typed, and what the sweep chose.
-        membership: the sweep's.
+def work(task: Task) -> JobResult | None:
+    """Runs or resumes a job, in the folder that Hydra makes for it.
 
     Returns:
-        The result; None where the sweep was stopped before the job began.
+        What came of it; None where the sweep was stopped before the job began.
     """
-    permit = Path(membership.permit)
+    permit = Path(task.permit)
     if permit.parent.is_dir() and not permit.exists():  # a far machine may not have the folder
         return None
-    if membership.process is not None and membership.process != os.getppid():
+    if task.process is not None and task.process != os.getppid():
         return None  # the sweep died while this worker started
-    follow(membership.process)
-    tensorflow_setup.ours = True
-    if config.sweep.job is None:
-        raise AssertionError(overrides)
-    assignment = membership.assignments[config.sweep.job]
-    if config.training.threads is None:
-        training = config.training.model_copy(update={"threads": membership.threads})
-        config = config.model_copy(update={"training": training})
-    reason = ""
+    global _at_work  # noqa: PLW0603 - a signal handler has to know
+    _at_work = True
     try:
-        with console.silent():
-            _run(
-                config,
-                job_dir=job_dir,
-                choices=choices,
-                overrides=overrides,
-                membership=membership,
-                assignment=assignment,
-            )
-    except Exception as problem:  # noqa: BLE001 - whatever it was, the other jobs go on
-        reason = reason_of(problem)
+        return _worked(task)
     except (KeyboardInterrupt, Terminated):
         # The record is complete; the worker must not outlive its sweep, nor say a word of it.
         sys.stderr.flush()
         os._exit(_SIGTERM_EXIT)
     finally:
-        tensorflow_memory.forget()
+        _at_work = False
+
+
+def _worked(task: Task) -> JobResult:
+    follow(task.process)
+    tensorflow_setup.ours = True
+    register_resolvers()
+    open_section = OmegaConf.structured(HydraConf, flags={"struct": False})
+    values = {**to_record(task.config), "hydra": dict(task.hydra)}
+    cfg: Any = OmegaConf.merge({"hydra": open_section}, values)
+    begun = _Begun(task)
     try:
-        result = records.from_journal(job_dir)
-    except ExperimentError as problem:  # the journal cannot be read
-        result, reason = None, reason_of(problem)
-    return result or records.unrecorded(config, assignment, reason)
+        with version_base(), hydra_errors():
+            context = HydraContext(config_loader=None, callbacks=Callbacks(cfg))
+            run_job(
+                hydra_context=context,
+                task_function=begun,
+                config=cfg,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
+    except Exception as problem:  # noqa: BLE001 - whatever it was, the other jobs go on
+        begun.reason = reason_of(problem)
+    finally:
+        tensorflow_memory.forget()
+    return begun.result or records.unrecorded(task.config, task.assignment, begun.reason)
 
 
-def _run(
-    config: Config,
-    *,
-    job_dir: Path,
-    choices: dict[str, str],
-    overrides: Sequence[str],
-    membership: Membership,
-    assignment: Assignment,
-) -> None:
+class _Begun:
+    """The function that Hydra calls in a job's folder."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self.result: JobResult | None = None
+        self.reason = ""
+
+    def __call__(self, _: Any) -> None:
+        """Runs the job as it was planned."""
+        hydra = HydraConfig.get()
+        job_dir = Path(hydra.runtime.output_dir)
+        with chdir(hydra.runtime.cwd):  # relative paths are the command's, with hydra.job.chdir too
+            try:
+                with console.silent():
+                    _run(self._task, job_dir)
+            except Exception as problem:  # noqa: BLE001 - it is in the record
+                self.reason = reason_of(problem)
+            try:
+                self.result = records.from_journal(job_dir)
+            except ExperimentError as problem:  # the journal cannot be read
+                self.reason = reason_of(problem)
+
+
+def _run(task: Task, job_dir: Path) -> None:
+    config, assignment = task.config, task.assignment
     stops = None if assignment.peers is None else assignment.peers.stops
     if (job_dir / journal.FILE_NAME).exists():
         lifecycle.resume_in(job_dir, stops=stops)
         return
+    if config.training.threads is None:
+        training = config.training.model_copy(update={"threads": task.threads})
+        config = config.model_copy(update={"training": training})
+    assert config.sweep.name is not None
     lifecycle.run(
         config,
         job_dir=job_dir,
-        choices=choices,
-        overrides=[text for text in overrides if not text.startswith("sweep.")],
-        tags=assignment.tags(membership.sweep),
-        parent_job_id=membership.parent_job_id,
+        choices=dict(task.choices),
+        overrides=task.overrides,
+        tags=assignment.tags(config.sweep.name),
+        parent_job_id=task.parent_job_id,
         stops=stops,
     )
 
@@ -117,9 +137,9 @@ def follow(process: int | None) -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if process is None or process in _watched:
         return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _watched.add(process)
     signal.signal(signal.SIGTERM, _terminate)
     threading.Thread(target=_watch, args=(process,), daemon=True).start()
@@ -134,4 +154,20 @@ def _watch(process: int) -> None:
 
 
 def _terminate(*_: object) -> None:
-    raise Terminated
+    if _at_work:
+        raise Terminated
+    os._exit(_SIGTERM_EXIT)  # it waits for a job: nothing is to be ended, and nobody to be told
+
+
+class Resubmitted:
+    """`work` for submitit, which submits it again when the time of a batch job is up."""
+
+    def __call__(self, task: Task) -> JobResult | None:
+        """Runs or resumes a job; see `work`."""
+        return work(task)
+
+    def checkpoint(self, task: Task) -> Any:
+        """Returns what is submitted again: the same job, which goes on from its checkpoint."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self, task)

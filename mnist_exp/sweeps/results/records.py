@@ -8,8 +8,8 @@ from typing import Any
 from mnist_exp.config.record import flatten
 from mnist_exp.config.schema import Config
 from mnist_exp.evaluation.names import VAL_ACCURACY
-from mnist_exp.sweeps.membership import Assignment
 from mnist_exp.sweeps.results.result import JobResult
+from mnist_exp.sweeps.task import Assignment
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.events import Outcome, now
 from mnist_exp.tracking.journal.state import State, fold

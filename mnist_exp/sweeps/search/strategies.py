@@ -1,7 +1,9 @@
 """What to try next, from the trials so far: at random, by TPE, or by halving.
 
 A proposal is a function of (`search.seed`, its number, the trials). Nothing is remembered that
-could not be rebuilt, so a search that was cut off goes on as if it had not been.
+could not be rebuilt from them. So a search that was cut off goes on as if it had not been: `random`
+and `halving` always; `tpe` where one trial runs at a time. Where several do, what TPE knows when it
+chooses depends on which of them ended first, with an interruption or without.
 """
 
 from collections.abc import Callable, Sequence

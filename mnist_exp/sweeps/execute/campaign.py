@@ -1,7 +1,8 @@
-"""The trials of a search as the jobs of a sweep, one batch after the other."""
+"""A search as jobs, one after the other: each trial is chosen when a slot is free for it."""
 
 import json
 import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from statistics import fmean
@@ -9,18 +10,15 @@ from typing import Any
 
 from mnist_exp.config.validate import ConfigError
 from mnist_exp.core.errors import reason_of
-from mnist_exp.sweeps.execute.launches import Fleet, PlannedJob
-from mnist_exp.sweeps.membership import Assignment
-from mnist_exp.sweeps.plan import Draft, Plan
+from mnist_exp.sweeps.plan import Draft, Plan, PlannedJob
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.search.pruning import Peers
 from mnist_exp.sweeps.search.strategies import Proposal, Trial, explorer
+from mnist_exp.sweeps.task import Assignment
 from mnist_exp.tracking.names import TRIAL_TAG
 from mnist_exp.tracking.records import RunRecord
-
-_MOST_AT_ONCE = 8  # trials that know nothing of each other, where trials learn from others
 
 
 class Campaign:
@@ -30,7 +28,6 @@ class Campaign:
         self,
         plan: Plan,
         ledger: Ledger,
-        fleet: Fleet,
         *,
         number: Callable[[int, Draft], PlannedJob],
         good: Callable[[str], RunRecord | None],
@@ -40,7 +37,6 @@ class Campaign:
         Args:
             plan: of the sweep.
             ledger: which has been read.
-            fleet: how many jobs run at once.
             number: makes a job of a draft.
             good: key of a job -> its run, if it need not run again.
         """
@@ -50,12 +46,11 @@ class Campaign:
         self._settings: Any = plan.config.search
         self._number = number
         self._seeds = max(1, len(plan.space.seeds))
-        learns = self._settings.name == "tpe" or self._prunes
-        slots = min(fleet.slots, _MOST_AT_ONCE) if learns else fleet.slots
-        self._room = max(1, slots // self._seeds)
         epochs = plan.config.training.epochs
         self._explorer = explorer(self._settings, plan.space, epochs=epochs)
         self._params: dict[int, Mapping[str, Any]] = {}
+        self._begun: set[int] = set()  # trials whose jobs were handed over, or wait here
+        self._waiting: deque[PlannedJob] = deque()
         self.results: dict[int, JobResult] = {}
         for run in ledger.latest():
             if TRIAL_TAG in run.tags:
@@ -74,23 +69,33 @@ class Campaign:
         """How many jobs the search has, as far as is known."""
         return self._explorer.total * self._seeds
 
-    def next(self, results: dict[int, JobResult]) -> list[PlannedJob]:
-        """Returns the jobs to run next; none when the search is over.
+    def is_over(self, results: dict[int, JobResult]) -> bool:
+        """Tells whether no job is left, once all that were handed over have ended."""
+        job = self.next(results)
+        if job is not None:
+            self._waiting.appendleft(job)
+        return job is None
+
+    def next(self, results: dict[int, JobResult]) -> PlannedJob | None:
+        """Returns the job to run next; None where there is none until another has ended.
 
         Args:
             results: of all jobs that have ended; those of trials that cannot run are added.
         """
-        while proposals := self._explorer.next(self._trials(results), self._room):
+        while not self._waiting:
             trials = self._trials(results)
-            jobs = [job for p in proposals for job in self._jobs(p, trials, results)]
-            waiting = [job for job in jobs if job.number not in results]
-            if waiting:
-                return waiting
-        return []
+            open_ones = sum(t.outcome is None and t.number in self._begun for t in trials)
+            proposals = self._explorer.next(trials, open_ones + 1)
+            proposal = next((p for p in proposals if p.number not in self._begun), None)
+            if proposal is None:
+                return None
+            self._begun.add(proposal.number)
+            jobs = self._jobs(proposal, results)
+            self._waiting.extend(job for job in jobs if job.number not in results)
+        job = self._waiting.popleft()
+        return replace(job, draft=replace(job.draft, assignment=self._assigned(job, results)))
 
-    def _jobs(
-        self, proposal: Proposal, trials: list[Trial], results: dict[int, JobResult]
-    ) -> list[PlannedJob]:
+    def _jobs(self, proposal: Proposal, results: dict[int, JobResult]) -> list[PlannedJob]:
         self._params[proposal.number] = proposal.params
         first = proposal.number * self._seeds
         try:
@@ -99,20 +104,20 @@ class Campaign:
             for number in range(first, first + self._seeds):
                 results[number] = self._refused(number, proposal, problem)
             return []
-        jobs = [self._number(first + place, draft) for place, draft in enumerate(drafts)]
-        return [replace(job, assignment=self._assigned(job, trials)) for job in jobs]
+        return [self._number(first + place, draft) for place, draft in enumerate(drafts)]
 
-    def _assigned(self, job: PlannedJob, trials: list[Trial]) -> Assignment:
-        if not self._prunes or job.assignment.trial is None:
-            return job.assignment
+    def _assigned(self, job: PlannedJob, results: Mapping[int, JobResult]) -> Assignment:
+        assignment = job.draft.assignment
+        if not self._prunes or assignment.trial is None:
+            return assignment
         peers = Peers(
             pruner=self._settings.pruner,
-            trials=tuple(trial for trial in trials if trial.outcome is not None),
-            number=job.assignment.trial,
-            epochs=job.config.training.epochs,
+            trials=tuple(trial for trial in self._trials(results) if trial.outcome is not None),
+            number=assignment.trial,
+            epochs=job.draft.config.training.epochs,
             warmup_epochs=self._settings.warmup_epochs,
         )
-        return replace(job.assignment, peers=peers)
+        return replace(assignment, peers=peers)
 
     def _refused(self, number: int, proposal: Proposal, problem: ConfigError) -> JobResult:
         """Returns the result of a job whose config the schema does not take."""

@@ -1,10 +1,11 @@
-"""What a job is told of its sweep: plain values that travel with it to any process or machine."""
+"""One job of a sweep as it travels to the process or machine that runs it: plain values."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mnist_exp.config.schema import Config
 from mnist_exp.tracking.names import KEY_TAG, OVERRIDES_TAG, SWEEP_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One job."""
+    """What a job is within its sweep."""
 
     key: str
     overrides: tuple[str, ...]  # what sets it apart
@@ -34,12 +35,15 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Membership:
-    """The jobs of one launch."""
+class Task:
+    """A job, composed and checked: nothing is composed where it runs."""
 
-    sweep: str
+    config: Config  # with the sweep's name and the job's number
+    hydra: Mapping[str, Any]  # its `hydra` section, for the job folder and what Hydra does there
+    choices: Mapping[str, str]  # config group -> chosen option
+    overrides: tuple[str, ...]  # what was typed, and what the sweep chose
+    assignment: Assignment
     parent_job_id: str
-    permit: str  # a file; once it is gone, no further job of the launch begins
-    process: int | None  # id of the sweep's process, where workers are its children
-    threads: int | None  # of each job that does not say; None: every core that it is given
-    assignments: Mapping[int, Assignment] = field(default_factory=dict)  # by `sweep.job`
+    permit: str  # a file; once it is gone, what waits in a queue does not begin
+    process: int | None  # id of the sweep's process, where the worker is its child
+    threads: int | None  # where the config does not say; None: every core that the job is given

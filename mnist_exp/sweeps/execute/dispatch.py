@@ -1,0 +1,84 @@
+"""A planned job as the task that travels to a worker."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.core.text import without_password
+from mnist_exp.sweeps.execute.engines import Engine
+from mnist_exp.sweeps.plan import PlannedJob
+from mnist_exp.sweeps.task import Task
+
+_PERMIT = "permit-"
+
+
+class Dispatch:
+    """Makes the tasks of one command."""
+
+    def __init__(
+        self,
+        sweep: str,
+        hydra: Mapping[str, Any],
+        engine: Engine,
+        *,
+        parent_job_id: str,
+        outputs: Path,
+    ) -> None:
+        """Permits the jobs of this command to begin, and no longer those of a former one.
+
+        Args:
+            sweep: its name.
+            hydra: the `hydra` section that the jobs have in common.
+            engine: where they run.
+            parent_job_id: of the sweep's parent run.
+            outputs: where the job folders lie; the parent's exists.
+        """
+        self._sweep = sweep
+        self._hydra = hydra
+        self._engine = engine
+        self._parent_job_id = parent_job_id
+        self._folder = (outputs / parent_job_id).absolute()
+        self.withdraw()  # what a dead sweep left queued stays undone
+        self._permit = self._folder / f"{_PERMIT}{os.getpid()}"
+        self._permit.touch()
+
+    def withdraw(self) -> None:
+        """Lets nothing begin that waits in a queue."""
+        for permit in self._folder.glob(f"{_PERMIT}*"):
+            permit.unlink(missing_ok=True)
+
+    def task(self, job: PlannedJob) -> Task:
+        """Returns what is sent for a job."""
+        draft = job.draft
+        own = (f"sweep.name={self._sweep!r}", f"sweep.job={job.number}")
+        named = draft.config.sweep.model_copy(update={"name": self._sweep, "job": job.number})
+        return Task(
+            config=draft.config.model_copy(update={"sweep": named}),
+            hydra=self._section(job, (*draft.overrides, *own)),
+            choices=draft.choices,
+            overrides=draft.typed,
+            assignment=draft.assignment,
+            parent_job_id=self._parent_job_id,
+            permit=str(self._permit),
+            process=os.getpid() if self._engine.children else None,
+            threads=self._engine.threads,
+        )
+
+    def _section(self, job: PlannedJob, overrides: tuple[str, ...]) -> dict[str, Any]:
+        """Returns the `hydra` section of a job, as Hydra's launchers fill it in."""
+        common = self._hydra
+        runtime = common["runtime"]
+        return {
+            **common,
+            "mode": "MULTIRUN",
+            "overrides": {**common["overrides"], "task": list(map(without_password, overrides))},
+            "runtime": {**runtime, "choices": {**runtime["choices"], **job.draft.choices}},
+            "sweep": {**common["sweep"], "subdir": job.folder},
+            "job": {
+                **common["job"],
+                "id": f"{common['job']['name']}_{job.number}",
+                "num": job.number,
+                "override_dirname": ",".join(sorted(job.draft.overrides)),
+            },
+        }

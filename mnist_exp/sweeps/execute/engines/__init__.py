@@ -1,0 +1,71 @@
+"""Where jobs run: in processes of this machine, on a Ray cluster, or on a Slurm cluster.
+
+`hydra/launcher` chooses, and its options are those of Hydra's own launchers; but those take all
+jobs at once, and answer when the last has ended. Here a job is given when a slot is free.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from mnist_exp.core import hardware
+from mnist_exp.core.errors import RequestError
+from mnist_exp.sweeps.results.result import JobResult
+from mnist_exp.sweeps.task import Task
+
+
+class Engine(Protocol):
+    """What runs jobs; it starts with the first."""
+
+    name: str
+    threads: int | None  # of a job that does not say; None: every core that it is given
+    children: bool  # whether the workers are children of this process
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run at once, as far as is known now."""
+
+    def submit(self, task: Task) -> Future[JobResult | None]:
+        """Hands a job over; no more than `slots` are under way.
+
+        Returns:
+            Its result; None where it did not begin. Cancelling it holds where it waits in a queue.
+        """
+
+    def cancel(self) -> None:
+        """Ends all that runs, and waits for the records of it to be ended."""
+
+    def close(self) -> None:
+        """Ends the workers, which have nothing to do."""
+
+
+def engine(launcher: Mapping[str, Any]) -> Engine:
+    """Returns the engine that a launcher's config stands for.
+
+    Args:
+        launcher: `hydra.launcher`, in plain values.
+
+    Raises:
+        RequestError: there is none.
+    """
+    target = str(launcher.get("_target_", ""))
+    if "Basic" in target or "joblib" in target:
+        from mnist_exp.sweeps.execute.engines.processes import Processes
+
+        cores, jobs = hardware.cores(), 1
+        if "joblib" in target:
+            jobs = int(launcher.get("n_jobs") or 1)
+        return Processes(jobs if jobs > 0 else max(1, cores + 1 + jobs))
+    if "RayLauncher" in target:
+        from mnist_exp.sweeps.execute.engines.ray_cluster import RayCluster
+
+        return RayCluster(launcher["ray"])
+    if "submitit" in target:
+        from mnist_exp.sweeps.execute.engines.submitit_jobs import SubmititJobs
+
+        return SubmititJobs(launcher)
+    raise RequestError(
+        "Expected hydra/launcher to be sequential, parallel, ray, slurm, or made of one of these. "
+        f"Received: {target or 'none'}. Choose one of them, or a sweeper that uses this launcher: "
+        "hydra/sweeper=basic."
+    )

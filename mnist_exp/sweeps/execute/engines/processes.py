@@ -1,0 +1,113 @@
+"""Jobs in processes of this machine, each of which imports TensorFlow once."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from mnist_exp.core import hardware
+from mnist_exp.sweeps.execute import worker
+from mnist_exp.sweeps.results.result import JobResult
+from mnist_exp.sweeps.task import Task
+
+_TERMINATION_SECONDS = 10.0
+
+
+class Processes:
+    """A process for each slot; one that dies takes only its own job along."""
+
+    name = "this machine"
+    children = True
+
+    def __init__(self, slots: int) -> None:
+        """Starts nothing yet.
+
+        Args:
+            slots: how many jobs run at once, at least 1.
+        """
+        self.slots = slots
+        self.threads: int | None = None if slots == 1 else max(1, hardware.cores() // slots)
+        self._workers = [_Worker() for _ in range(slots)]
+
+    def submit(self, task: Task) -> Future[JobResult | None]:
+        """Hands a job over to a process that is free; see `Engine`."""
+        threads = task.config.training.threads or self.threads or hardware.cores()
+        free = [worker for worker in self._workers if worker.is_free]
+        # TensorFlow keeps the threads that it started with: others need a fresh process.
+        first = min(free, key=lambda worker: (worker.threads != threads, worker.has_started))
+        return first.submit(task, threads)
+
+    def cancel(self) -> None:
+        """Ends the processes, and lets the jobs that they are at end their records."""
+        processes = multiprocessing.active_children()
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(_TERMINATION_SECONDS)
+            process.kill()
+        for each in self._workers:
+            each.close()
+
+    def close(self) -> None:
+        """Ends the processes, which have nothing to do."""
+        for each in self._workers:
+            each.close()
+
+
+class _Worker:
+    """One process; when a job takes it down, the next gets another."""
+
+    def __init__(self) -> None:
+        self.threads: int | None = None
+        self._executor: ProcessPoolExecutor | None = None
+        self._job: Future[JobResult | None] | None = None
+
+    @property
+    def has_started(self) -> bool:
+        return self._executor is not None
+
+    @property
+    def is_free(self) -> bool:
+        return self._job is None or self._job.done()
+
+    def submit(self, task: Task, threads: int) -> Future[JobResult | None]:
+        if self._is_broken or self.threads != threads:
+            self.close()
+        self.threads = threads
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=worker.follow,
+                initargs=(os.getpid(),),
+            )
+        with _ctrl_c_ignored():  # the process starts here, and inherits it
+            self._job = self._executor.submit(worker.work, task)
+        return self._job
+
+    @property
+    def _is_broken(self) -> bool:
+        job = self._job
+        return job is not None and job.done() and isinstance(job.exception(), BrokenProcessPool)
+
+    def close(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Lets processes start that never hear of Ctrl-C, which is for the sweep to answer."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
