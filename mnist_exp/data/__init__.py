@@ -16,6 +16,7 @@ __all__ = [
     "DIVISION",
     "Split",
     "Splits",
+    "files",
     "load",
     "load_whole",
     "require",
@@ -104,6 +105,21 @@ def load_whole(name: str, **options: Any) -> Splits:
     """
     place = {key: value for key, value in options.items() if key not in DIVISION}
     return load(name, seed=0, validation_images=0, train_images=None, **place)
+
+
+def files(name: str, root: str | None = None) -> list[Path]:
+    """Returns the files that a data set is read from; none where it needs none, or lacks them.
+
+    Args:
+        name: A key of `DATASETS`.
+        root: `data.root`.
+
+    Raises:
+        RequestError: If a file of `idx` is absent or ambiguous.
+    """
+    if name == "mnist":
+        return mnist.files(root)
+    return idx.files(root) if name == "idx" and root is not None else []
 
 
 def require(name: str, *, validation_images: int, train_images: int | None, **options: Any) -> None:

@@ -181,6 +181,15 @@ def find(root: str) -> list[tuple[Path, Path]]:
     ]
 
 
+def files(root: str) -> list[Path]:
+    """Returns the files that a folder is read from.
+
+    Raises:
+        RequestError: If a file is absent or ambiguous.
+    """
+    return [file for pair in find(root) for file in pair]
+
+
 def _read_pair(images_path: Path, labels_path: Path) -> Split:
     images = _read_any(images_path, _IMAGES_DIMENSIONS)
     labels = _read_any(labels_path, _LABELS_DIMENSIONS)

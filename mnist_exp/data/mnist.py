@@ -82,6 +82,18 @@ def find(root: str | None) -> Path | None:
     return None
 
 
+def files(root: str | None) -> list[Path]:
+    """Returns the files that MNIST is read from; none where it must be downloaded.
+
+    Args:
+        root: As for `load`.
+    """
+    place = find(root)
+    if place is None or place.is_file():
+        return [place] if place else []
+    return [file for name in DIGESTS if (file := _idx_file(place, name))]
+
+
 def default_root() -> Path:
     """Returns the folder for data sets in the user's cache."""
     return cache.folder("datasets")

@@ -33,14 +33,14 @@ class SweepFolder:
         home = folder / "home"
         home.mkdir(exist_ok=True)
         self._started: list[Process] = []
-        self._environment = environment | {"HOME": str(home), "XDG_CACHE_HOME": f"{home}/.cache"}
+        self.environment = environment | {"HOME": str(home), "XDG_CACHE_HOME": f"{home}/.cache"}
         if uri:
-            self._environment["MLFLOW_TRACKING_URI"] = uri
+            self.environment["MLFLOW_TRACKING_URI"] = uri
         self._store = Store(resolve(uri or f"sqlite:///{folder}/mlflow.db"), "mnist")
 
     def start(self, *arguments: str) -> Process:
         """Starts a command in a process group of its own, as a shell does."""
-        process = invoke.start(self.path, *arguments, env=self._environment, start_new_session=True)
+        process = invoke.start(self.path, *arguments, env=self.environment, start_new_session=True)
         self._started.append(process)
         return process
 

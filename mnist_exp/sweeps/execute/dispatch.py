@@ -1,5 +1,6 @@
 """A planned job as the task that travels to a worker."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,13 +67,16 @@ class Dispatch:
         )
 
     def _section(self, job: PlannedJob, overrides: tuple[str, ...]) -> dict[str, Any]:
-        """Returns the `hydra` section of a job, as Hydra's launchers fill it in."""
+        """Returns the `hydra` section of a job, as Hydra's launchers fill it in.
+
+        Hydra writes it to the job's folder, so the address of a tracking server has no password.
+        """
         common = self._hydra
         runtime = common["runtime"]
-        return {
+        section: dict[str, Any] = {
             **common,
             "mode": "MULTIRUN",
-            "overrides": {**common["overrides"], "task": list(map(without_password, overrides))},
+            "overrides": {**common["overrides"], "task": list(overrides)},
             "runtime": {**runtime, "choices": {**runtime["choices"], **job.draft.choices}},
             "sweep": {**common["sweep"], "subdir": job.folder},
             "job": {
@@ -82,3 +86,5 @@ class Dispatch:
                 "override_dirname": ",".join(sorted(job.draft.overrides)),
             },
         }
+        stricken: dict[str, Any] = json.loads(without_password(json.dumps(section)))
+        return stricken

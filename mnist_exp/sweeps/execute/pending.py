@@ -135,11 +135,14 @@ class PendingJobs:
     def _folder(self, key: str) -> tuple[str, int | None]:
         """Returns the folder of a job, and the threads of the run that goes on in it, if one does.
 
-        What other code began, or left no journal that can be read, is begun anew.
+        What other code began, or left no journal that can be read, is begun anew; but a run that
+        never ended, and was never here, is that of a machine that is gone: it begins again as it.
         """
         run = self._ledger.newest(key)
         if run is None or run.job_id is None or run.outcome in DONE or self._is_stale(run):
             return ids.new(), None
+        if run.outcome is None and not (self._outputs / run.job_id).exists():
+            return run.job_id, None
         try:
             start = salvaged(self._outputs / run.job_id).start
             return run.job_id, int(start.config["training"]["threads"])

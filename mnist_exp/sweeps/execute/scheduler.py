@@ -100,7 +100,7 @@ class Scheduler:
 
     def _take(self, future: Future[JobResult | None], job: PlannedJob, since: int) -> None:
         """Takes what came of a job that has ended, or runs it again."""
-        problem: BaseException | None = None
+        problem: Exception | None = None
         try:
             result = future.result()
         except CancelledError:
@@ -109,6 +109,12 @@ class Scheduler:
             problem = lost
             self._await_end(job)
             result = self._found(job, since, lost)
+            if (
+                result is not None
+                and result.outcome == "killed"
+                and self._engine.lost_machine(lost)
+            ):
+                result = None
         if result is None:
             if not self.stopped:
                 self._fruitless[job.number] += 1
@@ -120,7 +126,7 @@ class Scheduler:
         else:
             self._ended(result)
 
-    def _give_up(self, times: int, problem: BaseException | None) -> None:
+    def _give_up(self, times: int, problem: Exception | None) -> None:
         if times == _FRUITLESS:
             raise ExperimentError(
                 f"Expected {self._engine.name} to run jobs. Received: "
@@ -137,7 +143,7 @@ class Scheduler:
         ):
             time.sleep(_POLL_SECONDS)
 
-    def _found(self, job: PlannedJob, since: int, problem: BaseException) -> JobResult | None:
+    def _found(self, job: PlannedJob, since: int, problem: Exception) -> JobResult | None:
         """Returns what a job wrote, before its process died; None where it did not begin."""
         job_dir = self._outputs / job.folder
         if not (job_dir / journal.FILE_NAME).exists():

@@ -32,6 +32,9 @@ class Engine(Protocol):
             Its result; None where it did not begin. Cancelling it holds where it waits in a queue.
         """
 
+    def lost_machine(self, problem: Exception) -> bool:
+        """Tells whether a job ended with its machine, which is no fault of its own."""
+
     def cancel(self) -> None:
         """Ends all that runs, and waits for the records of it to be ended."""
 

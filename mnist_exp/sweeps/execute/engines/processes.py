@@ -41,6 +41,10 @@ class Processes:
         first = min(free, key=lambda worker: (worker.threads != threads, worker.has_started))
         return first.submit(task, threads)
 
+    def lost_machine(self, _: Exception) -> bool:
+        """Returns False: it is this one."""
+        return False
+
     def cancel(self) -> None:
         """Ends the processes, and lets the jobs that they are at end their records."""
         processes = multiprocessing.active_children()

@@ -2,12 +2,21 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 from mnist_exp.core import hardware
+from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.runs import source_code
 from mnist_exp.sweeps.execute import worker
+from mnist_exp.sweeps.execute.luggage import Luggage, unpacked
+from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
 
@@ -15,6 +24,9 @@ _QUIET = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard":
 # What a cluster has already, and refuses to be told by whoever connects to it.
 _OF_A_NEW_ONE = {"num_cpus", "num_gpus", "resources", "object_store_memory", "include_dashboard"}
 _CANCEL_SECONDS = 15.0  # for the records of the jobs
+# After 60 s without its head, Ray ends the process that is connected, without a word to anybody.
+_SILENT_SECONDS = 45.0
+_PROBE_SECONDS = 2.0
 
 
 class RayCluster:
@@ -29,42 +41,66 @@ class RayCluster:
         Args:
             ray: `init` and `remote`: what `ray.init` and `ray.remote` are given.
         """
-        self._init = dict(ray.get("init") or {})
+        self._init = {**_QUIET, **(ray.get("init") or {})}
         self._remote = {"num_cpus": 1, **(ray.get("remote") or {})}
         self.threads: int | None = max(1, int(self._remote["num_cpus"]))
         self._run: Any = None
         self._tasks: dict[Future[JobResult | None], Any] = {}
+        self._luggage: dict[Hashable, Any] = {}  # data -> what Ray's object store has of it
+        self._head = ("", 0)
+        self._answered = 0.0  # when the head did so last
+        self._slots = self._fitting([{"CPU": self._init.get("num_cpus") or hardware.cores()}])
 
     @property
     def slots(self) -> int:
-        """How many jobs the nodes that live now can run at once; at least 1."""
-        needed = {"CPU": self._remote["num_cpus"], "GPU": self._remote.get("num_gpus") or 0}
-        needed["memory"] = self._remote.get("memory") or 0
-        needed |= self._remote.get("resources") or {}
-        needed = {name: amount for name, amount in needed.items() if amount}
-        nodes = [{"CPU": self._init.get("num_cpus") or hardware.cores()}]
-        if self._run is not None:
+        """How many jobs the nodes that live now can run at once; at least 1.
+
+        Raises:
+            ExperimentError: the head of the cluster is gone.
+        """
+        if self._run is not None and self._head_answers():
             import ray
 
-            alive: list[Any] = ray.nodes()  # type: ignore[no-untyped-call]
-            nodes = [node["Resources"] for node in alive if node["Alive"]]
+            nodes: list[Any] = ray.nodes()  # type: ignore[no-untyped-call]
+            self._slots = self._fitting([node["Resources"] for node in nodes if node["Alive"]])
+        return self._slots
+
+    def _fitting(self, nodes: Sequence[Mapping[str, float]]) -> int:
+        needed = {
+            "CPU": self._remote["num_cpus"],
+            "GPU": self._remote.get("num_gpus"),
+            "memory": self._remote.get("memory"),
+            **(self._remote.get("resources") or {}),
+        }
         fits = [
-            min(int(node.get(name, 0) // amount) for name, amount in needed.items())
+            min(int(node.get(name, 0) // amount) for name, amount in needed.items() if amount)
             for node in nodes
         ]
         return max(1, sum(fits))
 
     def submit(self, task: Task) -> Future[JobResult | None]:
-        """Hands a job over to the cluster; see `Engine`."""
+        """Hands a job over to the cluster; see `Engine`.
+
+        Raises:
+            ExperimentError: there is no cluster.
+        """
         if self._run is None:
             self._connect()
-        reference = self._run.remote(task)
+        reference = self._run.remote(task, self._packed(task))
         future: Future[JobResult | None] = reference.future()
         self._tasks = {f: r for f, r in self._tasks.items() if not f.done()} | {future: reference}
         return future
 
+    def lost_machine(self, problem: Exception) -> bool:
+        """Tells whether a node went, with the job on it."""
+        import ray
+
+        return isinstance(problem, ray.exceptions.NodeDiedError)
+
     def cancel(self) -> None:
         """Interrupts the tasks, then ends what is left of them."""
+        if self._run is None:
+            return
         import ray
 
         left = [reference for future, reference in self._tasks.items() if not future.done()]
@@ -85,12 +121,77 @@ class RayCluster:
             with contextlib.suppress(Exception):  # it may have gone before
                 ray.shutdown()
 
+    def _packed(self, task: Task) -> Any:
+        """Returns what goes with a job, which Ray's object store has once for all its like."""
+        import ray
+
+        config = task.config
+        key = config.data.name, config.data.options().get("root")
+        if key not in self._luggage:
+            self._luggage[key] = ray.put(Luggage.of(config))
+        return self._luggage[key]
+
     def _connect(self) -> None:
         import ray
 
-        options = {**_QUIET, **self._init}
-        if options.get("address") or os.environ.get("RAY_ADDRESS"):
-            options = {name: options[name] for name in options.keys() - _OF_A_NEW_ONE}
-        ray.init(**options)
+        options = dict(self._init)
+        address = options.get("address") or os.environ.get("RAY_ADDRESS")
+        with tempfile.TemporaryDirectory() as folder:
+            if address:
+                options = {name: options[name] for name in options.keys() - _OF_A_NEW_ONE}
+                options.setdefault("runtime_env", {"working_dir": _code_in(Path(folder))})
+            try:
+                host, colon, port = str(address).rpartition(":")
+                if address and colon and port.isdigit() and "/" not in host:
+                    _reach(host, int(port))  # Ray itself tries for minutes
+                ray.init(**options)
+            except (OSError, RuntimeError, ValueError) as problem:
+                raise ExperimentError(
+                    f"Expected a Ray cluster {f'at {address}' if address else 'to start here'}. "
+                    f"Received: {reason_of(problem)}. See RAY_ADDRESS and hydra.launcher.ray.init."
+                ) from problem
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        self._head, self._answered = (host, int(port)), time.monotonic()
         # A job that dies with its node is submitted again by the sweep, which counts that.
-        self._run = ray.remote(max_retries=0, **self._remote)(worker.work)
+        self._run = ray.remote(max_retries=0, **self._remote)(_work)
+
+    def _head_answers(self) -> bool:
+        """Tells whether the head of the cluster answers now.
+
+        Raises:
+            ExperimentError: it has not for long.
+        """
+        try:
+            _reach(*self._head)
+        except OSError as problem:
+            if time.monotonic() - self._answered < _SILENT_SECONDS:
+                return False
+            self._run = None  # whatever Ray is asked now never comes back
+            raise ExperimentError(
+                f"Expected the head of the Ray cluster to answer. Received: {reason_of(problem)}. "
+                "Start it again; the same command goes on."
+            ) from problem
+        self._answered = time.monotonic()
+        return True
+
+
+def _reach(host: str, port: int) -> None:
+    socket.create_connection((host, port), timeout=_PROBE_SECONDS).close()
+
+
+def _work(task: Task, luggage: Luggage) -> JobResult | None:
+    """Runs a job on a node, which may not have the sweep's folder."""
+    try:
+        with unpacked(task, luggage) as here:
+            return worker.work(here)
+    except RequestError as problem:
+        return records.unrecorded(task.config, task.assignment, reason_of(problem))
+
+
+def _code_in(folder: Path) -> str:
+    """Copies the code that runs here, for nodes that have none or another."""
+    root = source_code.PACKAGE.parent
+    for part in (source_code.PACKAGE.name, "hydra_plugins/mnist_exp_sweeps"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(root / part, folder / part, ignore=ignored)
+    return str(folder)

@@ -57,6 +57,10 @@ class SubmititJobs:
             self._jobs[future] = job
         return future
 
+    def lost_machine(self, _: Exception) -> bool:
+        """Returns False: Slurm itself gives the job another one."""
+        return False
+
     def cancel(self) -> None:
         """Cancels the batch jobs, and waits until they have ended."""
         with self._lock:
