@@ -201,10 +201,10 @@ class Plan:
         trial: int | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Draft:
-        together = digest(job.config) + self._data_digest(job.config)
-        key = hashlib.sha256(together.encode()).hexdigest()
+        of_data = self._data_digest(job.config)
+        key = hashlib.sha256((digest(job.config) + of_data).encode()).hexdigest()
         typed = (*self._flags, *job.overrides)
-        assignment = Assignment(key, own, trial, params)
+        assignment = Assignment(key, own, of_data, trial, params)
         return Draft(job.overrides, typed, job.config, job.choices, assignment)
 
     def _data_digest(self, config: Config) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp.config.schema import Config
-from mnist_exp.tracking.names import KEY_TAG, OVERRIDES_TAG, SWEEP_TAG, TRIAL_TAG
+from mnist_exp.tracking.names import DATA_TAG, KEY_TAG, OVERRIDES_TAG, SWEEP_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
     from mnist_exp.sweeps.search.pruning import Peers
@@ -18,6 +18,7 @@ class Assignment:
 
     key: str
     overrides: tuple[str, ...]  # what sets it apart
+    data: str = ""  # digest of the data that were planned for
     trial: int | None = None
     params: Mapping[str, Any] | None = None  # of the trial
     peers: "Peers | None" = None  # what the trial is compared with, where it may be pruned
@@ -29,6 +30,8 @@ class Assignment:
             KEY_TAG: self.key,
             OVERRIDES_TAG: json.dumps(self.overrides),
         }
+        if self.data:
+            tags[DATA_TAG] = self.data
         if self.trial is not None:
             tags[TRIAL_TAG] = json.dumps({"number": self.trial, "params": self.params})
         return tags

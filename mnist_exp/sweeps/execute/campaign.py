@@ -125,7 +125,7 @@ class Campaign:
         own = (*self._plan.space.texts(proposal.params), *proposal.extra)
         sweep = self._plan.config.sweep.model_copy(update={"job": number})
         config = self._plan.config.model_copy(update={"sweep": sweep})
-        assignment = Assignment("", own, proposal.number, proposal.params)
+        assignment = Assignment("", own, trial=proposal.number, params=proposal.params)
         return records.unrecorded(config, assignment, reason_of(problem))
 
     def _trials(self, results: Mapping[int, JobResult]) -> list[Trial]:
