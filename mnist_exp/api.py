@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hydra.types import RunMode
+
 from mnist_exp.config.compose import Composer
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.files import require_working_folder
@@ -52,7 +54,13 @@ def run(
     _check_overrides(overrides)
     _check_callbacks(callbacks)
     composer = Composer(config_dir)
-    return job.run(composer, overrides, job.Job(callbacks=callbacks), configure_logging=False)
+    cfg, config = composer.checked(overrides)
+    if cfg.hydra.mode != RunMode.RUN:
+        raise RequestError(
+            "Expected the config of one run. Received: one with hydra.mode=MULTIRUN, a sweep. "
+            "Sweeps are for the command line; with 'hydra.mode=RUN' its first values run here."
+        )
+    return job.run(composer, cfg, config, job.Job(callbacks=callbacks), configure_logging=False)
 
 
 def _check_overrides(overrides: Sequence[object]) -> None:

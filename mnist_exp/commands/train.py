@@ -5,10 +5,11 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import hydra
+from hydra.types import RunMode
 
 from mnist_exp.config.hydra import CONFIG_NAME, SLIPS, config_folder, hydra_errors
 from mnist_exp.config.hydra_internal import VERSION_BASE, get_args_parser
@@ -17,6 +18,7 @@ from mnist_exp.runs.job import Job, multirun, run
 
 if TYPE_CHECKING:
     from mnist_exp.config.compose import Composer
+    from mnist_exp.config.schema import Config
     from mnist_exp.sweeps.sweep import Sweep
 
 PLANNED = "mnist_exp_sweeps"  # in the `_target_` of the sweeper that runs a plan
@@ -44,21 +46,43 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
             "Expected a config. Received: --experimental-rerun, whose file can run any code. "
             "Use `mnist-exp resume RUN`, or give the run's overrides again."
         )
-    shown = flags.cfg or flags.info or flags.hydra_help or flags.shell_completion
-    if dry_run and (shown or not _is_sweep(flags)):
-        raise _not_planned()
-    if shown:
+    if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:
+        if dry_run:
+            raise _not_planned()
         _show(arguments, flags)
-    elif _is_sweep(flags):
-        _sweep(flags, dry_run=dry_run)
+        return
+    composer = _composer(flags)
+    composed = None if _is_sweep(flags) else _composed(composer, flags)
+    if composed is None:
+        _sweep(composer, flags, dry_run=dry_run)
+    elif dry_run:
+        raise _not_planned()
     else:
-        run(_composer(flags), flags.overrides, Job(show=True), configure_logging=True)
+        run(composer, *composed, Job(show=True), configure_logging=True)
 
 
 def _composer(flags: Namespace) -> "Composer":
     from mnist_exp.config.compose import Composer
 
     return Composer(flags.config_dir, flags.config_name, flags.config_path)
+
+
+def _composed(composer: "Composer", flags: Namespace) -> "tuple[Any, Config] | None":
+    """Returns the config of one run; None where a YAML file says that it is a sweep."""
+    from mnist_exp.config.grid import SweepComposer
+    from mnist_exp.config.validate import ConfigError
+
+    try:
+        cfg, config = composer.checked(flags.overrides)
+    except ConfigError as refused:  # perhaps for the values of a sweep
+        try:
+            mode = SweepComposer(composer, flags.overrides).hydra["mode"]
+        except ConfigError:
+            raise refused from None
+        if mode != RunMode.MULTIRUN.name:
+            raise
+        return None
+    return (cfg, config) if cfg.hydra.mode == RunMode.RUN else None
 
 
 def _is_sweep(flags: Namespace) -> bool:
@@ -77,9 +101,8 @@ def _show(arguments: Sequence[str], flags: Namespace) -> None:
         raise
 
 
-def _sweep(flags: Namespace, *, dry_run: bool) -> None:
+def _sweep(composer: "Composer", flags: Namespace, *, dry_run: bool) -> None:
     """Runs a sweep, which is planned before it starts."""
-    composer = _composer(flags)
     sweep = _planned(composer, flags, dry_run=dry_run)
     if sweep is None:
         if dry_run:

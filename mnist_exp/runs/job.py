@@ -90,22 +90,21 @@ def told(cfg: Any, job: Any) -> dict[str, Any]:
 
 
 def run(
-    composer: "Composer", overrides: Sequence[str], job: Job, *, configure_logging: bool
+    composer: "Composer", cfg: Any, config: "Config", job: Job, *, configure_logging: bool
 ) -> "Run":
-    """Composes one experiment, checks it, and runs it as Hydra runs a job.
+    """Runs one experiment as Hydra runs a job.
 
     Args:
         composer: of its config.
-        overrides: Hydra overrides.
+        cfg: the experiment, as `composer.checked` has it.
+        config: the same, checked.
         job: what runs it.
         configure_logging: whether Hydra sets Python's logging up, as the config has it.
 
     Raises:
-        RequestError: the config is wrong, with all that is wrong in it, or the store, the data, the
-            threads or a folder for the job cannot be had.
+        RequestError: the store, the data, the threads or a folder for the job cannot be had.
         ExperimentError: the run failed; its record says so. What a callback raises, it raises here.
     """
-    cfg, config = composer.checked(overrides)
     preflight(config)
     with version_base(), hydra_errors():
         callbacks = Callbacks(cfg)

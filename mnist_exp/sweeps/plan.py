@@ -89,7 +89,7 @@ class Plan:
             raise ConfigError([*self._fixed_problems(), *error.problems]) from None
         jobs = self._checked([first, *others])
         self.config = jobs[0].config
-        self._flags = typed_flags(composer.hydra["runtime"])
+        self._flags = [*typed_flags(composer.hydra["runtime"]), *_as_a_run(composer)]
         common = [
             str(o.input_line)
             for o in overrides
@@ -124,7 +124,8 @@ class Plan:
     def command(self) -> str:
         """What was typed after `mnist-exp train -m`."""
         overrides = [str(override.input_line) for override in self._composer.overrides]
-        return without_password(shlex.join([*self._flags, *overrides]))
+        flags = typed_flags(self._composer.hydra["runtime"])
+        return without_password(shlex.join([*flags, *overrides]))
 
     def drafts(self, trial: int, params: Mapping[str, Any], extra: Sequence[str]) -> list[Draft]:
         """Returns the jobs of a trial, one for each seed.
@@ -226,6 +227,12 @@ class Plan:
             train_images=config.data.train_images,
         )
         return digest_of_data
+
+
+def _as_a_run(composer: SweepComposer) -> list[str]:
+    """Returns what has a job run alone, where a config says that it is a sweep."""
+    typed = any(text.startswith("hydra.mode=") for text in composer.for_hydra)
+    return ["hydra.mode=RUN"] if composer.hydra.get("mode") == "MULTIRUN" and not typed else []
 
 
 def _digest_name(overrides: Sequence[Override]) -> str:

@@ -112,7 +112,7 @@ def _run(task: Task, job_dir: Path) -> None:
     config, assignment = task.config, task.assignment
     stops = None if assignment.peers is None else assignment.peers.stops
     if (job_dir / journal.FILE_NAME).exists():
-        lifecycle.resume_in(job_dir, stops=stops)
+        lifecycle.resume_in(job_dir, overrides=task.overrides, stops=stops)
         return
     if config.training.threads is None:
         training = config.training.model_copy(update={"threads": task.threads})

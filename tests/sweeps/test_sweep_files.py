@@ -1,0 +1,54 @@
+"""A sweep that stands in a YAML file: given by name, extended on the command line."""
+
+import shlex
+
+FILE = """# @package _global_
+defaults:
+  - override /data: digits
+  - override /training: smoke
+
+hydra:
+  mode: MULTIRUN
+  sweeper:
+    params:
+      model: seed_mlp,mlp
+      optimizer.learning_rate: 0.01,0.001
+"""
+SEARCH = """# @package _global_
+defaults:
+  - override /data: digits
+  - override /training: smoke
+  - override /model: seed_mlp
+  - override /search: random
+
+search:
+  trials: 3
+hydra:
+  mode: MULTIRUN
+  sweeper:
+    params:
+      optimizer.learning_rate: tag(log,interval(1e-4,1e-1))
+"""
+
+
+def test_a_grid_and_a_search_by_name(folder):
+    options = folder.path / "options" / "experiment"
+    options.mkdir(parents=True)
+    (options / "rates.yaml").write_text(FILE)
+    (options / "explored.yaml").write_text(SEARCH)
+    own = ["--config-dir", "options"]
+    plan = folder.train(*own, "experiment=rates", "seed=0,1", "--dry-run")
+    assert ": 8 jobs" in plan.stderr
+    done = folder.train(*own, "experiment=rates", "optimizer.learning_rate=0.01")
+    assert ": 2 jobs" in done.stderr
+    assert list(folder.finished()) == [0, 1]
+    # The winner's command is a run of its own, although its file says that it is a sweep.
+    _, verb, *again = shlex.split(done.stdout.splitlines()[-1])
+    assert verb == "train"
+    before = [folder.results(run) for run in folder.runs()]
+    folder.train(*again)
+    newest = next(run for run in folder.runs() if run.params["sweep.job"] == "null")
+    assert folder.results(newest) in before
+    assert (
+        "random search, 3 trials" in folder.train(*own, "experiment=explored", "--dry-run").stderr
+    )
