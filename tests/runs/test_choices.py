@@ -57,7 +57,7 @@ def chosen(folder: Path, command: Sequence[str]) -> tuple[list[object], list[flo
     ]
     compared = mnist_exp(folder, "compare", "--csv", check=True).stdout
     ranked = [row["val_accuracy"] for row in csv.DictReader(io.StringIO(compared))]
-    winner = done.stdout.partition("The winner again:")[2]
+    winner = done.stdout.partition("The winner again")[2]
     tested = [run.metrics["test/accuracy"] for run in runs if "test/accuracy" in run.metrics]
     return [*choices, ranked, winner], tested
 

@@ -44,7 +44,10 @@ def test_random_draws_show_the_scale_they_were_drawn_on():
 def test_only_what_differs_is_a_dimension():
     results = [job(n, ["a=1", f"b={n}"], 0.9) for n in range(3)]
     assert [dimension.key for dimension in dimensions(results)] == ["b"]
-    assert [dimension.key for dimension in dimensions(results[:1])] == ["a", "b"]
+    assert dimensions(results[:1]) == []
+    results = [job(0, ["model.dropout=0.25", "b=1"], 0.9), job(1, ["b=2"], 0.9)]
+    results[1].params["b"] = "2"
+    assert [dimension.key for dimension in dimensions(results)] == ["b"]  # 0.25 is the default
     assert dimensions([job(0, [], 0.9)]) == []
     assert dimensions([job(0, ["a=1"], outcome="failed")]) == []
 
@@ -62,9 +65,9 @@ def test_steps_count_the_time_in_which_jobs_ran():
         job(3, ["a=4"], 0.92, start_time=100_000, end_time=110_000),
     ]
     assert steps(results) == [
-        (10, 3, 0.90, 0.90),
-        (15, 6, 0.95, 0.95),
-        (30, 9, 0.92, 0.95),
+        (10, 3, 0.90, 0.90, 0.90, 0.90),
+        (15, 6, 0.95, 0.95, 0.95, 0.95),
+        (30, 9, 0.92, 0.92, 0.92, 0.95),
     ]
 
 

@@ -26,12 +26,24 @@ def test_seeds_are_one_row_with_the_interval_of_their_mean():
 
 def test_a_row_is_what_its_first_job_is():
     first = job(0, ["model=cnn", "a=1"], 0.99, seed=0)
-    first.params["training.threads"] = "2"
     second = job(1, ["a=1", "model=cnn"], 0.98, seed=1)
-    second.params["training.threads"] = "1"
     [row] = ranking([second, first])
     assert row.overrides == ("model=cnn", "a=1")
-    assert row.threads == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "seed"),
+    [((0.9,), 0), ((0.9, 0.8), 1), ((0.9, 0.7, 0.8), 2), ((0.7, 0.9, 0.9, 0.8), 3)],
+)
+def test_the_winner_has_the_seed_of_the_median_and_its_threads(values, seed):
+    results = [job(n, ["a=1"], value, seed=n) for n, value in enumerate(values)]
+    results.append(job(9, ["a=1"], outcome="failed", seed=9))
+    for result in results:
+        result.params["training.threads"] = str(100 + result.seed)
+    [row] = ranking(results)
+    assert (row.middling, row.threads) == (seed, 100 + seed)
+    command = f"mnist-exp train a=1 seed={seed} training.threads={100 + seed}"
+    assert winner_command([row], []) == command
 
 
 def test_keys_that_are_swept_and_those_that_vary():

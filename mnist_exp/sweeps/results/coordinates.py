@@ -12,7 +12,7 @@ from mnist_exp.plots.frame import BLUE, INK, ORANGE, add_axes, framed
 from mnist_exp.plots.scale import AccuracyScale, fitting, round_numbers
 from mnist_exp.sweeps.results.exploration import Dimension, dimensions, measured
 from mnist_exp.sweeps.results.result import JobResult
-from mnist_exp.sweeps.results.wording import config_text
+from mnist_exp.sweeps.results.wording import AS_GIVEN, config_text
 
 _MOST_KEYS = 7  # axes that fit beside each other
 _MOST_TICKS = 8
@@ -31,13 +31,13 @@ def parallel_coordinates(results: Sequence[JobResult]) -> Figure:
     Configs that are not finished are left out: their accuracy is that of a shorter training.
 
     Args:
-        results: The jobs of a sweep, with at least one finished config that set something.
+        results: The jobs of a sweep, `comparable`, with a key in which configs differ.
     """
     rows, found = measured(results), dimensions(results)
     shown = found[:_MOST_KEYS]
     keys = [dimension.key for dimension in shown]
     left_out = f"{len(shown)} of {len(found)} keys. " if len(found) > len(shown) else ""
-    subtitle = f"{left_out}Orange: the best, {config_text(rows[0].overrides, keys)}"
+    subtitle = f"{left_out}Orange: the best, {config_text(rows[0].overrides, keys) or AS_GIVEN}"
     if len(subtitle) > _SUBTITLE_CHARACTERS:
         subtitle = f"{subtitle[:_SUBTITLE_CHARACTERS].rpartition(' ')[0]} ..."
     figure = framed(520, parallel_title(len(rows), rows[0].mean), subtitle)
@@ -67,7 +67,7 @@ def parallel_coordinates(results: Sequence[JobResult]) -> Figure:
 def parallel_title(configs: int, best: float) -> str:
     """Returns the finding: how good the best of how many configs is."""
     title = f"Parallel coordinates: {100 * best:.2f} % validation accuracy"
-    return f"{title} is the best of {configs:,} configs" if configs > 1 else f"{title}, one config"
+    return f"{title} is the best of {configs:,} configs"
 
 
 def _heights(dimension: Dimension) -> list[float]:

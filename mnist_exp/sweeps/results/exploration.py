@@ -17,7 +17,6 @@ from mnist_exp.sweeps.results.ranking import (
     ranking,
     seconds_of,
     settings,
-    swept_keys,
     varying_keys,
 )
 from mnist_exp.sweeps.results.result import JobResult
@@ -26,7 +25,12 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
 
-FEWEST_CONFIGS = 16  # of ten, the interval of every key that matters goes from 0 to 1
+# With fewer, a picture shows no more than the ranking: which of two is better, and no trend.
+FEWEST_DRAWN = 3
+FEWEST_CONFIGS = (
+    16  # for importance: of ten, the interval of every key that matters goes from 0 to 1
+)
+_FEWEST_KEYS = 2
 _MOST_CONFIGS, _TREES = 100, 100  # what fANOVA takes two seconds for
 
 
@@ -45,6 +49,8 @@ class Step(NamedTuple):
     seconds: float  # since the sweep began, without the time in which no job ran
     epochs: int  # trained until then, by all jobs together
     accuracy: float  # validation, 0-1, mean over the config's seeds
+    least: float  # of its seeds
+    greatest: float
     best: float  # of this config and those before
 
 
@@ -61,11 +67,17 @@ def measured(results: Iterable[JobResult]) -> list[RankedConfig]:
     return [row for row in ranking(results) if row.outcome == "finished" and row.values]
 
 
+def comparable(results: Iterable[JobResult]) -> bool:
+    """Says whether configs are enough for a picture, and not all equally good."""
+    rows = measured(results)
+    return len(rows) >= FEWEST_DRAWN and len({row.mean for row in rows}) > 1
+
+
 def dimensions(results: Sequence[JobResult]) -> list[Dimension]:
     """Returns what the measured configs have under each key in which they differ.
 
-    Where they do not differ, every swept key is returned. A key that a config does not set is
-    looked up in its whole config; one that some config lacks there too is left out.
+    A key that a config does not set is looked up in its whole config; one that some config lacks
+    there too is left out.
 
     Returns:
         The keys in order of appearance; in each, the configs in the order of `measured`.
@@ -75,9 +87,11 @@ def dimensions(results: Sequence[JobResult]) -> list[Dimension]:
     whole = {result.number: result.params for result in results}
     table = {
         key: [settings(row.overrides).get(key, whole[row.jobs[0]].get(key, "")) for row in rows]
-        for key in varying_keys(overrides) or swept_keys(overrides)
+        for key in varying_keys(overrides)
     }
-    return [_dimension(key, texts) for key, texts in table.items() if all(texts)]
+    return [
+        _dimension(key, texts) for key, texts in table.items() if all(texts) and len(set(texts)) > 1
+    ]
 
 
 def _dimension(key: str, texts: Sequence[str]) -> Dimension:
@@ -116,18 +130,18 @@ def steps(results: Sequence[JobResult]) -> list[Step]:
     """Returns how the best validation accuracy rose, one step per measured config."""
     by_number = {result.number: result for result in results}
     ends = [
-        (max(by_number[number].end_time for number in row.jobs), row.mean)
-        for row in measured(results)
+        (max(by_number[number].end_time for number in row.jobs), row) for row in measured(results)
     ]
     stretches, finished = _busy_stretches(results), sorted(results, key=lambda job: job.end_time)
     epochs = list(accumulate(_epochs(job) for job in finished))
     end_times = [job.end_time for job in finished]
     best = -math.inf
     found = []
-    for end, accuracy in sorted(ends, key=lambda item: item[0]):
-        best = max(best, accuracy)
+    for end, row in sorted(ends, key=lambda item: item[0]):
+        best = max(best, row.mean)
         trained = epochs[bisect_right(end_times, end) - 1]
-        found.append(Step(_seconds_until(stretches, end), trained, accuracy, best))
+        seconds, seeds = _seconds_until(stretches, end), row.values
+        found.append(Step(seconds, trained, row.mean, min(seeds), max(seeds), best))
     return found
 
 
@@ -170,11 +184,11 @@ def importance(results: Sequence[JobResult]) -> dict[str, Share]:
 
     Returns:
         Key -> share, the largest first, together 1; empty where there are fewer than
-        `FEWEST_CONFIGS` measured configs, no key with two values, or no difference to explain.
+        `FEWEST_CONFIGS` measured configs, no difference to explain, or fewer than two keys that
+        vary: one alone would have all by definition.
     """
-    rows = measured(results)
-    varying = [dimension for dimension in dimensions(results) if len(set(dimension.texts)) > 1]
-    if len(rows) < FEWEST_CONFIGS or not varying or len({row.mean for row in rows}) == 1:
+    rows, varying = measured(results), dimensions(results)
+    if len(rows) < FEWEST_CONFIGS or len(varying) < _FEWEST_KEYS or not comparable(results):
         return {}
     study = _study(rows, varying)
     trees = [tree for seed in range(_TREES) if (tree := _shares_of_a_tree(study, seed))]

@@ -22,12 +22,13 @@ def best_so_far(results: Sequence[JobResult]) -> Figure:
     """Draws the best validation accuracy against time and against trained epochs.
 
     Args:
-        results: The jobs of a sweep, with at least one finished config.
+        results: The jobs of a sweep, `comparable`.
     """
     found = steps(results)
+    several = any(step.least < step.greatest for step in found)
     subtitle = (
-        "Dots: configs, when their last seed ended. Line: the best so far. "
-        "Heights are logarithmic in the error."
+        f"Dots: configs at their last seed's end. {'Bars: range of seeds. ' if several else ''}"
+        "Line: best so far. Logarithmic in the error."
     )
     figure = framed(670, best_so_far_title(found), subtitle)
     unit, length = _time_unit(found[-1].seconds)
@@ -43,16 +44,31 @@ def best_so_far(results: Sequence[JobResult]) -> Figure:
 def best_so_far_title(found: Sequence[Step]) -> str:
     """Returns the finding: the best, and how soon it was reached."""
     best = found[-1].best
-    title = f"Best so far: {100 * best:.2f} % validation accuracy"
-    if len(found) == 1:
-        return f"{title}, one config"
     place = next(place for place, step in enumerate(found, start=1) if step.accuracy == best)
+    title = f"Best so far: {100 * best:.2f} % validation accuracy"
     return f"{title}, reached with config {place} of {len(found)}"
 
 
 def _draw_steps(axes: Axes, found: Sequence[Step], ends: Sequence[float]) -> None:
-    scale = AccuracyScale([step.accuracy for step in found])
-    axes.scatter(ends, [scale.height(step.accuracy) for step in found], s=22, color=_PALE, zorder=2)
+    scale = AccuracyScale(
+        [value for step in found for value in {step.least, step.accuracy, step.greatest}]
+    )
+    means = [scale.height(step.accuracy) for step in found]
+    several = [place for place, step in enumerate(found) if step.least < step.greatest]
+    axes.errorbar(
+        [ends[place] for place in several],
+        [means[place] for place in several],
+        yerr=[
+            [means[place] - scale.height(found[place].least) for place in several],
+            [scale.height(found[place].greatest) - means[place] for place in several],
+        ],
+        fmt="none",
+        ecolor=_PALE,
+        elinewidth=1.5,
+        capsize=4,  # seen beside the line, which rises where a bar stands
+        zorder=1,
+    )
+    axes.scatter(ends, means, s=22, color=_PALE, zorder=2)
     best = [scale.height(step.best) for step in found]
     axes.plot(ends, best, drawstyle="steps-post", color=BLUE, linewidth=2, zorder=3)
     risen = [place for place, step in enumerate(found) if step.accuracy == step.best]

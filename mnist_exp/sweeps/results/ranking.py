@@ -31,7 +31,8 @@ class RankedConfig:
     high: float
     test_accuracy: float | None  # mean over seeds, 0-1; shown, never used to rank
     seconds: float  # of all its jobs together
-    threads: int | None  # of the first job; None where its record does not say
+    middling: int  # the seed whose value is the median, of two the lower; without values the first
+    threads: int | None  # of that seed's job; None where its record does not say
     outcome: Literal["finished", "pruned", "failed"]
 
 
@@ -84,7 +85,8 @@ def _row(jobs: Sequence[JobResult]) -> RankedConfig:
     tests = [j.metrics[TEST_ACCURACY] for j in by_seed.values() if TEST_ACCURACY in j.metrics]
     mean = math.fsum(values) / len(values) if values else math.nan
     summary = _summary(values, measured)
-    threads = (*measured, *others)[0].params.get("training.threads", "")
+    middling = _middling(measured) if measured else others[0]
+    threads = middling.params.get("training.threads", "")
     return RankedConfig(
         overrides=tuple(text for text in jobs[0].overrides if key_and_value(text)[0] != SEED),
         jobs=tuple(job.number for job in (*measured, *others)),
@@ -96,9 +98,15 @@ def _row(jobs: Sequence[JobResult]) -> RankedConfig:
         high=summary.high,
         test_accuracy=math.fsum(tests) / len(tests) if tests else None,
         seconds=math.fsum(map(seconds_of, jobs)),
+        middling=middling.seed,
         threads=int(threads) if threads.isdecimal() else None,
         outcome=outcome,
     )
+
+
+def _middling(jobs: Sequence[JobResult]) -> JobResult:
+    """Returns the job whose value is the median, of two in the middle the lower."""
+    return sorted(jobs, key=lambda job: (objective(job), job.number))[(len(jobs) - 1) // 2]
 
 
 def _outcome(jobs: Sequence[JobResult]) -> Literal["finished", "pruned", "failed"]:
@@ -137,7 +145,9 @@ def winner(rows: Sequence[RankedConfig]) -> RankedConfig | None:
 
 
 def winner_command(rows: Sequence[RankedConfig], fixed: Sequence[str]) -> str | None:
-    """Returns the command that trains the winner again, with the first seed that it has a value of.
+    """Returns the command that trains the winner again, with its middling seed.
+
+    Not its best one, whose accuracy is luck that no other seed repeats.
 
     Args:
         rows: The ranking.
@@ -152,4 +162,4 @@ def winner_command(rows: Sequence[RankedConfig], fixed: Sequence[str]) -> str | 
         return None
     own = {SEED, *settings(best.overrides)}
     shared = [text for text in fixed if key_and_value(text)[0] not in own]
-    return train_command([*shared, *best.overrides, f"{SEED}={best.seeds[0]}"], best.threads)
+    return train_command([*shared, *best.overrides, f"{SEED}={best.middling}"], best.threads)

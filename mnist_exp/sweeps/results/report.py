@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mnist_exp.core.terminal import printable, table_console
 from mnist_exp.core.text import finite, in_markdown, picked, short_keys, shortened
 from mnist_exp.evaluation.names import TEST_ACCURACY, VAL_ACCURACY
-from mnist_exp.sweeps.results.exploration import dimensions, importance, measured
+from mnist_exp.sweeps.results.exploration import comparable, dimensions, importance
 from mnist_exp.sweeps.results.ranking import (
     RankedConfig,
     ranking,
@@ -23,12 +23,14 @@ from mnist_exp.sweeps.results.ranking import (
 )
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.results.wording import (
+    AS_GIVEN,
     config_text,
     count,
     failures,
     measures,
     ranks,
     shown_keys,
+    winner_heading,
 )
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
         parts += [f"## {count(failed)}", "\n".join(items)]
     command = winner_command(rows, fixed)
     if command:
-        parts += ["## The winner again", f"```sh\n{command}\n```"]
+        parts += [f"## {winner_heading(rows)}", f"```sh\n{command}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -142,7 +144,7 @@ def show(
         console.print(Text(_left_out(failed, "failures"), "dim"), end="")
     command = winner_command(rows, fixed)
     if command:
-        console.print(Text("\nThe winner again:", "bold"))
+        console.print(Text(f"\n{winner_heading(rows)}:", "bold"))
         # Not wrapped, so that it can be copied as it stands.
         console.print(Text(f"  {printable(command)}"), soft_wrap=True)
 
@@ -163,7 +165,7 @@ def _table(rows: Sequence[RankedConfig], keys: Sequence[str], width: int) -> "Ta
     for rank, row in zip(ranks(rows), rows, strict=True):
         own = settings(row.overrides)
         _add(wide, [rank, *(shortened(own.get(key, "")) for key in keys), *measures(row)])
-        _add(narrow, [rank, config_text(row.overrides, keys) or "no overrides", *measures(row)])
+        _add(narrow, [rank, config_text(row.overrides, keys) or AS_GIVEN, *measures(row)])
     needed = sum(_longest(column) + 2 for column in wide.columns)
     return wide if keys and needed <= width else narrow
 
@@ -193,15 +195,16 @@ def _longest(column: "Column") -> int:
 
 
 def pictures(results: Sequence[JobResult]) -> "dict[str, Figure]":
-    """Returns name -> figure, of those that have something to show."""
+    """Returns name -> figure, of those that show more than the ranking says."""
+    if not comparable(results):
+        return {}
     from mnist_exp.sweeps.results import figures
 
-    found = measured(results)
     shares = importance(results)
-    drawn = {}
-    if found:
-        drawn["best_so_far"] = figures.best_so_far(results)
-    if dimensions(results):
+    drawn = {"best_so_far": figures.best_so_far(results)}
+    found = dimensions(results)
+    # Words stand in the order of their accuracies: one key of words alone says no more than that.
+    if len(found) > 1 or any(dimension.numbers for dimension in found):
         drawn["parallel_coordinates"] = figures.parallel_coordinates(results)
     if shares:
         drawn["importance"] = figures.importance(shares)

@@ -4,8 +4,16 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from mnist_exp.core.text import percent, short_keys, shortened
-from mnist_exp.sweeps.results.ranking import RankedConfig, key_and_value, swept_keys, varying_keys
+from mnist_exp.sweeps.results.ranking import (
+    RankedConfig,
+    key_and_value,
+    swept_keys,
+    varying_keys,
+    winner,
+)
 from mnist_exp.sweeps.results.result import JobResult
+
+AS_GIVEN = "the config as given"  # what a config is called that sets nothing itself
 
 
 def config_text(overrides: Iterable[str], keys: Sequence[str]) -> str:
@@ -19,6 +27,13 @@ def shown_keys(rows: Sequence[RankedConfig]) -> list[str]:
     """Returns the keys in which configs differ; where they do not, all that they set."""
     overrides = [row.overrides for row in rows]
     return varying_keys(overrides) or swept_keys(overrides)
+
+
+def winner_heading(rows: Sequence[RankedConfig]) -> str:
+    """Returns what stands above the winner's command: which of several seeds it has."""
+    best = winner(rows)
+    seeds = len(best.values) if best else 0
+    return f"The winner again{f', with the middling of its {seeds} seeds' if seeds > 1 else ''}"
 
 
 def ranks(rows: Iterable[RankedConfig]) -> Iterator[str]:
