@@ -210,6 +210,9 @@ def log_file(file: Path) -> Iterator[None]:
 
 
 def duration(seconds: float) -> str:
-    """Returns a time in words: `7 s`, or minutes and seconds as `2:05`."""
+    """Returns a time in words: `7 s`, minutes and seconds as `2:05`, or hours too as `1:02:05`."""
     minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
     return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"

@@ -17,7 +17,7 @@ from mnist_exp.sweeps.execute.claim import hold
 from mnist_exp.sweeps.execute.dispatch import Dispatch
 from mnist_exp.sweeps.execute.engines import engine
 from mnist_exp.sweeps.execute.pending import PendingJobs
-from mnist_exp.sweeps.execute.progress import Progress
+from mnist_exp.sweeps.execute.progress import Progress, recording
 from mnist_exp.sweeps.execute.scheduler import Scheduler
 from mnist_exp.sweeps.plan import Plan, PlannedJob
 from mnist_exp.sweeps.results import report
@@ -124,11 +124,12 @@ class Sweep:
                 "command goes on; MNIST_EXP_DEBUG=1 shows where it happened."
             ) from problem
         finally:
-            dispatch.withdraw()
-            self._engine.close()
-            recover(Path.cwd())
-            record.end(list(self.results.values()), outcome)
-            self._held.close()
+            with recording():
+                dispatch.withdraw()
+                self._engine.close()
+                recover(Path.cwd())
+                record.end(list(self.results.values()), outcome)
+                self._held.close()
         if left:
             done = len(self.results) - len(self.unfinished)
             raise KeyboardInterrupt(
@@ -160,7 +161,9 @@ class Sweep:
 
     def _progress(self) -> Progress:
         progress = Progress(
-            total=len(self._pending.jobs), outputs=self._outputs, slots=self._engine.slots
+            total=len(self._pending.jobs),
+            outputs=self._outputs,
+            queue=not self._engine.children,
         )
         progress.knows(self.results.values())
         return progress

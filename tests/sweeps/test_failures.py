@@ -15,7 +15,7 @@ def test_one_job_fails_and_the_worker_of_another_is_killed(folder):
     os.kill(folder.worker_of(job_dir), signal.SIGKILL)
     ended = folder.end(process, 1)
     assert "1 of 4 that failed" in ended.stderr
-    assert "job 1 (model.hidden_units=[3000000000]): failed: " in ended.stderr
+    assert "job 1 (hidden_units=[3000000000]): failed: " in ended.stderr
     assert ended.stdout.count("job 1, hidden_units=[3000000000] seed=0: ") == 1
     jobs = folder.jobs()
     assert [run.outcome for run in jobs.values()] == ["finished", "failed", "finished", "finished"]

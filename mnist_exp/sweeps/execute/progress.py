@@ -5,10 +5,12 @@ How far a job is stands in its journal, where that is within reach.
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
@@ -28,6 +30,18 @@ from mnist_exp.tracking.journal.state import State, state_of
 
 _LOOK_SECONDS = 0.5
 _SHOWN = 8
+_STARTING, _WAITING = "starting", "waiting"
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """Says on a terminal, as long as it lasts, that results are recorded and pictures drawn."""
+    console = terminal.console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status("Recording the results and drawing pictures ..."):
+        yield
 
 
 class Progress:
@@ -38,23 +52,24 @@ class Progress:
         *,
         total: int,
         outputs: Path,
-        slots: int,
+        queue: bool,
     ) -> None:
         """Watches nothing yet.
 
         Args:
             total: jobs of the sweep, those of former commands too.
             outputs: where the job folders lie.
-            slots: how many run at once.
+            queue: whether a job that was handed over may wait before it begins.
         """
         self.total = total
         self._outputs = outputs
-        self._slots = slots
+        self._queue = queue
         self._console = terminal.console(stderr=True)
         self._results: dict[int, JobResult] = {}
         self._earlier: set[int] = set()
         self._watched: dict[int, PlannedJob] = {}
-        self._running: dict[int, str] = {}
+        self._running: dict[int, str] = {}  # how far each job is that was handed over
+        self._sizes: dict[int, int] = {}  # of its journal then: a job may go on from an earlier one
         self._lock = threading.Lock()  # a job may end while the watching thread looks at it
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sweep-progress", daemon=True)
@@ -84,28 +99,39 @@ class Progress:
             self._earlier.add(result.number)
 
     def watch(self, job: PlannedJob) -> None:
-        """Follows a job that begins."""
+        """Follows a job that was handed over."""
         with self._lock:
             self._results.pop(job.number, None)
             self._watched[job.number] = job
-            self._running[job.number] = "starting"
+            self._sizes[job.number] = self._size(job)
+            self._running[job.number] = _WAITING if self._queue else _STARTING
 
     def note(self, result: JobResult) -> None:
         """Tells of a result that stands."""
         with self._lock:
             self._results[result.number] = result
-            self._watched.pop(result.number, None)
-            self._running.pop(result.number, None)
-        self.say(self._line(result))
+            job = self._watched.pop(result.number, None)
+            if job is not None and result.run_name and not self._size(job):
+                self._queue = False  # journals are out of reach: which jobs wait cannot be told
+                self._running = dict.fromkeys(self._running, _STARTING)
+            self._running[result.number] = "ended"  # its slot is one that works
+            line = self._line(result)
+            self._running.pop(result.number)
+        self.say(line)
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
             for number, job in list(self._watched.items()):
                 self._look(number, job)
 
+    def _size(self, job: PlannedJob) -> int:
+        """Returns the bytes of a job's journal, which grows; 0 where there is none."""
+        file = self._outputs / job.folder / journal.FILE_NAME
+        return file.stat().st_size if file.exists() else 0
+
     def _look(self, number: int, job: PlannedJob) -> None:
         job_dir = self._outputs / job.folder
-        if not (job_dir / journal.FILE_NAME).exists():
+        if self._size(job) == self._sizes[number]:
             return
         try:
             read = state_of(job_dir)
@@ -124,24 +150,38 @@ class Progress:
             "failed": f"failed: {result.reason}",
             "killed": f"killed: {result.reason}",
         }[result.outcome]
-        config = f" ({' '.join(result.overrides)})" if result.overrides else ""
-        return (
-            f"job {result.number}{config}: {what}, {seconds_of(result):.1f} s  "
-            f"[{done} of {self.total}{self._left()}]"
-        )
+        rest = f": {what}, {seconds_of(result):.1f} s  [{done} of {self.total}{self._left()}]"
+        number, config = f"job {result.number}", _config(result.overrides)
+        room = self._console.width - cell_len(f"{number} (){terminal.printable(rest)}")
+        if self._console.is_terminal and room > 0:  # else it takes several lines anyway
+            config.truncate(room, overflow="ellipsis")
+        return f"{number} ({config}){rest}" if config else f"{number}{rest}"
 
     def _left(self) -> str:
         new = [r for n, r in list(self._results.items()) if n not in self._earlier]
         if not new:
             return ""
         mean = sum(map(seconds_of, new)) / len(new)
-        seconds = mean * (self.total - len(self._results)) / self._slots
+        left, at_work = self.total - len(self._results), len(self._running) - self._waiting
+        if not at_work:
+            return ""  # when those that wait will begin is not known
+        seconds = mean * left / min(at_work, max(left, 1))
         return f", {duration(seconds)} left" if seconds >= 1 else ""
+
+    @property
+    def _waiting(self) -> int:
+        return list(self._running.values()).count(_WAITING)
 
     def _summary(self) -> str:
         results = list(self._results.values())
         failed = sum(r.outcome in {"failed", "killed"} for r in results)
-        parts = [f"{len(results)} of {self.total} done", f"{len(self._running)} running"]
+        waiting = self._waiting
+        parts = [
+            f"{len(results)} of {self.total} done",
+            f"{len(self._running) - waiting} running",
+        ]
+        if waiting:
+            parts.append(f"{waiting} waiting")
         if failed:
             parts.append(f"{failed} failed")
         finished = [r for r in results if r.outcome == "finished" and not math.isnan(objective(r))]
@@ -154,13 +194,18 @@ class Progress:
         table = Table(box=None, pad_edge=False, show_header=False)
         for no_wrap in (True, False, True):  # only configs give way where it is narrow
             table.add_column(no_wrap=no_wrap)
-        for number, state in list(self._running.items())[:_SHOWN]:
+        running = sorted(self._running.items(), key=lambda item: item[1] == _WAITING)
+        for number, state in running[:_SHOWN]:
             job = self._watched.get(number)
             own = job.draft.assignment.overrides if job is not None else ()
-            what = config_text(own, [key for key, _ in map(key_and_value, own)])
-            cut = Text(terminal.printable(what), no_wrap=True, overflow="ellipsis")
-            table.add_row(f"job {number}", cut, state)
+            table.add_row(f"job {number}", _config(own), state)
         return Group(Text(self._summary()), table)
+
+
+def _config(overrides: Sequence[str]) -> Text:
+    """Returns what sets a job apart, with short keys, on one line that is cut where need be."""
+    text = config_text(overrides, [key for key, _ in map(key_and_value, overrides)])
+    return Text(terminal.printable(text), no_wrap=True, overflow="ellipsis")
 
 
 def _state(job_dir: Path, read: State) -> str:
@@ -178,7 +223,7 @@ def _state(job_dir: Path, read: State) -> str:
 def _epoch(epochs: Mapping[int, Mapping[str, float]]) -> str:
     epoch = max(epochs, default=0)
     if not epoch:
-        return "starting"
+        return _STARTING
     accuracy = epochs[epoch].get(VAL_ACCURACY)
     reached = "" if accuracy is None else f", validation {accuracy:.2%}"
     return f"epoch {epoch}{reached}"
