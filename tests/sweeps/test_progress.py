@@ -88,16 +88,21 @@ def test_a_line_of_a_job_fits_a_terminal_by_its_config_alone(tmp_path, monkeypat
     ended = [
         job(1, OWN[:-1], 0.51),
         job(2, (), 0.51),
+        job(2, ["model=" + "x" * 40], 0.51),
         job(3, OWN[:-1], outcome="failed", reason="x" * 80),
     ]
     failed = f"failed: {'x' * 80}, 10.0 s  [0 of 9]"
     on_a_terminal(monkeypatch, 80)
     progress = Progress(total=9, outputs=tmp_path, queue=False)
     assert [progress._line(result) for result in ended] == [
-        "job 1 (model=deep_cnn learning_rate=0.01 …): validation 51.00%, 10.0 s  [0 of 9]",
+        "job 1 (model=deep_cnn learning_rat… seed=0): validation 51.00%, 10.0 s  [0 of 9]",
         "job 2 (seed=0): validation 51.00%, 10.0 s  [0 of 9]",
+        f"job 2 (model={'x' * 21}… seed=0): validation 51.00%, 10.0 s  [0 of 9]",
         f"job 3 (model=deep_cnn learning_rate=0.01 b=[c] seed=0): {failed}",
     ]
+    on_a_terminal(monkeypatch, 52)
+    narrow = Progress(total=9, outputs=tmp_path, queue=False)
+    assert narrow._line(ended[0]) == "job 1 (model=…): validation 51.00%, 10.0 s  [0 of 9]"
     monkeypatch.undo()
     progress = Progress(total=9, outputs=tmp_path, queue=False)
     whole = "(model=deep_cnn learning_rate=0.01 b=[c] seed=0): validation 51.00%, 10.0 s  [0 of 9]"

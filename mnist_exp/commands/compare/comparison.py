@@ -18,9 +18,12 @@ from mnist_exp.tracking.read.experiment import least
 RANKED = "Ranked by validation accuracy, less what few images leave open; "
 UNRANKED = "No run has validation images, so none is the best: each is tested against the first; "
 CHOOSES_NOTHING = "test accuracy is shown and chooses nothing."
-NOTE = (
+INTERVALS = (
     " Intervals: 95 %, over seeds (Student's t) or, of a single run or seeds that agree, over the "
-    "images (Wilson). Each config is tested against the first: two runs by the images that one of "
+    "images (Wilson)."
+)
+TESTS = (
+    " Each config is tested against the first: two runs by the images that one of "
     "them alone recognises (exact McNemar test), which tells of these networks and these images, "
     "not of the configs; groups by the seeds that they share (paired t test); p is corrected for "
     "the number of tests (Holm)."
@@ -121,7 +124,9 @@ def _parameters(one: Group) -> int | None:
 
 def _notes(rows: Sequence[ComparedConfig], choice: Choice, looks: int) -> list[str]:
     ranked = sum(row.place is not None for row in rows)
-    notes = [f"{RANKED if ranked else UNRANKED}{CHOOSES_NOTHING}{picked(ranked)}{NOTE}"]
+    notes = [f"{RANKED if ranked else UNRANKED}{CHOOSES_NOTHING}{picked(ranked)}{INTERVALS}"]
+    if len(rows) > 1:
+        notes[0] += TESTS
     if any(row.finding and row.finding.method == BY_SEEDS for row in rows):
         next_seed = 1 + max(seed for row in rows for seed in row.group.seeds)
         notes.append(looks_in_words(looks, next_seed))

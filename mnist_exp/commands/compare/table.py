@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # rows on a terminal
 # Numbers, by the names of their columns.
+_BREAKING = ("run", "verdict")  # into lines; the name of a run only where nothing else gives way
 RIGHT = ("#", "seeds", "parameters", "fit s", "p")
 
 
@@ -57,20 +58,37 @@ def show(comparison: Comparison, console: "Console | None" = None) -> None:
     fitting = (layout for width, layout in layouts if width <= console.width)
     shown, values = next(fitting, layouts[-1][1])
     console.print(_table(shown, values))
-    if "verdict" not in shown and len(rows) > 1:
-        console.print(Text("\nAgainst the first:", "bold"))
-        for row, texts in zip(comparison.rows[1:], rows[1:], strict=False):
-            p = row.finding.adjusted if row.finding else None
-            label = f"{texts[0]:>3}  {texts[1]}: {texts[-1]}"
-            console.print(Text(label if p is None else f"{label} ({p_in_words(p)})"))
-    hidden = [name for name in names[2:-7] if name not in shown]
+    hidden = [place for place, name in enumerate(names[:-7]) if name not in shown]
     if hidden:
-        text = f"\nNo room for {', '.join(hidden)}: a wider terminal or --csv has all columns."
-        console.print(Text(text, "dim"))
+        texts = [" ".join(f"{names[at]}={row[at]}" for at in hidden if row[at]) for row in rows]
+        _print_list(console, "Configs", rows, texts)
+    if "verdict" not in shown and len(rows) > 1:
+        ps = [row.finding.adjusted if row.finding else None for row in comparison.rows]
+        verdicts = [
+            row[-1] if p is None else f"{row[-1]} ({p_in_words(p)})"
+            for row, p in zip(rows, ps, strict=False)
+        ]
+        _print_list(console, "Against the first", rows[1:], verdicts[1:])
     left = len(comparison.rows) - SHOWN
     if left > 0:
         console.print(f"... and {left} more configs; --csv has all of them.")
     console.print(Text("\n" + "\n".join(map(printable, comparison.notes)), "dim"))
+
+
+def _print_list(
+    console: "Console", heading: str, rows: Sequence[Sequence[str]], texts: Sequence[str]
+) -> None:
+    """Prints what the table has no room for: a line, or some, for each row."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console.print(Text(f"\n{heading}:", "bold"))
+    lines = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    lines.add_column(justify="right", min_width=3)
+    lines.add_column(overflow="fold")
+    for row, text in zip(rows, texts, strict=True):
+        lines.add_row(row[0], Text(f"{row[1]}: {text}"))
+    console.print(lines)
 
 
 def markdown(comparison: Comparison) -> str:
@@ -169,7 +187,12 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in names:
         right = name in RIGHT
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != "verdict")
+        table.add_column(
+            name,
+            justify="right" if right else "left",
+            no_wrap=name not in _BREAKING,
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     return table

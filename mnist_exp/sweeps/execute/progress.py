@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
@@ -22,7 +22,7 @@ from mnist_exp.evaluation.names import TRAIN_LOSS, VAL_ACCURACY
 from mnist_exp.runs import ensemble
 from mnist_exp.runs.console import duration
 from mnist_exp.sweeps.plan import PlannedJob
-from mnist_exp.sweeps.results.ranking import key_and_value, seconds_of
+from mnist_exp.sweeps.results.ranking import SEED, key_and_value, seconds_of
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.results.wording import config_text
 from mnist_exp.tracking import journal
@@ -154,7 +154,7 @@ class Progress:
         number, config = f"job {result.number}", _config(result.overrides)
         room = self._console.width - cell_len(f"{number} (){terminal.printable(rest)}")
         if self._console.is_terminal and room > 0:  # else it takes several lines anyway
-            config.truncate(room, overflow="ellipsis")
+            config = _cut(config, room)
         return f"{number} ({config}){rest}" if config else f"{number}{rest}"
 
     def _left(self) -> str:
@@ -198,14 +198,26 @@ class Progress:
         for number, state in running[:_SHOWN]:
             job = self._watched.get(number)
             own = job.draft.assignment.overrides if job is not None else ()
-            table.add_row(f"job {number}", _config(own), state)
+            cut = Text(_config(own), no_wrap=True, overflow="ellipsis")
+            table.add_row(f"job {number}", cut, state)
         return Group(Text(self._summary()), table)
 
 
-def _config(overrides: Sequence[str]) -> Text:
-    """Returns what sets a job apart, with short keys, on one line that is cut where need be."""
+def _config(overrides: Sequence[str]) -> str:
+    """Returns what sets a job apart, with short keys, on one line."""
     text = config_text(overrides, [key for key, _ in map(key_and_value, overrides)])
-    return Text(terminal.printable(text), no_wrap=True, overflow="ellipsis")
+    return terminal.printable(text)
+
+
+def _cut(config: str, room: int) -> str:
+    """Returns a config in so many columns, with its seed where there is room for both."""
+    if cell_len(config) <= room:
+        return config
+    own, between, seed = config.partition(f" {SEED}=")
+    left = room - cell_len(between + seed) - 1
+    if left <= 0:
+        return f"{set_cell_size(config, room - 1)}\N{HORIZONTAL ELLIPSIS}"
+    return f"{set_cell_size(own, left)}\N{HORIZONTAL ELLIPSIS}{between}{seed}"
 
 
 def _state(job_dir: Path, read: State) -> str:

@@ -91,12 +91,30 @@ def test_the_table_fits_its_terminal(three_by_five, width):
     assert text.count("worse on test") == 2
 
 
-def test_a_narrow_table_says_which_differences_it_lacks(compared):
+def test_a_narrow_table_has_differences_and_verdicts_below(compared):
     keys = {"optimizer.learning_rate": "0.0001", "training.epochs": "1", "training.batch_size": "8"}
     runs = [record("a"), record("b", **keys)]
     comparison = compared(runs, {"a": predicted({}), "b": predicted({0: 1})})
-    assert "No room for learning_rate" in shown(comparison, 80)
-    assert "No room" not in shown(comparison, 200)
+    narrow = shown(comparison, 60)
+    assert "\nConfigs:\n     run-a: " in narrow
+    assert "learning_rate=0.0001 epochs=1 batch_size=8" in " ".join(narrow.split())
+    below = narrow.partition("Configs:")[2].partition("No run")[0].splitlines()
+    assert all(line.startswith(" ") for line in below if line and not line.endswith(":"))
+    assert "Configs:" not in shown(comparison, 200)
+
+
+def test_names_of_runs_break_before_numbers_are_cut(compared):
+    comparison = compared(*sweep({"a_model_of_a_long_name": 0.97, "mlp": 0.94}))
+    text = shown(comparison, 70)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    for row in comparison.rows:
+        assert table.accuracy(row.test) in text
+
+
+def test_one_config_is_tested_against_nothing(compared, three_by_five):
+    alone = compared(*sweep({"cnn": 0.97}))
+    assert alone.notes[0].endswith("images (Wilson).")
+    assert "tested against the first" in three_by_five.notes[0]
 
 
 def test_a_long_table_shows_its_beginning(compared):
