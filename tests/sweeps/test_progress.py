@@ -114,9 +114,9 @@ def test_only_jobs_at_work_shorten_what_is_left(sealed_environment, capsys):
     begun(sealed_environment, 5).end("killed")  # by an earlier command; this one goes on there
     for number in range(20):
         progress.watch(planned(number, OWN))
-    for number in (0, 1):
+    for number in (0, 12):
         begun(sealed_environment, number)
-    for number in (0, 1, 5):
+    for number in (0, 12, 5):
         progress._look(number, planned(number, OWN))
     assert progress._summary() == "0 of 100 done  2 running  18 waiting"
     progress.note(job(0, OWN, 0.5, seconds=100.0))
@@ -125,7 +125,7 @@ def test_only_jobs_at_work_shorten_what_is_left(sealed_environment, capsys):
     text = io.StringIO()
     Console(file=text, width=80).print(progress._view())
     states = [line.split()[1::5] for line in text.getvalue().splitlines()[1:]]
-    assert states == [["1", "starting"], *([str(n), "waiting"] for n in range(2, 9))]
+    assert states == [["12", "starting"], *([str(n), "waiting"] for n in range(1, 8))]
 
 
 def test_nothing_is_said_of_the_time_left_while_all_wait(tmp_path):
