@@ -12,6 +12,7 @@ _DIGITS = 4  # of a number that a search proposed; CSV and commands have them al
 # What steers a sweep and means nothing to a single run.
 _SWEEP_ONLY = ("hydra", "sweep", "search")
 _LEAST_P, _SMALL_P = 0.0001, 0.01
+AS_A_RUN = "hydra.mode=RUN"  # for a config that says that it is a sweep
 _THREADS = "training.threads"
 _MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _PASSWORD = re.compile(r"""(://[^/@:\s]*):[^/\s"']*@""")  # a password may hold @
@@ -111,7 +112,8 @@ def _quoted(argument: str) -> str:
 
 
 def _of_a_run(override: str) -> bool:
-    return re.split(r"[./]", _key(override))[0] not in _SWEEP_ONLY
+    alone = override == AS_A_RUN
+    return alone or re.split(r"[./]", _key(override))[0] not in _SWEEP_ONLY
 
 
 def _key(override: str) -> str:

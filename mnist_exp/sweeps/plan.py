@@ -17,7 +17,7 @@ from mnist_exp.config.hydra import typed_flags
 from mnist_exp.config.record import digest
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem
-from mnist_exp.core.text import without_password
+from mnist_exp.core.text import AS_A_RUN, without_password
 from mnist_exp.data import plausibility
 from mnist_exp.sweeps.search import space as spaces
 from mnist_exp.sweeps.search.space import SEED, Space
@@ -232,7 +232,7 @@ class Plan:
 def _as_a_run(composer: SweepComposer) -> list[str]:
     """Returns what has a job run alone, where a config says that it is a sweep."""
     typed = any(text.startswith("hydra.mode=") for text in composer.for_hydra)
-    return ["hydra.mode=RUN"] if composer.hydra.get("mode") == "MULTIRUN" and not typed else []
+    return [AS_A_RUN] if composer.hydra.get("mode") == "MULTIRUN" and not typed else []
 
 
 def _digest_name(overrides: Sequence[Override]) -> str:
