@@ -16,11 +16,13 @@ MOST_PARAMETERS = 100_000_000
 def to_record(config: Config) -> dict[str, Any]:
     """Returns the config as nested dicts, lists and scalars, as JSON and YAML hold them.
 
-    The address of a tracking server has no password.
+    The addresses of a tracking server and of a study's database have no password.
     """
     record = config.model_dump(mode="json")
     if config.tracking.uri is not None:
         record["tracking"]["uri"] = password_removed(config.tracking.uri)
+    if config.sweep.study is not None:
+        record["sweep"]["study"] = password_removed(config.sweep.study)
     return record
 
 

@@ -225,6 +225,7 @@ class Sweep(Section):
     on_failure: Literal["continue", "stop"]
     retries: Amount
     rerun: Literal["none", "stale", "all"]
+    study: str | None
 
 
 class Sampling(Component):

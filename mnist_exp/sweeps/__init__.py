@@ -6,6 +6,7 @@ search/      what is explored, and what to try next
   sampling     configs drawn from a space
   trials       of a search, so far
   strategies   trials so far -> what to try next; halving belongs to it
+  storage      the trials in Optuna's own storage, for its dashboard
   pruning      inside a job: whether it is cut off
 plan         overrides -> the jobs of a grid, or a space; composed and checked
 task         a job as it travels to where it runs

@@ -105,6 +105,9 @@ class Sweep:
             parent_job_id=record.job_id,
             outputs=self._outputs,
         )
+        study = self._study()
+        if self._campaign is not None and study is not None:
+            self._campaign.publish(study, self.results)
         outcome: parent.Outcome = "killed"
         stopped: list[int] = []
         try:
@@ -159,6 +162,12 @@ class Sweep:
                 "failed, with the reasons above. Give the command again to retry them."
             )
 
+    def _study(self) -> str | None:
+        """Returns the URL of the database for Optuna's study; None where nobody named one."""
+        store = location.sqlite_path(self.ledger.experiment.uri)
+        beside = None if store is None else f"sqlite:///{store.with_name('optuna.db')}"
+        return self.plan.config.sweep.study or beside
+
     def _progress(self) -> Progress:
         progress = Progress(
             total=len(self._pending.jobs),
@@ -179,6 +188,8 @@ class Sweep:
         def ended(result: JobResult) -> None:
             self.results[result.number] = result
             progress.note(result)
+            if self._campaign is not None:
+                self._campaign.tell(self.results)
             if result.outcome not in DONE and settings.on_failure == "stop":
                 scheduler.stop()
 

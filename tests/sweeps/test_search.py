@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 from mnist_exp.config.validate import ConfigError
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.search.space import Space
+from mnist_exp.sweeps.search.storage import Published
 from mnist_exp.sweeps.search.strategies import EXPLORERS, Proposal, Trial, explorer, study
 
 SPACE = Space(
@@ -292,3 +293,12 @@ def test_the_study_has_what_optuna_needs():
     ]
     assert known.best_trial.params == finished.params
     assert known.trials[1].intermediate_values == {1: 0.5}
+
+
+def test_a_database_that_takes_no_study_is_told_of_once_without_its_password(capfd):
+    url = "postgresql://anna:secret@127.0.0.1:1/studies"
+    published = Published(url, "x", SPACE)
+    published.tell(search("random"))
+    said = capfd.readouterr().err
+    assert said.count("Warning: Optuna's study is not written to postgresql://anna:***@") == 1
+    assert "secret" not in said

@@ -6,6 +6,7 @@ import signal
 import struct
 
 import numpy as np
+import optuna
 
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.grid import SweepComposer
@@ -42,7 +43,20 @@ def test_a_search_that_was_killed_goes_on_and_prunes(folder):
         assert 1 <= len(epochs) < 4
         assert not any(name.startswith("test/") for name in run.metrics)
     assert folder.parent().metrics["sweep/pruned"] == len(pruned)
+    check_study(folder, jobs)
     check_other_space(folder)
+
+
+def check_study(folder, jobs):
+    """Optuna's dashboard finds what the runs have; the command after the kill made it anew."""
+    study = optuna.load_study(study_name="rates", storage=f"sqlite:///{folder.path}/optuna.db")
+    trials = {trial.user_attrs["trial"]: trial for trial in study.trials}
+    assert len(study.trials) == 8
+    for number, run in jobs.items():
+        trial = trials[number]
+        assert trial.params == json.loads(run.tags[TRIAL_TAG])["params"]
+        assert trial.intermediate_values == folder.history(run, "val/accuracy")
+        assert trial.state.name == {"finished": "COMPLETE", "pruned": "PRUNED"}[run.outcome]
 
 
 def check_other_space(folder):

@@ -15,6 +15,7 @@ from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.search.pruning import Peers
+from mnist_exp.sweeps.search.storage import Published
 from mnist_exp.sweeps.search.strategies import Proposal, Trial, explorer
 from mnist_exp.sweeps.task import Assignment
 from mnist_exp.tracking.names import TRIAL_TAG
@@ -51,6 +52,7 @@ class Campaign:
         self._params: dict[int, Mapping[str, Any]] = {}
         self._begun: set[int] = set()  # trials whose jobs were handed over, or wait here
         self._waiting: deque[PlannedJob] = deque()
+        self._published: Published | None = None
         self.results: dict[int, JobResult] = {}
         for run in ledger.latest():
             if TRIAL_TAG in run.tags:
@@ -68,6 +70,22 @@ class Campaign:
     def total(self) -> int:
         """How many jobs the search has, as far as is known."""
         return self._explorer.total * self._seeds
+
+    def publish(self, url: str, results: Mapping[int, JobResult]) -> None:
+        """Has trials written to a database of Optuna's, too: those that have ended, and will.
+
+        Args:
+            url: of the database.
+            results: of all jobs that have ended.
+        """
+        assert self._plan.space is not None
+        self._published = Published(url, self._plan.name, self._plan.space)
+        self.tell(results)
+
+    def tell(self, results: Mapping[int, JobResult]) -> None:
+        """Takes note of jobs that have ended."""
+        if self._published is not None:
+            self._published.tell(self._trials(results))
 
     def is_over(self, results: dict[int, JobResult]) -> bool:
         """Tells whether no job is left, once all that were handed over have ended."""

@@ -41,11 +41,12 @@ def study(space: Space, trials: Sequence[Trial]) -> optuna.Study:
     """Returns trials as Optuna knows them, to maximize; open ones are running."""
     known = new_study()
     for trial in sorted(trials, key=lambda trial: trial.number):
-        known.add_trial(_frozen(space, trial))
+        known.add_trial(frozen(space, trial))
     return known
 
 
-def _frozen(space: Space, trial: Trial) -> FrozenTrial:
+def frozen(space: Space, trial: Trial) -> FrozenTrial:
+    """Returns a trial as Optuna has it; its number here is an attribute there."""
     states = {None: TrialState.RUNNING, "pruned": TrialState.PRUNED}
     state = TrialState.COMPLETE if trial.measured else TrialState.FAIL
     return optuna.trial.create_trial(
@@ -54,4 +55,5 @@ def _frozen(space: Space, trial: Trial) -> FrozenTrial:
         distributions=space.dimensions,
         value=trial.value if trial.measured else None,
         intermediate_values=trial.epochs,
+        user_attrs={"trial": trial.number},
     )
