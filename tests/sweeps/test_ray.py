@@ -2,12 +2,13 @@
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from ray_nodes import ray_nodes
 from servers import MlflowServer
-from waiting import until
+from waiting import for_line, until
 
 import mnist_exp
 from mnist_exp.tracking.names import KEY_TAG
@@ -53,7 +54,7 @@ def at_work(folder):
     found = []
     for journal in folder.path.glob("outputs/*/journal.jsonl"):
         text = journal.read_text()
-        if '"step": 1' in text and '"event": "end"' not in text:
+        if '"step": 1' in text and '"event": "end"' not in text.splitlines()[-1]:
             found.append(folder.worker_of(journal.parent))
     return found
 
@@ -73,6 +74,27 @@ def test_the_head_is_killed_and_the_same_command_goes_on(folder, nodes):
         on = folder.train(*GRID)
     assert "of 8 done, " in on.stderr
     assert list(folder.finished()) == list(range(8))
+
+
+def test_ctrl_c_once_and_twice(folder, nodes):
+    nodes.join()
+    sweep = [*RAY, "data=digits", "model=mlp", "seed=range(0,4)", "training.epochs=600"]
+    process = folder.start("train", *sweep)
+    until(lambda: len(at_work(folder)) == 2, process=process)
+    os.killpg(process.pid, signal.SIGINT)
+    for_line(process, "Ctrl-C again stops them now")
+    os.killpg(process.pid, signal.SIGINT)
+    folder.end(process, 130)
+    assert {run.outcome for run in folder.jobs().values()} == {"killed"}
+    assert not at_work(folder)
+    sweep = [*RAY, "data=digits", "model=mlp", "seed=range(4,8)", "training.epochs=60"]
+    process = folder.start("train", *sweep)
+    until(lambda: len(at_work(folder)) == 2, process=process)
+    os.killpg(process.pid, signal.SIGINT)
+    stopped = folder.end(process, 130)
+    assert "with 2 jobs done; the same command runs the others" in stopped.stderr
+    outcomes = [run.outcome for run in folder.runs() if run.params["training.epochs"] == "60"]
+    assert outcomes == ["finished"] * 2
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may hide folders from a process")
