@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,24 +98,9 @@ class Sweep:
             KeyboardInterrupt: the user stopped it; the record is true.
         """
         record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
-        dispatch = Dispatch(
-            self.plan.name,
-            self._hydra,
-            self._engine,
-            parent_job_id=record.job_id,
-            outputs=self._outputs,
-        )
-        study = self._study()
-        if self._campaign is not None and study is not None:
-            self._campaign.publish(study, self.results)
         outcome: parent.Outcome = "killed"
-        stopped: list[int] = []
         try:
-            with self._progress() as progress:
-                scheduler = self._scheduler(dispatch, progress)
-                with _interruptible(scheduler, progress, stopped):
-                    scheduler.run(self._jobs())
-            left = stopped and self._left()
+            left = self._run(record.job_id) and self._left()
             outcome = "killed" if left else "failed" if self.unfinished else "finished"
         except (RequestError, ExperimentError):
             outcome = "failed"
@@ -128,8 +113,6 @@ class Sweep:
             ) from problem
         finally:
             with recording():
-                dispatch.withdraw()
-                self._engine.close()
                 recover(Path.cwd())
                 record.end(list(self.results.values()), outcome)
                 self._held.close()
@@ -162,11 +145,30 @@ class Sweep:
                 "failed, with the reasons above. Give the command again to retry them."
             )
 
-    def _study(self) -> str | None:
-        """Returns the URL of the database for Optuna's study; None where nobody named one."""
+    def _run(self, parent_job_id: str) -> bool:
+        """Runs the jobs; tells whether the user stopped it."""
+        dispatch = Dispatch(
+            self.plan.name,
+            self._hydra,
+            self._engine,
+            parent_job_id=parent_job_id,
+            outputs=self._outputs,
+        )
+        stopped: list[int] = []
+        self._publish()
+        with closing(self._engine), closing(dispatch), self._progress() as progress:
+            scheduler = self._scheduler(dispatch, progress)
+            with _interruptible(scheduler, progress, stopped):
+                scheduler.run(self._jobs())
+        return bool(stopped)
+
+    def _publish(self) -> None:
+        """Has a search written as a study of Optuna's where it was asked for, or beside a file."""
         store = location.sqlite_path(self.ledger.experiment.uri)
         beside = None if store is None else f"sqlite:///{store.with_name('optuna.db')}"
-        return self.plan.config.sweep.study or beside
+        url = self.plan.config.sweep.study or beside
+        if self._campaign is not None and url is not None:
+            self._campaign.publish(url, self.results)
 
     def _progress(self) -> Progress:
         progress = Progress(

@@ -33,9 +33,7 @@ def test_a_grid_leaves_a_parent_run_with_its_report(grid):
     assert [(row["job"], row["model"], row["training.precision"]) for row in rows] == [
         (str(number), *choice)
         for number, choice in enumerate(
-            (model, precision)
-            for model in ("tiny", "mlp")
-            for precision in ("bfloat16", "float32")
+            (model, precision) for model in ("tiny", "mlp") for precision in ("bfloat16", "float32")
         )
     ]
 

@@ -40,11 +40,11 @@ class Dispatch:
         self._engine = engine
         self._parent_job_id = parent_job_id
         self._folder = (outputs / parent_job_id).absolute()
-        self.withdraw()  # what a dead sweep left queued stays undone
+        self.close()  # what a dead sweep left queued stays undone
         self._permit = self._folder / f"{_PERMIT}{os.getpid()}"
         self._permit.touch()
 
-    def withdraw(self) -> None:
+    def close(self) -> None:
         """Lets nothing begin that waits in a queue."""
         for permit in self._folder.glob(f"{_PERMIT}*"):
             permit.unlink(missing_ok=True)
