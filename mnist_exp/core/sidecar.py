@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -154,6 +155,8 @@ class Sidecar:
 
 def serve() -> None:
     """Does what stdin asks for until stdin ends; the process's own end."""
+    for number in (signal.SIGTERM, signal.SIGUSR2):  # Slurm sends them to all processes of a job
+        signal.signal(number, signal.SIG_IGN)
     # Whatever a library prints must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

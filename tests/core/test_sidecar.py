@@ -68,6 +68,14 @@ def test_one_that_cannot_start_says_why_and_its_requests_fail(monkeypatch):
         process.submit(abs, -3).result()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_what_slurm_sends_to_every_process_of_a_job_does_not_end_it(number):
+    process = Sidecar.current()
+    child = process.submit(os.getpid).result()
+    os.kill(child, number)
+    assert process.submit(os.getpid).result() == child
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_its_parent(number):
     with start_python(PARENT, stderr=subprocess.DEVNULL, fresh=True) as parent:

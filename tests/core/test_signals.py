@@ -25,6 +25,18 @@ def test_the_first_signal_waits_for_the_end_of_the_block(capfd):
         os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_what_says_that_the_time_of_a_batch_job_is_up_waits_too():
+    steps = []
+    before = signal.signal(signal.SIGUSR2, lambda *_: steps.append("told"))
+    try:
+        with signals.held():
+            os.kill(os.getpid(), signal.SIGUSR2)
+            steps.append("block")
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert steps == ["block", "told"]
+
+
 def test_the_second_signal_stops_at_once():
     steps = []
     with pytest.raises(KeyboardInterrupt):
