@@ -7,6 +7,9 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.core import hardware
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
@@ -14,7 +17,7 @@ from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
 from mnist_exp.sweeps.execute import parent
 from mnist_exp.sweeps.execute.claim import hold
-from mnist_exp.sweeps.execute.dispatch import Dispatch
+from mnist_exp.sweeps.execute.dispatch import Dispatch, withdraw
 from mnist_exp.sweeps.execute.engines import engine
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.execute.progress import Progress, recording
@@ -57,9 +60,10 @@ class Sweep:
         if not dry_run:
             # Before the ledger is read: no other must do meanwhile what is planned here.
             self._held = hold(self.plan.name, self._outputs, self.ledger.experiment)
+            withdraw(self.plan.name, self._outputs)  # from what a dead command left in a queue
         self.ledger.read(alone=not dry_run)
         self._hydra = composer.hydra
-        self._engine = engine(composer.hydra["launcher"])
+        self._engine = engine(_launcher(composer.hydra))
         slots = self._engine.slots
         self._pending = PendingJobs(self.plan, self.ledger, slots, self._outputs)
         self.results = dict(self._pending.done)
@@ -233,6 +237,19 @@ def _outputs(hydra: Mapping[str, Any]) -> Path:
             f"{folder}. Name a folder; each job gets one of its own in it."
         )
     return Path(folder)
+
+
+def _launcher(hydra: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the launcher's config, with what it takes from other sections."""
+    try:
+        sections = OmegaConf.create({"hydra": dict(hydra)})
+        launcher: Any = OmegaConf.to_container(sections.hydra.launcher, resolve=True)
+    except OmegaConfBaseException as problem:
+        raise RequestError(
+            "Expected hydra.launcher to hold values, or to take them from hydra's other sections. "
+            f"Received: {reason_of(problem)}. Correct it."
+        ) from problem
+    return dict(launcher)
 
 
 @contextmanager

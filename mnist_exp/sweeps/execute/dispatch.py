@@ -6,12 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mnist_exp.core import ids
 from mnist_exp.core.text import without_password
 from mnist_exp.sweeps.execute.engines import Engine
 from mnist_exp.sweeps.plan import PlannedJob
 from mnist_exp.sweeps.task import Task
 
-_PERMIT = "permit-"
+_PERMITS = ".permits"
+
+
+def withdraw(sweep: str, outputs: Path) -> None:
+    """Lets no job of a sweep begin that waits in a queue, of this command or of a dead one.
+
+    Args:
+        sweep: its name.
+        outputs: where the job folders lie.
+    """
+    for permit in (outputs / _PERMITS / sweep).glob("*"):
+        permit.unlink(missing_ok=True)
 
 
 class Dispatch:
@@ -26,28 +38,26 @@ class Dispatch:
         parent_job_id: str,
         outputs: Path,
     ) -> None:
-        """Permits the jobs of this command to begin, and no longer those of a former one.
+        """Permits the jobs of this command to begin.
 
         Args:
             sweep: its name.
             hydra: the `hydra` section that the jobs have in common.
             engine: where they run.
             parent_job_id: of the sweep's parent run.
-            outputs: where the job folders lie; the parent's exists.
+            outputs: where the job folders lie.
         """
         self._sweep = sweep
         self._hydra = hydra
         self._engine = engine
         self._parent_job_id = parent_job_id
-        self._folder = (outputs / parent_job_id).absolute()
-        self.close()  # what a dead sweep left queued stays undone
-        self._permit = self._folder / f"{_PERMIT}{os.getpid()}"
+        self._permit = (outputs / _PERMITS / sweep / ids.new()).absolute()
+        self._permit.parent.mkdir(parents=True, exist_ok=True)
         self._permit.touch()
 
     def close(self) -> None:
         """Lets nothing begin that waits in a queue."""
-        for permit in self._folder.glob(f"{_PERMIT}*"):
-            permit.unlink(missing_ok=True)
+        self._permit.unlink(missing_ok=True)
 
     def task(self, job: PlannedJob) -> Task:
         """Returns what is sent for a job."""
