@@ -101,6 +101,11 @@ class SweepFolder:
         assert len({point.step for point in points}) == len(points)
         return {point.step: point.value for point in points}
 
+    def first_epochs(self, job_dir: Path) -> int:
+        """Returns how often the first epoch of a job was trained."""
+        lines = (job_dir / "journal.jsonl").read_text().splitlines()
+        return sum('"val/accuracy"' in line and '"step": 1,' in line for line in lines)
+
     def tag(self, run: RunRecord, **tags: str) -> None:
         """Changes tags of a run in MLflow."""
         self._store.set_tags(run.run_id, {f"mnist_exp.{name}": text for name, text in tags.items()})
@@ -163,7 +168,9 @@ def new_folder(
         "MNIST_EXP_DATA": str(datasets),
         "COLUMNS": "200",
     }
-    return lambda name, uri="": SweepFolder(tmp_path_factory.mktemp(name), environment, uri)
+    return lambda name, uri="", **more: SweepFolder(
+        tmp_path_factory.mktemp(name), environment | more, uri
+    )
 
 
 @pytest.fixture

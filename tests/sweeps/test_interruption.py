@@ -116,12 +116,6 @@ def stop_once(folder):
     ((number, run),) = folder.jobs().items()
     assert (number, run.outcome) == (0, "finished")
     assert list(folder.history(run, "val/accuracy")) == list(range(1, 26))
-    assert first_epochs(job_dir) == 1  # it went on from its checkpoints
+    assert folder.first_epochs(job_dir) == 1  # it went on from its checkpoints
     assert (folder.parent().status, folder.parent().outcome) == ("KILLED", "killed")
     assert folder.processes() == {}
-
-
-def first_epochs(job_dir):
-    """Returns how often the first epoch of a job was trained."""
-    lines = (job_dir / "journal.jsonl").read_text().splitlines()
-    return sum('"val/accuracy"' in line and '"step": 1,' in line for line in lines)

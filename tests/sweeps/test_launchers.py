@@ -38,6 +38,7 @@ def test_a_local_ray(folder):
 )
 def test_the_local_executor_of_submitit(folder):
     check_sweep(folder, "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5")
+    assert list(folder.path.glob("outputs/.submitit/*/*_log.err"))
 
 
 def test_a_sweeper_that_does_not_plan_gets_its_jobs_run(folder):

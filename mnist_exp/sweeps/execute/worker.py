@@ -24,6 +24,7 @@ from mnist_exp.config.record import to_record
 from mnist_exp.core import tensorflow_memory, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError, Terminated, reason_of
 from mnist_exp.runs import console, lifecycle
+from mnist_exp.sweeps.execute import slurm
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
@@ -160,14 +161,32 @@ def _terminate(*_: object) -> None:
 
 
 class Resubmitted:
-    """`work` for submitit, which submits it again when the time of a batch job is up."""
+    """`work` for submitit, which submits it again when the time of a batch job is up.
+
+    Slurm says so by a signal of submitit's choice; by SIGTERM it says that it will kill the job,
+    which was cancelled, or has to leave its place to another. Submitit ignores that.
+    """
+
+    def __init__(self) -> None:
+        """Has not been submitted again."""
+        self._submitted_again = False
 
     def __call__(self, task: Task) -> JobResult | None:
         """Runs or resumes a job; see `work`."""
+        signal.signal(signal.SIGTERM, self._terminate)
         return work(task)
 
     def checkpoint(self, task: Task) -> Any:
         """Returns what is submitted again: the same job, which goes on from its checkpoint."""
         import submitit
 
-        return submitit.helpers.DelayedSubmission(self, task)
+        self._submitted_again = True
+        return submitit.helpers.DelayedSubmission(Resubmitted(), task)
+
+    def _terminate(self, *_: object) -> None:
+        if self._submitted_again:
+            return  # it is ending
+        if slurm.is_preempted(os.environ.get("SLURM_JOB_ID", "")):
+            signal.raise_signal(signal.SIGUSR2)
+        else:
+            _terminate()

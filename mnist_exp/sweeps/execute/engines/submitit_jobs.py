@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from mnist_exp.sweeps.execute import worker
+from mnist_exp.core.errors import ExperimentError
+from mnist_exp.sweeps.execute import slurm, worker
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
 
@@ -23,11 +24,55 @@ _COMMON = {
     "stderr_to_stdout",
 }
 _POLL_SECONDS = 0.5
-_RUNNING = {"RUNNING", "COMPLETING"}
+_SQUEUE_SECONDS = 3.0  # between two questions to the controller, which serves all users
+_ARRAY = 256  # jobs; Slurm takes 1000 unless it is told otherwise
+_RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED"}
+_LOCAL_ENDED = {"FINISHED", "INTERRUPTED"}
+
+
+class BatchJob(Future[JobResult | None]):
+    """What becomes of a batch job."""
+
+    def __init__(self, task: Task) -> None:
+        """Has not been submitted.
+
+        Args:
+            task: of the job.
+        """
+        super().__init__()
+        self.task = task
+        self.job: Any = None  # submitit's
+        self.unwanted = False
+
+    def cancel(self) -> bool:
+        """Asks for the end of a batch job that waits in the queue; only Slurm knows whether."""
+        self.unwanted = True
+        return False
+
+    def withdraw(self) -> None:
+        """Tells that it was taken out of the queue."""
+        super().cancel()
+        self.set_running_or_notify_cancel()
+
+    def tell(self, state: str | None) -> None:
+        """Tells the result of a job that has ended, or that there is none.
+
+        Args:
+            state: that Slurm gives it.
+        """
+        try:
+            if self.job.paths.result_pickle.exists():
+                self.set_result(self.job.results()[0])
+            else:
+                log = self.job.paths.stderr
+                words = f"the batch job {self.job.job_id} ended ({state or 'unknown'}); {log}"
+                self.set_exception(ExperimentError(words))
+        except Exception as problem:  # noqa: BLE001 - submitit's own, and whatever the job raised
+            self.set_exception(problem)
 
 
 class SubmititJobs:
-    """A batch job for each job of the sweep."""
+    """A batch job for each job of the sweep; those that are submitted together are one array."""
 
     name = "submitit"
     children = False
@@ -43,19 +88,20 @@ class SubmititJobs:
         self.slots = int(launcher.get("array_parallelism") or 1)
         self.threads: int | None = int(launcher.get("cpus_per_task") or 1)
         self._executor: Any = None
-        self._jobs: dict[Future[JobResult | None], Any] = {}
-        self._lock = threading.Lock()
+        self._submitting = threading.Lock()
+        self._new: list[BatchJob] = []
+        self._jobs: list[BatchJob] = []  # only the watching thread changes it
+        self._asked = float("-inf")
 
-    def submit(self, task: Task) -> Future[JobResult | None]:
-        """Submits a batch job; see `Engine`."""
-        if self._executor is None:
-            self._executor = self._made()
-            threading.Thread(target=self._watch, name="submitit", daemon=True).start()
-        future: Future[JobResult | None] = Future()
-        job = self._executor.submit(worker.Resubmitted(), task)
-        with self._lock:
-            self._jobs[future] = job
-        return future
+    def submit(self, task: Task) -> BatchJob:
+        """Submits a batch job in a moment; see `Engine`."""
+        batch_job = BatchJob(task)
+        with self._submitting:
+            if self._executor is None:
+                self._executor = self._made()
+                threading.Thread(target=self._watch, name="submitit", daemon=True).start()
+            self._new.append(batch_job)
+        return batch_job
 
     def lost_machine(self, _: Exception) -> bool:
         """Returns False: Slurm itself gives the job another one."""
@@ -63,13 +109,16 @@ class SubmititJobs:
 
     def cancel(self) -> None:
         """Cancels the batch jobs, and waits until they have ended."""
-        with self._lock:
-            left = list(self._jobs.values())
-        for job in left:
-            job.cancel(check=False)
-        for job in left:
-            while not job.done():
-                time.sleep(_POLL_SECONDS)
+        with self._submitting:
+            self._new.clear()
+            jobs = [one.job for one in self._jobs]
+            if self._cluster == "local":
+                for job in jobs:
+                    job.cancel()
+            elif jobs:
+                slurm.cancel(job.job_id for job in jobs)
+        while self._jobs:
+            time.sleep(_POLL_SECONDS)
 
     def close(self) -> None:
         """Has nothing to end: a batch job ends with its job."""
@@ -87,28 +136,54 @@ class SubmititJobs:
         return executor
 
     def _watch(self) -> None:
-        """Tells the futures what became of their jobs."""
         while True:
-            with self._lock:
-                jobs = list(self._jobs.items())
-            for future, job in jobs:
-                if self._has_ended(future, job):
-                    with self._lock:
-                        del self._jobs[future]
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)  # what is submitted meanwhile is one array
+            self._submit()
+            unwanted = [one for one in self._jobs if one.unwanted and not one.running()]
+            pause = _SQUEUE_SECONDS if self._cluster == "slurm" else 0
+            if self._jobs and (unwanted or time.monotonic() - self._asked >= pause):
+                if unwanted and self._cluster == "slurm":
+                    slurm.cancel((one.job.job_id for one in unwanted), "--state=PENDING")
+                states = self._states()
+                self._asked = time.monotonic()
+                if states is not None:
+                    self._look(states)
 
-    def _has_ended(self, future: Future[JobResult | None], job: Any) -> bool:
-        if future.cancelled():
-            job.cancel(check=False)
-            return True
-        if not job.done():
-            if not future.running() and job.state in _RUNNING:
-                future.set_running_or_notify_cancel()
-            return False
-        if not future.running() and not future.set_running_or_notify_cancel():
-            return True
-        try:
-            future.set_result(job.results()[0])
-        except Exception as problem:  # noqa: BLE001 - submitit's own, and whatever the job raised
-            future.set_exception(problem)
-        return True
+    def _submit(self) -> None:
+        """Submits what is new, in one array."""
+        with self._submitting:
+            new, self._new = self._new[:_ARRAY], self._new[_ARRAY:]
+            if not new:
+                return
+            try:
+                with self._executor.batch():
+                    for one in new:
+                        one.job = self._executor.submit(worker.Resubmitted(), one.task)
+            except Exception as problem:  # noqa: BLE001 - what sbatch says
+                for one in new:
+                    one.set_running_or_notify_cancel()
+                    one.set_exception(problem)
+                return
+            self._jobs += new
+
+    def _states(self) -> Mapping[str, str] | None:
+        """Returns batch job -> its state; None where Slurm does not answer."""
+        if self._cluster == "slurm":
+            return slurm.states()
+        local = {one.job.job_id: one.job.state for one in self._jobs}
+        return {name: state for name, state in local.items() if state not in _LOCAL_ENDED}
+
+    def _look(self, states: Mapping[str, str]) -> None:
+        """Tells what became of the jobs."""
+        for one in list(self._jobs):
+            state = states.get(one.job.job_id)
+            ended = slurm.has_ended(state)
+            if ended:
+                self._jobs.remove(one)
+            if state == "CANCELLED" and one.unwanted and not one.running():
+                one.withdraw()
+                continue
+            if not one.running() and (ended or state in _RUNNING):
+                one.set_running_or_notify_cancel()
+            if ended:
+                one.tell(state)
