@@ -13,6 +13,7 @@ import waiting
 from servers import free_port
 
 _START_SECONDS = 300  # that Ray gives a node on a busy machine; 2 to 20 were seen
+_LIFE_SECONDS = 1800
 _RAY = (str(Path(sys.executable).with_name("ray")), "start", "--node-ip-address=127.0.0.1",
         "--num-cpus=1", "--object-store-memory=80000000", "--block")  # fmt: skip
 
@@ -92,7 +93,7 @@ class RayNodes:
         }
         with log.open("wb") as output:
             node = subprocess.Popen(
-                command,
+                ["timeout", f"{_LIFE_SECONDS}", *command],  # should the tests be killed
                 env=environment,
                 cwd=self._folder,
                 stdout=output,

@@ -1,22 +1,29 @@
-"""What this machine is and can do: processor, precision, and the threads of TensorFlow."""
+"""What this machine is and can do: processor, GPU, precision, and the threads of TensorFlow."""
 
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.core import tensorflow_setup
+from mnist_exp.core import devices, tensorflow_setup
 from mnist_exp.core.errors import RequestError
 
 # Processors with one of these compute in bfloat16; others imitate it, slower than float32.
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+_BFLOAT16_CAPABILITY = (8, 0)  # so do GPUs from here on
 _DTYPE_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def resolve_precision(precision: str) -> str:
-    """Returns "float32" or "bfloat16"; "auto" follows the processor's flags, not timing."""
+    """Returns "float32" or "bfloat16".
+
+    "auto" follows the GPU's compute capability, without a GPU the processor's flags, not timing.
+    """
     if precision != "auto":
         return precision
+    gpu = devices.first()
+    if gpu is not None:
+        return "bfloat16" if gpu.capability >= _BFLOAT16_CAPABILITY else "float32"
     return "bfloat16" if _BFLOAT16_FLAGS & cpu_flags() else "float32"
 
 
@@ -38,7 +45,7 @@ def cores() -> int:
 
 
 def start_tensorflow(threads: int | None) -> int:
-    """Imports TensorFlow and sets its threads.
+    """Imports TensorFlow and sets its threads; memory of GPUs grows as needed.
 
     Args:
         threads: how many; None for every core.
@@ -51,6 +58,7 @@ def start_tensorflow(threads: int | None) -> int:
     """
     wanted = threads or cores()
     tf = tensorflow_setup.tensorflow()
+    devices.let_memory_grow()
     threading = tf.config.threading
     current = threading.get_intra_op_parallelism_threads() or None
     if current != wanted:
@@ -70,10 +78,12 @@ def start_tensorflow(threads: int | None) -> int:
 
 def system() -> dict[str, Any]:
     """Returns what a reader needs to know about this machine, as JSON holds it."""
+    processor, gpu = _cpuinfo().get("model name", platform.processor()), devices.first()
     return {
         "system": platform.platform(),
         "machine": platform.machine(),
-        "processor": _cpuinfo().get("model name", platform.processor()),
+        "device": gpu.name if gpu else processor,  # what computes
+        "processor": processor,
         "processor_flags": sorted(cpu_flags()),
         "cores": cores(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),

@@ -23,7 +23,7 @@ from mnist_exp.tracking.read.evidence import CONFIG, DIFF, FILES, OVERRIDES, PAC
 from mnist_exp.tracking.recorder import Recorder
 
 # What a run that goes on may find changed, and what that is called.
-_CHANGEABLE = {CODE_TAG: OTHER_CODE, ENVIRONMENT_TAG: "other packages or another processor"}
+_CHANGEABLE = {CODE_TAG: OTHER_CODE, ENVIRONMENT_TAG: "other packages, or another processor or GPU"}
 
 
 def preflight(config: Config) -> None:
@@ -62,6 +62,8 @@ def tags(code: source_code.Code) -> dict[str, str]:
     """Returns the tags that name everything that decides what a run computes, but its config."""
     system = hardware.system()
     parts = [system[name] for name in ("python", "processor", "processor_flags")]
+    if system["device"] != system["processor"]:
+        parts.append(system["device"])
     text = json.dumps([source_code.computing_packages(), *parts])
     return {**code_tags(code), ENVIRONMENT_TAG: hashlib.sha256(text.encode()).hexdigest()}
 

@@ -79,6 +79,8 @@ def environment_inputs(evidence: Evidence, precision: str, threads: int) -> Iter
     then, system = evidence.system(), hardware.system()
     yield _equal("python", then.get("python"), system["python"], decides=True)
     yield _processor(then, system)
+    if "device" in then:  # runs of before do not say
+        yield _equal("device", then["device"], system["device"], decides=True)
     yield _equal("cores", then.get("cores"), system["cores"])
     yield _equal("system", then.get("system"), system["system"])
     yield _equal("precision", then.get("precision"), precision, decides=True)

@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from mnist_exp.config.hydra import hydra_errors, register_resolvers, version_base
 from mnist_exp.config.hydra_internal import Callbacks
 from mnist_exp.config.record import to_record
-from mnist_exp.core import tensorflow_memory, tensorflow_setup
+from mnist_exp.core import devices, tensorflow_memory, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError, Terminated, reason_of
 from mnist_exp.runs import console, lifecycle
 from mnist_exp.sweeps.execute import slurm
@@ -128,6 +128,18 @@ def _run(task: Task, job_dir: Path) -> None:
         parent_job_id=task.parent_job_id,
         stops=stops,
     )
+
+
+def begin(process: int, gpu: str | None) -> None:
+    """Prepares a new process, before TensorFlow is imported.
+
+    Args:
+        process: the sweep's; see `follow`.
+        gpu: the only one that is for this process, as CUDA names it; None: all that there are.
+    """
+    if gpu is not None:
+        os.environ[devices.VARIABLE] = gpu
+    follow(process)
 
 
 def follow(process: int | None) -> None:

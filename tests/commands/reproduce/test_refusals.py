@@ -1,6 +1,7 @@
 """What cannot be reproduced is refused in words, before anything is trained."""
 
 import hashlib
+import json
 import math
 import random
 import re
@@ -23,6 +24,7 @@ from mnist_exp.tracking.read.evidence import (
     DIFF,
     PACKAGES,
     PREDICTIONS,
+    SYSTEM,
     Evidence,
     EvidenceError,
 )
@@ -126,6 +128,21 @@ def test_every_package_that_changed_is_named_those_that_compute_first(project, c
     assert "lost 0.1 -> absent" in told
     assert told.count(" -> ") == len(names) + 1
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_another_device_decides_and_a_record_of_before_says_nothing_of_it(project, capsys):
+    [run] = project.runs()
+    file = project.artifact(run, SYSTEM)
+    system = json.loads(file.read_text())
+    assert reproduce("latest", check_only=True) == 0
+    assert re.search(r"^device .* the same *$", capsys.readouterr().out, re.MULTILINE)
+    file.write_text(json.dumps(system | {"device": "NVIDIA A100"}))
+    assert reproduce("latest", check_only=True) == 3
+    assert re.search(r"^device +NVIDIA A100 ", capsys.readouterr().out, re.MULTILINE)
+    del system["device"]
+    file.write_text(json.dumps(system))
+    assert reproduce("latest", check_only=True) == 0
+    assert "device" not in capsys.readouterr().out
 
 
 def test_other_data(project):

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import cycle
 
-from mnist_exp.core import hardware
+from mnist_exp.core import devices, hardware
 from mnist_exp.sweeps.execute import worker
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
@@ -18,7 +19,11 @@ _TERMINATION_SECONDS = 10.0
 
 
 class Processes:
-    """A process for each slot; one that dies takes only its own job along."""
+    """A process for each slot; one that dies takes only its own job along.
+
+    Where several run at once, each has a GPU, which some share where there are more of them; a
+    single one has all.
+    """
 
     name = "this machine"
     children = True
@@ -31,7 +36,9 @@ class Processes:
         """
         self.slots = slots
         self.threads: int | None = None if slots == 1 else max(1, hardware.cores() // slots)
-        self._workers = [_Worker() for _ in range(slots)]
+        gpus = devices.visible() if slots > 1 else []
+        turns: Iterator[str | None] = cycle(gpus or [None])
+        self._workers = [_Worker(next(turns)) for _ in range(slots)]
 
     def submit(self, task: Task) -> Future[JobResult | None]:
         """Hands a job over to a process that is free; see `Engine`."""
@@ -65,8 +72,9 @@ class Processes:
 class _Worker:
     """One process; when a job takes it down, the next gets another."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str | None) -> None:
         self.threads: int | None = None
+        self._gpu = gpu
         self._executor: ProcessPoolExecutor | None = None
         self._job: Future[JobResult | None] | None = None
 
@@ -86,8 +94,8 @@ class _Worker:
             self._executor = ProcessPoolExecutor(
                 1,
                 mp_context=multiprocessing.get_context("spawn"),
-                initializer=worker.follow,
-                initargs=(os.getpid(),),
+                initializer=worker.begin,
+                initargs=(os.getpid(), self._gpu),
             )
         with _ctrl_c_ignored():  # the process starts here, and inherits it
             self._job = self._executor.submit(worker.work, task)
