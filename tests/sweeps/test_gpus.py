@@ -1,11 +1,15 @@
 """Jobs and GPUs, which are pretended: a job finds its own before it imports TensorFlow."""
 
 import os
+import sys
 from collections import defaultdict
+from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
 from mnist_exp.core import devices, hardware
+from mnist_exp.sweeps.execute import worker
 from mnist_exp.sweeps.execute.engines import engine
 from mnist_exp.sweeps.execute.engines.processes import Processes
 from mnist_exp.sweeps.execute.engines.ray_cluster import RayCluster
@@ -48,11 +52,29 @@ def seen_by_workers(folder, *launcher):
     return sorted(map(sorted, seen.values()))
 
 
+def has(_):
+    """Returns what a worker has of the variable, and whether it has imported TensorFlow."""
+    return os.environ[devices.VARIABLE], "tensorflow" in sys.modules
+
+
+@pytest.mark.parametrize(("slots", "seen"), [(2, {"4", "7"}), (1, {"4,7"})])
+def test_each_process_has_a_gpu_of_its_own_and_a_single_one_has_all(monkeypatch, slots, seen):
+    monkeypatch.setenv(devices.VARIABLE, "4,7")
+    monkeypatch.setattr(worker, "work", has)
+    started = Processes(slots)
+    task = SimpleNamespace(config=SimpleNamespace(training=SimpleNamespace(threads=1)))
+    with closing(started):
+        jobs = [started.submit(task) for _ in range(slots)]
+        assert {job.result() for job in jobs} == {(named, False) for named in seen}
+
+
+@pytest.mark.long("a real sweep with a GPU for each job")
 def test_each_of_two_jobs_has_a_gpu_of_its_own(folder):
     launcher = ("hydra/launcher=parallel", "hydra.launcher.n_jobs=2")
     assert seen_by_workers(folder, *launcher) == [["4"], ["7"]]
 
 
+@pytest.mark.long("a real sweep with all GPUs for its job")
 def test_a_single_job_has_all_gpus(folder):
     assert seen_by_workers(folder) == [["4,7"]]
 
