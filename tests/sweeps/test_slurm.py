@@ -69,7 +69,7 @@ def test_a_job_that_is_cancelled(cluster, folder):
     job_dir = folder.wait_for('"step": 3', process=process)
     cluster.call("scancel", running(cluster))
     ends_soon(lambda: KILLED in (job_dir / "journal.jsonl").read_text())
-    ends_soon(lambda: waiting.for_line(process, "job 0 (training.epochs=150): killed: its process"))
+    ends_soon(lambda: waiting.for_line(process, "job 0 (epochs=150): killed: its process"))
     folder.end(process, 1)
     check_killed(folder, 0)
     folder.train(*words)

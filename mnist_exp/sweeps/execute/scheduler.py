@@ -79,8 +79,7 @@ class Scheduler:
                 for future in ended:
                     self._take(future, *self._running.pop(future))
                 if self.stopped:
-                    for future in self._running:
-                        future.cancel()  # where it waits in a queue
+                    self._engine.withdraw()
         except BaseException:
             self._engine.cancel()
             raise

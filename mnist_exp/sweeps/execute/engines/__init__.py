@@ -29,8 +29,11 @@ class Engine(Protocol):
         """Hands a job over; no more than `slots` are under way.
 
         Returns:
-            Its result; None where it did not begin. Cancelling it holds where it waits in a queue.
+            Its result; None where it did not begin.
         """
+
+    def withdraw(self) -> None:
+        """Takes out of a queue what has not begun: its futures are then cancelled."""
 
     def lost_machine(self, problem: Exception) -> bool:
         """Tells whether a job ended with its machine, which is no fault of its own."""

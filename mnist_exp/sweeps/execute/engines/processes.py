@@ -48,6 +48,9 @@ class Processes:
         first = min(free, key=lambda worker: (worker.threads != threads, worker.has_started))
         return first.submit(task, threads)
 
+    def withdraw(self) -> None:
+        """Has nothing to take back: there was a slot for each job."""
+
     def lost_machine(self, _: Exception) -> bool:
         """Returns False: it is this one."""
         return False

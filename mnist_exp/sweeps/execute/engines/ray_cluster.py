@@ -91,6 +91,9 @@ class RayCluster:
         self._tasks = {f: r for f, r in self._tasks.items() if not f.done()} | {future: reference}
         return future
 
+    def withdraw(self) -> None:
+        """Has nothing to take back: there was a slot for each job."""
+
     def lost_machine(self, problem: Exception) -> bool:
         """Tells whether a node went, with the job on it."""
         import ray

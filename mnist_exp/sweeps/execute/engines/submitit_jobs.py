@@ -44,14 +44,9 @@ class BatchJob(Future[JobResult | None]):
         self.job: Any = None  # submitit's
         self.unwanted = False
 
-    def cancel(self) -> bool:
-        """Asks for the end of a batch job that waits in the queue; only Slurm knows whether."""
-        self.unwanted = True
-        return False
-
-    def withdraw(self) -> None:
+    def tell_withdrawn(self) -> None:
         """Tells that it was taken out of the queue."""
-        super().cancel()
+        self.cancel()
         self.set_running_or_notify_cancel()
 
     def tell(self, state: str | None) -> None:
@@ -102,6 +97,12 @@ class SubmititJobs:
                 threading.Thread(target=self._watch, name="submitit", daemon=True).start()
             self._new.append(batch_job)
         return batch_job
+
+    def withdraw(self) -> None:
+        """Has what waits taken out of the queue; only Slurm knows what that is."""
+        with self._submitting:
+            for one in (*self._new, *self._jobs):
+                one.unwanted = True
 
     def lost_machine(self, _: Exception) -> bool:
         """Returns False: Slurm itself gives the job another one."""
@@ -181,7 +182,7 @@ class SubmititJobs:
             if ended:
                 self._jobs.remove(one)
             if state == "CANCELLED" and one.unwanted and not one.running():
-                one.withdraw()
+                one.tell_withdrawn()
                 continue
             if not one.running() and (ended or state in _RUNNING):
                 one.set_running_or_notify_cancel()
