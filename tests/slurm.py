@@ -120,12 +120,8 @@ def _answers(slurm: Slurm) -> bool:
 
 @contextmanager
 def _daemon(log: Path, *command: str) -> Iterator[subprocess.Popen]:
-    command = (
-        "setpriv",
-        "--pdeathsig",
-        "TERM",
-        *command,
-    )  # it ends with the tests, however they do
+    # It ends with the tests, however they do.
+    command = ("setpriv", "--pdeathsig", "TERM", *command)
     with log.open("ab") as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     try:

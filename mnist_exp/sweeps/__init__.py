@@ -27,6 +27,7 @@ execute/     the jobs, run
   scheduler    jobs -> the free slots of an engine -> results
   engines/     where jobs run: processes, a Ray cluster, batch jobs of submitit
   dispatch     a planned job -> its task
+  luggage      what a job needs on a machine without the sweep's folder
   slurm        its commands, beside submitit
   worker       one task, in the process that an engine gives it
   launchers    those that may not be installed

@@ -72,9 +72,8 @@ class Sweep:
         self.preview = self._pending.preview() if dry_run and self.plan.space is None else ""
         self._campaign: Campaign | None = None
         if self.plan.space is not None:
-            from mnist_exp.sweeps.execute import (
-                campaign,  # it imports Optuna, which a grid need not
-            )
+            # Late, since it imports Optuna, which a grid need not.
+            from mnist_exp.sweeps.execute import campaign
 
             self._campaign = campaign.Campaign(
                 self.plan,

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN = 20  # rows on a terminal
-# Numbers, by the names of their columns.
 _BREAKING = ("run", "verdict")  # into lines; the name of a run only where nothing else gives way
+# Numbers, by the names of their columns.
 RIGHT = ("#", "seeds", "parameters", "fit s", "p")
 
 

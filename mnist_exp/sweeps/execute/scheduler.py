@@ -74,19 +74,20 @@ class Scheduler:
             ExperimentError: the engine does not run jobs.
         """
         try:
-            while self._fill(following) or self._running:
+            self._fill(following)
+            while self._running:
                 ended, _ = wait(self._running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in ended:
                     self._take(future, *self._running.pop(future))
                 if self.stopped:
                     self._engine.withdraw()
+                self._fill(following)
         except BaseException:
             self._engine.cancel()
             raise
 
-    def _fill(self, following: Callable[[], PlannedJob | None]) -> bool:
-        """Hands jobs over while there are slots; tells whether there was one."""
-        filled = False
+    def _fill(self, following: Callable[[], PlannedJob | None]) -> None:
+        """Hands jobs over while there are slots."""
         while not self.stopped and len(self._running) < self._engine.slots:
             job = self._again.popleft() if self._again else following()
             if job is None:
@@ -94,8 +95,6 @@ class Scheduler:
             self._started(job)
             since = events.now()
             self._running[self._engine.submit(self._task(job))] = job, since
-            filled = True
-        return filled
 
     def _take(self, future: Future[JobResult | None], job: PlannedJob, since: int) -> None:
         """Takes what came of a job that has ended, or runs it again."""

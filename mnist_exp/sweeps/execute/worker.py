@@ -33,7 +33,6 @@ from mnist_exp.tracking import journal
 _WATCH_SECONDS = 0.5
 _END_SECONDS = 10.0  # for the record of the job
 _SIGTERM_EXIT = 143
-_watched: set[int] = set()
 _at_work = False
 
 
@@ -61,7 +60,6 @@ def work(task: Task) -> JobResult | None:
 
 
 def _worked(task: Task) -> JobResult:
-    follow(task.process)
     tensorflow_setup.ours = True
     register_resolvers()
     open_section = OmegaConf.structured(HydraConf, flags={"struct": False})
@@ -133,27 +131,15 @@ def _run(task: Task, job_dir: Path) -> None:
 def begin(process: int, gpu: str | None) -> None:
     """Prepares a new process, before TensorFlow is imported.
 
+    It leaves Ctrl-C to the sweep, and ends when the sweep is gone.
+
     Args:
-        process: the sweep's; see `follow`.
+        process: id of the sweep's, whose child this is.
         gpu: the only one that is for this process, as CUDA names it; None: all that there are.
     """
     if gpu is not None:
         os.environ[devices.VARIABLE] = gpu
-    follow(process)
-
-
-def follow(process: int | None) -> None:
-    """Leaves Ctrl-C to the sweep, and ends this worker when the sweep is gone.
-
-    Args:
-        process: the sweep's, whose child this is; None where it is not.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if process is None or process in _watched:
-        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _watched.add(process)
     signal.signal(signal.SIGTERM, _terminate)
     threading.Thread(target=_watch, args=(process,), daemon=True).start()
 

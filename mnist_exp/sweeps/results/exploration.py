@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 # With fewer, a picture shows no more than the ranking: which of two is better, and no trend.
 FEWEST_DRAWN = 3
-FEWEST_CONFIGS = (
-    16  # for importance: of ten, the interval of every key that matters goes from 0 to 1
-)
+# For importance: of ten, the interval of every key that matters goes from 0 to 1.
+FEWEST_CONFIGS = 16
 _FEWEST_KEYS = 2
 _MOST_CONFIGS, _TREES = 100, 100  # what fANOVA takes two seconds for
 

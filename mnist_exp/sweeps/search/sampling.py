@@ -36,10 +36,10 @@ def size(dimensions: Mapping[str, BaseDistribution]) -> float:
 
 
 def new_study(**options: Any) -> Study:
-    """Returns an Optuna study in memory, to maximize, that tells the terminal nothing of its own.
+    """Returns an Optuna study, to maximize, that tells the terminal nothing of its own.
 
     Args:
-        options: of `optuna.create_study`.
+        options: of `optuna.create_study`; without a storage it is in memory.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(direction="maximize", **options)

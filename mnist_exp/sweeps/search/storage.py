@@ -10,6 +10,7 @@ import optuna
 from mnist_exp.core.errors import reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
+from mnist_exp.sweeps.search.sampling import new_study
 from mnist_exp.sweeps.search.space import Space
 from mnist_exp.sweeps.search.trials import Trial, frozen
 
@@ -29,14 +30,11 @@ class Published:
         self._space = space
         self._told: set[int] = set()
         self._study: optuna.Study | None = None
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             storage = optuna.storages.RDBStorage(url)
             if name in optuna.get_all_study_names(storage):
                 optuna.delete_study(study_name=name, storage=storage)
-            self._study = optuna.create_study(
-                storage=storage, study_name=name, direction="maximize"
-            )
+            self._study = new_study(storage=storage, study_name=name)
         except Exception as problem:  # noqa: BLE001 - each database has its own
             self._give_up(problem)
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import fields
 from typing import Any
 
 from mnist_exp.core.errors import ExperimentError
@@ -13,16 +14,6 @@ from mnist_exp.sweeps.task import Task
 
 _INIT = {"max_num_timeout"}  # what an executor is told when it is made
 _OWN = {"_target_", "submitit_folder"}  # what is no parameter of a job
-_COMMON = {
-    "timeout_min",
-    "cpus_per_task",
-    "gpus_per_node",
-    "tasks_per_node",
-    "mem_gb",
-    "nodes",
-    "name",
-    "stderr_to_stdout",
-}
 _POLL_SECONDS = 0.5
 _SQUEUE_SECONDS = 3.0  # between two questions to the controller, which serves all users
 _ARRAY = 256  # jobs; Slurm takes 1000 unless it is told otherwise
@@ -126,13 +117,15 @@ class SubmititJobs:
 
     def _made(self) -> Any:
         import submitit
+        from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 
+        common = {field.name for field in fields(BaseQueueConf)}  # to all of submitit's executors
         options = {name: value for name, value in self._launcher.items() if name not in _OWN}
         special = {f"{self._cluster}_{name}": options.pop(name) for name in _INIT & options.keys()}
         folder = self._launcher["submitit_folder"]
         executor = submitit.AutoExecutor(folder=folder, cluster=self._cluster, **special)
         executor.update_parameters(
-            **{n if n in _COMMON else f"{self._cluster}_{n}": v for n, v in options.items()}
+            **{n if n in common else f"{self._cluster}_{n}": v for n, v in options.items()}
         )
         return executor
 
