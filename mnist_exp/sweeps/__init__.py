@@ -19,9 +19,12 @@ results/     what came of the jobs
   report       the ranking as table, Markdown, CSV and pictures (figures, coordinates)
   wording      the words of it
 execute/     the jobs, run
-  claim        one command at a time for each sweep
+  owner        a command that is at a sweep
+  claims       which of the commands has taken what
+  division     this command's share of the jobs
   pending      plan and ledger -> the jobs that are to run
   preview      the pending jobs of a grid, for --dry-run
+  grid         a grid as jobs
   campaign     a search as jobs
   parent       the sweep's own run in MLflow
   scheduler    jobs -> the free slots of an engine -> results

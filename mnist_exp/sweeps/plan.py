@@ -19,6 +19,7 @@ from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem
 from mnist_exp.core.text import AS_A_RUN, without_password
 from mnist_exp.data import plausibility
+from mnist_exp.runs import source_code
 from mnist_exp.sweeps.search import space as spaces
 from mnist_exp.sweeps.search.space import SEED, Space
 from mnist_exp.sweeps.task import Assignment
@@ -119,6 +120,18 @@ class Plan:
         if "min_epochs" in search:  # the rounds of halving
             search["epochs"] = self.config.training.epochs
         return {**self.space.record(), "search": search, "made_of": self._made_of}
+
+    @cached_property
+    def digest(self) -> str:
+        """Returns the SHA-256 of what two commands must have in common to share their jobs."""
+        search = self.config.search
+        parts = {
+            "jobs": [draft.key for draft in self.grid],
+            "space": self.record,
+            "search": None if search is None else search.model_dump(mode="json"),
+            "code": source_code.code().sha256,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     @property
     def command(self) -> str:

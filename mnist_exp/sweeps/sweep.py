@@ -1,9 +1,11 @@
 """A sweep from its plan to its report: what is done is skipped, the rest runs, all is recorded."""
 
+import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,11 @@ from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
 from mnist_exp.sweeps.execute import parent
-from mnist_exp.sweeps.execute.claim import hold
+from mnist_exp.sweeps.execute.claims import RECORD, Claims, join
 from mnist_exp.sweeps.execute.dispatch import Dispatch, withdraw
+from mnist_exp.sweeps.execute.division import Division, Jobs
 from mnist_exp.sweeps.execute.engines import engine
+from mnist_exp.sweeps.execute.grid import Grid
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.execute.progress import Progress, recording
 from mnist_exp.sweeps.execute.scheduler import Scheduler
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
     from mnist_exp.sweeps.execute.campaign import Campaign
 
 
+_POLL_SECONDS = 0.5
+
+
 class Sweep:
     """One `mnist-exp train -m`."""
 
@@ -46,8 +53,8 @@ class Sweep:
             dry_run: whether nothing will run.
 
         Raises:
-            RequestError: something in it is wrong, the store cannot be used, or another command
-                is at this sweep.
+            RequestError: something in it is wrong, the store cannot be used, or a command with
+                another plan is at this sweep.
             ExperimentError: the data cannot be read.
         """
         self.plan = Plan(composer)
@@ -56,20 +63,23 @@ class Sweep:
         preflight(uri)
         self._outputs = _outputs(composer.hydra)
         self.ledger = Ledger(self.plan.name, uri, tracking.experiment)
-        self._held = ExitStack()
+        self._claims: Claims | None = None
         if not dry_run:
             # Before the ledger is read: no other must do meanwhile what is planned here.
-            self._held = hold(self.plan.name, self._outputs, self.ledger.experiment)
+            experiment = self.ledger.experiment
+            self._claims = join(self.plan.name, self.plan.digest, self._outputs, experiment)
             withdraw(self.plan.name, self._outputs)  # from what a dead command left in a queue
-        self.ledger.read(alone=not dry_run)
+        others = self._claims.others() if self._claims is not None else []
+        self.ledger.read(alone=not dry_run and not others)
         self._hydra = composer.hydra
         self._engine = engine(_launcher(composer.hydra))
-        slots = self._engine.slots
-        self._pending = PendingJobs(self.plan, self.ledger, slots, self._outputs)
-        self.results = dict(self._pending.done)
-        self.announcement = self._pending.announce()
-        # Of a search, what is tried next is not known.
-        self.preview = self._pending.preview() if dry_run and self.plan.space is None else ""
+        self._pending = PendingJobs(
+            self.plan,
+            self.ledger,
+            self._engine.slots,
+            self._outputs,
+            since=math.inf if self._claims is None else self._claims.own.since,
+        )
         self._campaign: Campaign | None = None
         if self.plan.space is not None:
             # Late, since it imports Optuna, which a grid need not.
@@ -79,15 +89,23 @@ class Sweep:
                 self.plan,
                 self.ledger,
                 number=self._pending.planned,
-                good=self._pending.good,
+                counting=self._pending.counting,
             )
-            self.results |= self._campaign.results
+        self._jobs: Jobs = self._campaign or Grid(self._pending, self.ledger, self._threads)
+        self.results = self._jobs.found()
+        self.announcement = self._pending.announce(self.results)
+        for other in others:
+            self.announcement += f"\nShared with another command at it: {other.told()}."
+        # Of a search, what is tried next is not known.
+        is_grid = self.plan.space is None
+        self.preview = self._pending.preview(self.results) if dry_run and is_grid else ""
 
     @property
     def complete(self) -> bool:
         """Whether nothing is left to run, and the parent run says so."""
         parent = self.ledger.parent
-        return not self._left() and parent is not None and parent.outcome == "finished"
+        is_over = self._jobs.next(self.results, ()) is None
+        return is_over and parent is not None and parent.outcome == "finished"
 
     @property
     def unfinished(self) -> list[JobResult]:
@@ -100,10 +118,13 @@ class Sweep:
         Raises:
             KeyboardInterrupt: the user stopped it; the record is true.
         """
-        record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
+        assert self._claims is not None
+        record: parent.Parent | None = None
         outcome: parent.Outcome = "killed"
         try:
-            left = self._run(record.job_id) and self._left()
+            record, parent_job_id = self._record(self._claims)
+            stopped = self._run(self._claims, parent_job_id)
+            left = stopped and self._jobs.next(self.results, ()) is not None
             outcome = "killed" if left else "failed" if self.unfinished else "finished"
         except (RequestError, ExperimentError):
             outcome = "failed"
@@ -117,8 +138,12 @@ class Sweep:
         finally:
             with recording():
                 recover(Path.cwd())
-                record.end(list(self.results.values()), outcome)
-                self._held.close()
+                if record is None and self._claims.take(RECORD):  # who had it has ended
+                    self.ledger.refresh()
+                    record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
+                if record is not None:
+                    record.end(list(self.results.values()), outcome)
+                self._claims.close()
         if left:
             done = len(self.results) - len(self.unfinished)
             raise KeyboardInterrupt(
@@ -148,7 +173,20 @@ class Sweep:
                 "failed, with the reasons above. Give the command again to retry them."
             )
 
-    def _run(self, parent_job_id: str) -> bool:
+    def _record(self, claims: Claims) -> tuple[parent.Parent | None, str]:
+        """Opens the sweep's own run, unless another command has; returns its job id with it."""
+        while not claims.leads:
+            begun = [other.parent for other in claims.others() if other.parent is not None]
+            if begun:
+                return None, begun[0]
+            time.sleep(_POLL_SECONDS)
+            if claims.take(RECORD):  # the other has ended before it began
+                self.ledger.refresh()
+        record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
+        claims.announce(parent=record.job_id)
+        return record, record.job_id
+
+    def _run(self, claims: Claims, parent_job_id: str) -> bool:
         """Runs the jobs; tells whether the user stopped it."""
         dispatch = Dispatch(
             self.plan.name,
@@ -158,11 +196,46 @@ class Sweep:
             outputs=self._outputs,
         )
         stopped: list[int] = []
-        self._publish()
+        if claims.leads:
+            self._publish()
         with closing(self._engine), closing(dispatch), self._progress() as progress:
-            scheduler = self._scheduler(dispatch, progress)
+            settings = self.plan.config.sweep
+
+            def noted(result: JobResult) -> None:
+                self.results[result.number] = result
+                progress.note(result)
+                if self._campaign is not None:
+                    self._campaign.tell(self.results)
+                if result.outcome not in DONE and settings.on_failure == "stop":
+                    scheduler.stop()
+
+            def started(job: PlannedJob) -> None:
+                progress.total = self._jobs.total
+                progress.watch(job)
+
+            def ended(result: JobResult) -> None:
+                noted(result)
+                division.end(result)
+
+            division = Division(
+                claims,
+                self.ledger,
+                self._pending,
+                self._jobs,
+                results=self.results,
+                learned=noted,
+            )
+            progress.elsewhere = division.elsewhere
+            scheduler = Scheduler(
+                self._engine,
+                task=dispatch.task,
+                outputs=self._outputs,
+                retries=settings.retries,
+                started=started,
+                ended=ended,
+            )
             with _interruptible(scheduler, progress, stopped):
-                scheduler.run(self._jobs())
+                scheduler.run(division)
         return bool(stopped)
 
     def _publish(self) -> None:
@@ -182,49 +255,8 @@ class Sweep:
         progress.knows(self.results.values())
         return progress
 
-    def _scheduler(self, dispatch: Dispatch, progress: Progress) -> Scheduler:
-        settings = self.plan.config.sweep
-
-        def started(job: PlannedJob) -> None:
-            if self._campaign is not None:
-                progress.total = self._campaign.total
-            progress.watch(job)
-
-        def ended(result: JobResult) -> None:
-            self.results[result.number] = result
-            progress.note(result)
-            if self._campaign is not None:
-                self._campaign.tell(self.results)
-            if result.outcome not in DONE and settings.on_failure == "stop":
-                scheduler.stop()
-
-        scheduler = Scheduler(
-            self._engine,
-            task=dispatch.task,
-            outputs=self._outputs,
-            retries=settings.retries,
-            started=started,
-            ended=ended,
-        )
-        return scheduler
-
-    def _jobs(self) -> Callable[[], PlannedJob | None]:
-        """Returns what gives the jobs in their order; those that fail are for another command."""
-        campaign = self._campaign
-        if campaign is not None:
-            return lambda: campaign.next(self.results)
-        # Those of one number of threads follow each other: another one needs a fresh process.
-        jobs = iter(sorted(self._pending.waiting, key=self._threads))
-        return lambda: next(jobs, None)
-
     def _threads(self, job: PlannedJob) -> int:
         return job.draft.config.training.threads or self._engine.threads or hardware.cores()
-
-    def _left(self) -> bool:
-        """Tells whether jobs are left that did not run."""
-        if self._campaign is not None:
-            return not self._campaign.is_over(self.results)
-        return any(job.number not in self.results for job in self._pending.waiting)
 
 
 def _outputs(hydra: Mapping[str, Any]) -> Path:

@@ -1,10 +1,11 @@
-"""The same sweep, from two folders or by two people at once: one command is at it."""
+"""The same sweep from several terminals, folders or machines: each job is run by one of them."""
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 
@@ -13,15 +14,17 @@ from servers import MlflowServer
 from waiting import until
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.sweeps.execute import claim
-from mnist_exp.sweeps.execute.claim import Claim, Owner, hold
+from mnist_exp.sweeps.execute import claims as module
+from mnist_exp.sweeps.execute import owner
+from mnist_exp.sweeps.execute.claims import RECORD, Claims, join
+from mnist_exp.sweeps.execute.owner import Owner
 from mnist_exp.tracking.journal.events import now
 from mnist_exp.tracking.mlflow.experiment_tags import ExperimentTags
-from mnist_exp.tracking.names import CLAIM_TAG, KEY_TAG
+from mnist_exp.tracking.names import CLAIM_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 
 COMMAND = ["train", "-m", "data=digits", "training=smoke", "training.epochs=10",
-           "model=mlp,seed_mlp", "seed=1,2", "sweep.name=x"]  # fmt: skip
+           "model=seed_mlp", "seed=1,2,3,4,5,6", "sweep.name=x"]  # fmt: skip
 HOUR = 3_600_000  # milliseconds
 
 pytestmark = pytest.mark.xdist_group("claims")
@@ -49,123 +52,222 @@ def tags(experiment) -> ExperimentTags:
     return ExperimentTags(experiment.store.client, experiment.uri, experiment.name)
 
 
-def test_two_folders_on_a_server_and_one_is_killed(server, new_folder):
-    folders = [new_folder(name, server.uri) for name in ("anna", "ben")]
-    processes = [folder.start(*COMMAND) for folder in folders]
-    refused = until(lambda: [n for n in (0, 1) if processes[n].poll() is not None])
-    (late,) = refused
-    first, second = folders[1 - late], folders[late]
-    said = second.end(processes[late], 2)
-    assert said.stdout == ""
-    assert "Expected a sweep that no other command runs. Received: x, which one on" in said.stderr
-    assert f"in {first.path}, is at since" in said.stderr
-    assert second.job_folders() == set()
+@pytest.fixture(params=["server", "file"])
+def store(request, tmp_path) -> Experiment:
+    """An experiment on a server, and one in a file."""
+    if request.param == "server":
+        experiment: Experiment = request.getfixturevalue("experiment")
+        return experiment
+    return Experiment(f"sqlite:///{tmp_path}/mlflow.db", "mnist")
 
+
+def test_a_second_folder_joins_and_goes_on_alone_when_the_first_dies(server, new_folder):
+    first, second = (new_folder(name, server.uri) for name in ("anna", "ben"))
+    killed = first.start(*COMMAND)
     until(lambda: any(run.outcome == "finished" for run in first.runs()))
-    os.kill(processes[1 - late].pid, signal.SIGKILL)
-    processes[1 - late].communicate()
-    assert first.is_left_alone()
-    on = second.train(*COMMAND[1:])  # the dead one's machine is this one: there is no waiting
-    assert "of 4 done, " in on.stderr
-    assert "sign of life" not in on.stderr
-    done = [run.tags[KEY_TAG] for run in second.runs() if run.outcome == "finished"]
-    assert len(done) == len(set(done)) == 4
+    joined = second.start(*COMMAND)
+    until(second.job_folders)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    said = second.end(joined, 0)
+    assert f"Shared with another command at it: one on {os.uname().nodename}" in said.stderr
+    assert f", in {first.path}, since 2" in said.stderr
+    assert said.stderr.count("elsewhere") <= 5
+    assert said.stderr.count("\njob ") >= 5
+    assert said.stdout.startswith("#")
+    done = Counter(run.params["seed"] for run in second.runs() if run.outcome == "finished")
+    assert done == dict.fromkeys("123456", 1)
     assert second.parent().outcome == "finished"
-    assert "all 4 jobs are done" in first.train(*COMMAND[1:]).stderr
-    for folder in folders:
+    assert "all 6 jobs are done" in first.train(*COMMAND[1:]).stderr
+    for folder in (first, second):
         assert not folder.clear()
 
 
-def test_of_many_at_once_one_goes_on(experiment, tags, tmp_path, monkeypatch):
-    monkeypatch.setattr(claim, "_POLL_SECONDS", 0.02)
-    commands, barrier = 6, Barrier(6)
+@pytest.mark.parametrize(
+    "search", [(), ("search=random", "search.trials=6")], ids=["grid", "random"]
+)
+def test_two_terminals_share_the_jobs_and_both_show_all(search, folder):
+    swept = ["optimizer.learning_rate=interval(0.001, 0.1)"] if search else [COMMAND[-2]]
+    command = [*COMMAND[:-2], *swept, *search, "sweep.name=x"]
+    parallel = ["hydra/launcher=parallel", "hydra.launcher.n_jobs=2"]
+    processes = [folder.start(*command, *options) for options in ((), parallel)]
+    ended = [folder.end(process, 0) for process in processes]
+    folder.finished()  # once each, under one parent that is finished
+    assert folder.parent().outcome == "finished"
+    assert len(folder.jobs()) == 6
+    own = [done.stderr.count("\njob ") - done.stderr.count("elsewhere") for done in ended]
+    assert sum(own) == 6
+    assert all(own)
+    tables = [done.stdout for done in ended]
+    assert tables[0] == tables[1]
+    assert folder.parent().metrics["sweep/jobs"] == 6
+    assert not list(folder.path.glob("outputs/.sweeps/*"))
 
-    def command(number: int) -> ExitStack | str:
+
+def test_who_stops_leaves_the_rest_to_the_other(folder):
+    command = [*COMMAND, "training.epochs=40"]
+    stopped = folder.start(*command)
+    until(folder.job_folders)
+    other = folder.start(*command)
+    until(lambda: len(folder.job_folders()) > 2)
+    stopped.send_signal(signal.SIGINT)
+    folder.end(stopped, 130)
+    folder.end(other, 0)
+    folder.finished()
+    assert len(folder.jobs()) == 6
+    assert folder.parent().outcome == "finished"
+
+
+def test_other_jobs_cannot_be_joined(folder):
+    first = folder.start(*COMMAND)
+    until(folder.job_folders)
+    refused = folder.train(*COMMAND[1:], "training.epochs=9", code=2)
+    assert refused.stderr.startswith(
+        "Expected the same jobs, by the same code, as the command that is at"
+    )
+    assert f"in {folder.path}, since 2" in refused.stderr
+    again = folder.train(*COMMAND[1:], "sweep.rerun=all")
+    folder.end(first, 0)
+    assert "Shared with" in again.stderr
+    folder.finished()  # once each: what the first did meanwhile is not run again
+    assert len(folder.jobs()) == 6
+
+
+def test_of_many_at_once_each_part_is_taken_by_one(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0.02)
+    commands, parts, barrier = 5, [RECORD, *map(str, range(12))], Barrier(5)
+
+    def command(number: int) -> tuple[Claims, list[str]]:
         barrier.wait()
-        try:
-            return hold("x", tmp_path / str(number), experiment)
-        except RequestError as refused:
-            return str(refused)
+        claims = join("x", "plan", tmp_path / str(number), store)
+        barrier.wait()
+        return claims, [part for part in parts if part in claims.own.holds or claims.take(part)]
 
     with ThreadPoolExecutor(commands) as pool:
-        for _ in range(4):
-            came = list(pool.map(command, range(commands)))
-            (held,) = (one for one in came if isinstance(one, ExitStack))
-            assert sum("that no other command runs" in str(one) for one in came) == commands - 1
-            assert len(tags.read(CLAIM_TAG)) == 1
-            held.close()
-            assert tags.read(CLAIM_TAG) == {}
+        came = list(pool.map(command, range(commands)))
+    assert Counter(part for _, taken in came for part in taken) == dict.fromkeys(parts, 1)
+    assert [claims.leads for claims, _ in came].count(True) == 1
+    (first, *_), (second, *_) = came[0], came[1]
+    part = next(iter({*parts} - {*first.own.holds}))
+    holder = next(claims for claims, taken in came if part in taken)
+    assert not first.take(part)
+    holder.release(part)
+    assert first.take(part)
+    assert not second.take(part)
+    for claims, _ in came:
+        claims.close()
+    with closing(join("x", "another", tmp_path / "later", store)) as later:
+        assert not later.others()
 
 
 def elsewhere(beat: int, **changes: object) -> Owner:
     """Returns the owner of a claim on another machine."""
-    values = {"id": "1", "sweep": "x", "host": "far", "folder": "/home/anna", "lock": "/x.lock",
-              "device": 1, "inode": 2, "since": 0, "beat": beat, "at_work": True}  # fmt: skip
+    values = {"id": "1", "sweep": "x", "plan": "p", "host": "far", "folder": "/home/anna",
+              "lock": "/1.lock", "since": 0, "beat": beat, "holds": (RECORD, "7")}  # fmt: skip
     return Owner(**(values | changes))
 
 
-def write(tags: ExperimentTags, owner: Owner) -> None:
-    tags.write(CLAIM_TAG + owner.id, owner.model_dump_json())
+def write(tags: ExperimentTags, other: Owner) -> None:
+    tags.write(CLAIM_TAG + other.id, other.model_dump_json())
 
 
-def test_what_was_killed_in_this_folder_keeps_nobody_out(experiment, tags, tmp_path):
-    with hold("x", tmp_path, experiment):
+def test_what_was_killed_on_this_machine_keeps_nobody_out(experiment, tags, tmp_path):
+    with closing(join("x", "p", tmp_path, experiment)) as killed:
         ((name, text),) = tags.read(CLAIM_TAG).items()
+        assert killed.leads
     tags.write(name, text)
-    with hold("x", tmp_path, experiment):
+    Path(killed.own.lock).touch()
+    with closing(join("x", "another plan", tmp_path, experiment)) as claims:
+        assert claims.leads
         assert name not in tags.read(CLAIM_TAG)
+    assert not list(tmp_path.glob(".sweeps/*"))
 
 
-def test_what_lives_elsewhere_is_told_of(experiment, tags, tmp_path):
+def test_what_lives_elsewhere_keeps_what_it_has(experiment, tags, tmp_path):
     write(tags, elsewhere(now()))
-    with pytest.raises(RequestError, match="x, which one on far, in /home/anna, is at since 1970"):
-        hold("x", tmp_path, experiment)
+    with pytest.raises(RequestError, match="sweep x: one on far, in /home/anna, since 1970"):
+        join("x", "another plan", tmp_path, experiment)
     assert list(tags.read(CLAIM_TAG)) == [f"{CLAIM_TAG}1"]
-    hold("another", tmp_path, experiment).close()
+    with closing(join("x", "p", tmp_path, experiment)) as claims:
+        assert not claims.leads
+        assert not claims.take("7")
+        assert claims.take("8")
+        assert claims.own.since == 0
+    join("another", "another plan", tmp_path, experiment).close()
 
 
 def test_what_died_elsewhere_is_known_by_its_silence(
     experiment, tags, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(claim, "SILENT_SECONDS", 0.0)
-    write(tags, elsewhere(now()))
-    with hold("x", tmp_path, experiment):
+    monkeypatch.setattr(owner, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.0)
+    write(tags, elsewhere(now() - HOUR))
+    with closing(join("x", "p", tmp_path, experiment)) as claims:
         assert f"{CLAIM_TAG}1" not in tags.read(CLAIM_TAG)
+        assert claims.leads
     said = capsys.readouterr().err
-    assert said.startswith("Of sweep x, one on far, in /home/anna, is at since 1970")
-    assert said.endswith("without a sign of life. Waiting 0 s for one.\n")
+    assert said.startswith("Another command is at sweep x, one on far, in /home/anna, since 1970")
+    assert said.endswith(", or has died: waiting 0 s for a sign of life.\n")
 
 
 def test_a_claim_gives_signs_of_life_until_its_end(experiment, tags, tmp_path, monkeypatch):
-    monkeypatch.setattr(claim, "_BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_BEAT_SECONDS", 0.01)
 
-    def owner() -> Owner:
+    def beat() -> int:
         (text,) = tags.read(CLAIM_TAG).values()
-        return Owner.model_validate_json(text)
+        return Owner.model_validate_json(text).beat
 
-    with hold("x", tmp_path, experiment):
-        first = owner()
-        until(lambda: owner().beat > first.beat)
-        assert owner().at_work
+    with closing(join("x", "p", tmp_path, experiment)):
+        first = beat()
+        until(lambda: beat() > first)
     assert tags.read(CLAIM_TAG) == {}
 
 
-def test_a_clock_that_is_wrong_makes_nobody_dead(experiment, tags, tmp_path):
+def test_a_clock_that_is_wrong_makes_nobody_dead(experiment, tags, tmp_path, monkeypatch):
     class Beating(ExperimentTags):
         """Another machine gives a sign of life before each look, by its own clock."""
 
         beat = now() - HOUR
 
         def read(self, prefix: str) -> dict[str, str]:
-            self.beat += 500
-            write(self, elsewhere(self.beat))
+            Beating.beat += 500
+            write(self, elsewhere(Beating.beat))
             return super().read(prefix)
 
-    beating = Beating(experiment.store.client, experiment.uri, experiment.name)
-    lock = tmp_path / "x.lock"
-    lock.touch()
-    with pytest.raises(RequestError, match="that no other command runs"):
-        Claim(beating, "x", lock).take()
+    monkeypatch.setattr(module, "ExperimentTags", Beating)
+    with closing(join("x", "p", tmp_path, experiment)) as claims:
+        assert not claims.take("7")
+
+
+def test_while_the_store_is_away_nothing_is_taken_that_others_may_have(
+    experiment, tags, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(module, "_BEAT_SECONDS", 0.2)
+
+    class Away(ExperimentTags):
+        is_away = False
+
+        def read(self, prefix: str) -> dict[str, str]:
+            if self.is_away:
+                raise ConnectionError
+            return super().read(prefix)
+
+    def away(*, is_away: bool, claims: Claims) -> None:
+        monkeypatch.setattr(Away, "is_away", is_away)
+        until(lambda: claims.answers is not is_away)
+
+    monkeypatch.setattr(module, "ExperimentTags", Away)
+    with closing(join("x", "p", tmp_path, experiment)) as claims:
+        away(is_away=True, claims=claims)
+        assert claims.take("5")  # alone
+        away(is_away=False, claims=claims)
+        until(lambda: any('"5"' in text for text in tags.read(CLAIM_TAG).values()))
+        write(tags, elsewhere(now(), holds=("7",)))
+        until(claims.others)
+        away(is_away=True, claims=claims)
+        assert not claims.take("8")
+        away(is_away=False, claims=claims)
+        assert claims.take("8")
 
 
 NOBODYS = ["[]", '{"id": 1}', elsewhere(0, since=10**30).model_dump_json()]
@@ -174,17 +276,15 @@ NOBODYS = ["[]", '{"id": 1}', elsewhere(0, since=10**30).model_dump_json()]
 @pytest.mark.parametrize("text", NOBODYS, ids=["list", "few", "late"])
 def test_a_claim_that_nobody_made_is_passed_over(experiment, tags, tmp_path, text):
     tags.write(f"{CLAIM_TAG}1", text)
-    hold("x", tmp_path, experiment).close()
+    with closing(join("x", "p", tmp_path, experiment)) as claims:
+        assert claims.leads
 
 
-@pytest.mark.parametrize("first", ["here", "elsewhere"])
-def test_folders_that_share_a_file(first, tmp_path, sealed_environment):
+def test_folders_that_share_a_file(tmp_path, sealed_environment):
     experiment = Experiment(f"sqlite:///{sealed_environment}/mlflow.db", "mnist")
-    folders = [Path("outputs"), tmp_path / "elsewhere" / "outputs"]
-    if first == "elsewhere":
-        folders.reverse()
-    with hold("x", folders[0], experiment):
-        with pytest.raises(RequestError, match="that no other process runs"):
-            hold("x", folders[1], experiment)
-        hold("y", folders[1], experiment).close()
-    hold("x", folders[1], experiment).close()
+    with closing(join("x", "p", Path("outputs"), experiment)) as first:
+        with closing(join("x", "p", tmp_path / "elsewhere" / "outputs", experiment)) as second:
+            assert first.leads
+            assert not second.leads
+        with closing(join("y", "q", tmp_path / "elsewhere" / "outputs", experiment)) as other:
+            assert other.leads

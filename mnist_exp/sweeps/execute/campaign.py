@@ -2,8 +2,7 @@
 
 import json
 import math
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -31,36 +30,30 @@ class Campaign:
         ledger: Ledger,
         *,
         number: Callable[[int, Draft], PlannedJob],
-        good: Callable[[str], RunRecord | None],
+        counting: Callable[[str], RunRecord | None],
     ) -> None:
-        """Takes over the trials of former commands.
+        """Knows of no trial yet.
 
         Args:
             plan: of the sweep.
             ledger: which has been read.
             number: makes a job of a draft.
-            good: key of a job -> its run, if it need not run again.
+            counting: key of a job -> the run that counts, if it need not run again.
         """
         assert plan.space is not None
         assert plan.config.search is not None
         self._plan = plan
         self._settings: Any = plan.config.search
+        self._ledger = ledger
         self._number = number
+        self._counting = counting
         self._seeds = max(1, len(plan.space.seeds))
         epochs = plan.config.training.epochs
         self._explorer = explorer(self._settings, plan.space, epochs=epochs)
         self._params: dict[int, Mapping[str, Any]] = {}
-        self._begun: set[int] = set()  # trials whose jobs were handed over, or wait here
-        self._waiting: deque[PlannedJob] = deque()
+        self._jobs: dict[int, list[PlannedJob]] = {}  # of the trials that have been looked at
+        self._read: dict[str, JobResult] = {}  # run id -> its result
         self._published: Published | None = None
-        self.results: dict[int, JobResult] = {}
-        for run in ledger.latest():
-            if TRIAL_TAG in run.tags:
-                trial = json.loads(run.tags[TRIAL_TAG])
-                self._params[trial["number"]] = trial["params"]
-                if good(records.key_of(run)) is not None:
-                    result = ledger.result(run, epochs=self._prunes)
-                    self.results[result.number] = result
 
     @property
     def _prunes(self) -> bool:
@@ -87,42 +80,70 @@ class Campaign:
         if self._published is not None:
             self._published.tell(self._trials(results))
 
-    def is_over(self, results: dict[int, JobResult]) -> bool:
-        """Tells whether no job is left, once all that were handed over have ended."""
-        job = self.next(results)
-        if job is not None:
-            self._waiting.appendleft(job)
-        return job is None
+    def found(self) -> dict[int, JobResult]:
+        """Returns the results of the runs that the ledger has now, and learns of their trials."""
+        results = {}
+        for run in self._ledger.latest():
+            if TRIAL_TAG not in run.tags:
+                continue
+            trial = json.loads(run.tags[TRIAL_TAG])
+            self._params.setdefault(trial["number"], trial["params"])
+            counting = self._counting(records.key_of(run))
+            if counting is not None:
+                result = self._read.get(counting.run_id)
+                result = result or self._ledger.result(counting, epochs=self._prunes)
+                results[result.number] = self._read[counting.run_id] = result
+        return results
 
-    def next(self, results: dict[int, JobResult]) -> PlannedJob | None:
+    def begin(self, job: PlannedJob) -> None:
+        """Takes note of the trial that a job belongs to."""
+        assignment = job.draft.assignment
+        assert assignment.trial is not None
+        assert assignment.params is not None
+        self._params.setdefault(assignment.trial, assignment.params)
+
+    def next(self, results: dict[int, JobResult], busy: Collection[int]) -> PlannedJob | None:
         """Returns the job to run next; None where there is none until another has ended.
 
         Args:
             results: of all jobs that have ended; those of trials that cannot run are added.
+            busy: numbers of the jobs that are under way.
         """
-        while not self._waiting:
+        while True:
             trials = self._trials(results)
-            open_ones = sum(t.outcome is None and t.number in self._begun for t in trials)
-            proposals = self._explorer.next(trials, open_ones + 1)
-            proposal = next((p for p in proposals if p.number not in self._begun), None)
-            if proposal is None:
+            open_ones = sum(trial.outcome is None for trial in trials)
+            for proposal in self._explorer.next(trials, open_ones + 1):
+                jobs = self._planned(proposal, results)
+                if jobs is None:
+                    break  # its trial has failed, which may change what comes next
+                is_new = proposal.number not in self._params
+                if is_new and any(job.number in busy for job in jobs):
+                    return None  # another command is at it, with what is not known yet
+                for job in jobs:
+                    if job.number not in results and job.number not in busy:
+                        assigned = replace(job.draft, assignment=self._assigned(job, results))
+                        return replace(job, draft=assigned)
+            else:
                 return None
-            self._begun.add(proposal.number)
-            jobs = self._jobs(proposal, results)
-            self._waiting.extend(job for job in jobs if job.number not in results)
-        job = self._waiting.popleft()
-        return replace(job, draft=replace(job.draft, assignment=self._assigned(job, results)))
 
-    def _jobs(self, proposal: Proposal, results: dict[int, JobResult]) -> list[PlannedJob]:
-        self._params[proposal.number] = proposal.params
+    def _planned(
+        self, proposal: Proposal, results: dict[int, JobResult]
+    ) -> list[PlannedJob] | None:
+        """Returns the jobs of a trial; None where the schema does not take them, with results."""
+        known = self._jobs.get(proposal.number)
+        if known and known[0].draft.assignment.params == proposal.params:
+            return known
         first = proposal.number * self._seeds
         try:
             drafts = self._plan.drafts(proposal.number, proposal.params, proposal.extra)
         except ConfigError as problem:
+            self._params[proposal.number] = proposal.params
             for number in range(first, first + self._seeds):
                 results[number] = self._refused(number, proposal, problem)
-            return []
-        return [self._number(first + place, draft) for place, draft in enumerate(drafts)]
+            return None
+        jobs = [self._number(first + place, draft) for place, draft in enumerate(drafts)]
+        self._jobs[proposal.number] = jobs
+        return jobs
 
     def _assigned(self, job: PlannedJob, results: Mapping[int, JobResult]) -> Assignment:
         assignment = job.draft.assignment

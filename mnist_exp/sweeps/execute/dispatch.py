@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_exp.core import ids
+from mnist_exp.core.locks import Lock
 from mnist_exp.core.text import without_password
 from mnist_exp.sweeps.execute.engines import Engine
 from mnist_exp.sweeps.plan import PlannedJob
@@ -16,14 +17,17 @@ _PERMITS = ".permits"
 
 
 def withdraw(sweep: str, outputs: Path) -> None:
-    """Lets no job of a sweep begin that waits in a queue, of this command or of a dead one.
+    """Lets no job of a sweep begin that waits in a queue for a command that is dead.
 
     Args:
         sweep: its name.
         outputs: where the job folders lie.
     """
     for permit in (outputs / _PERMITS / sweep).glob("*"):
-        permit.unlink(missing_ok=True)
+        lock = Lock.take(permit)
+        if lock is not None:
+            permit.unlink(missing_ok=True)
+            lock.release()
 
 
 class Dispatch:
@@ -53,11 +57,13 @@ class Dispatch:
         self._parent_job_id = parent_job_id
         self._permit = (outputs / _PERMITS / sweep / ids.new()).absolute()
         self._permit.parent.mkdir(parents=True, exist_ok=True)
-        self._permit.touch()
+        self._living = Lock.take(self._permit)
 
     def close(self) -> None:
         """Lets nothing begin that waits in a queue."""
         self._permit.unlink(missing_ok=True)
+        if self._living is not None:
+            self._living.release()
 
     def task(self, job: PlannedJob) -> Task:
         """Returns what is sent for a job."""

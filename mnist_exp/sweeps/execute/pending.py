@@ -1,7 +1,7 @@
 """Which jobs of a plan are to run: numbered, without those that the ledger has as done."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from mnist_exp.sweeps.plan import Draft, Plan, PlannedJob
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.search.space import Space
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.state import salvaged
 from mnist_exp.tracking.names import CODE_TAG, DONE, OTHER_CODE, RESUMED_TAG
 from mnist_exp.tracking.records import RunRecord
@@ -25,14 +26,17 @@ from mnist_exp.tracking.records import RunRecord
 class PendingJobs:
     """A plan, beside what is done of it."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, slots: int, outputs: Path) -> None:
-        """Numbers the jobs of a grid, and takes over what need not run again.
+    def __init__(
+        self, plan: Plan, ledger: Ledger, slots: int, outputs: Path, *, since: float
+    ) -> None:
+        """Numbers the jobs of a grid.
 
         Args:
             plan: of the sweep.
             ledger: which has been read.
             slots: how many jobs run at once.
             outputs: where the job folders lie.
+            since: when the commands that are at the sweep began, unix milliseconds.
 
         Raises:
             RequestError: the sweep of this name explored another space.
@@ -41,24 +45,39 @@ class PendingJobs:
         self._ledger = ledger
         self._slots = slots
         self._outputs = outputs
+        self._since = since
         self._code = source_code.code().sha256
         self._check_space()
         self.jobs = self._numbered(plan.grid)  # of a grid; a search has them as it goes
-        self.done: dict[int, JobResult] = {}
-        for job in self.jobs:
-            run = self.good(job.draft.key)
-            if run is not None:
-                self.done[job.number] = replace(ledger.result(run, epochs=False), number=job.number)
 
-    @property
-    def waiting(self) -> list[PlannedJob]:
-        """The jobs of a grid that are to run."""
-        return [job for job in self.jobs if job.number not in self.done]
+    def counting(self, key: str) -> RunRecord | None:
+        """Returns the run that counts for a job; None where it is to run.
 
-    def good(self, key: str) -> RunRecord | None:
-        """Returns the run of a job that need not run again; None where it must."""
+        That is one that is done, and one that the commands now at the sweep made: of these also
+        one that failed, which another command is to try again.
+        """
         run, rerun = self._ledger.done(key), self._plan.config.sweep.rerun
-        return None if rerun == "all" or (rerun == "stale" and self._is_stale(run)) else run
+        if run is not None and self._is_of_now(run):
+            return run
+        if rerun == "all" or (rerun == "stale" and self._is_stale(run)):
+            run = None
+        newest = self._ledger.newest(key)
+        if run is None and newest is not None and newest.outcome == "failed":
+            return newest if self._is_of_now(newest) else None
+        return run
+
+    def is_at_work(self, key: str) -> bool:
+        """Tells whether a process is at a job, in this folder, that no command claims."""
+        run = self._ledger.newest(key)
+        if run is None or run.job_id is None or run.outcome is not None:
+            return False
+        job_dir = self._outputs / run.job_id
+        if not (job_dir / journal.FILE_NAME).exists():
+            return False
+        lock = journal.hold(job_dir)
+        if lock is not None:
+            lock.release()
+        return lock is None
 
     def planned(self, number: int, draft: Draft) -> PlannedJob:
         """Returns a job with its number, and with the folder of its run if that was cut off."""
@@ -69,9 +88,13 @@ class PendingJobs:
         config = draft.config.model_copy(update={"training": training})
         return PlannedJob(number, replace(draft, config=config), folder)
 
-    def announce(self) -> str:
-        """Returns what is going to happen, in a few lines."""
-        lines = [self._search() if self._plan.space is not None else self._grid()]
+    def announce(self, done: Mapping[int, JobResult]) -> str:
+        """Returns what is going to happen, in a few lines.
+
+        Args:
+            done: results of the jobs that have ended.
+        """
+        lines = [self._search() if self._plan.space is not None else self._grid(done)]
         if self._plan.repeated:
             lines.append(f"{self._plan.repeated} more would repeat one of these; left out.")
         runs = [self._ledger.done(job.draft.key) for job in self.jobs]
@@ -85,15 +108,25 @@ class PendingJobs:
         lines += [f"Warning: {warning}" for warning in self._plan.warnings]
         return "\n".join(lines)
 
-    def preview(self) -> str:
-        """Returns the jobs of a grid and how each stands, a line for each."""
+    def preview(self, done: Mapping[int, JobResult]) -> str:
+        """Returns the jobs of a grid and how each stands, a line for each.
+
+        Args:
+            done: results of the jobs that have ended.
+        """
         return preview.text(
-            [(job.number, job.draft.assignment.overrides, self._state(job)) for job in self.jobs]
+            [
+                (job.number, job.draft.assignment.overrides, self._state(job, done.get(job.number)))
+                for job in self.jobs
+            ]
         )
 
-    def _state(self, job: PlannedJob) -> str:
+    def _is_of_now(self, run: RunRecord) -> bool:
+        return run.end_time is not None and run.end_time >= self._since
+
+    def _state(self, job: PlannedJob, result: JobResult | None) -> str:
         """Returns whether a job is to run, in words."""
-        result, run = self.done.get(job.number), self._ledger.run(job.draft.key)
+        run = self._ledger.run(job.draft.key)
         if result is not None:
             reached = objective(result)
             measured = "" if math.isnan(reached) else f", validation {reached:.2%}"
@@ -149,15 +182,16 @@ class PendingJobs:
         except (RequestError, ExperimentError, KeyError, TypeError):
             return ids.new(), None
 
-    def _grid(self) -> str:
-        done, waiting = len(self.done), len(self.waiting)
+    def _grid(self, results: Mapping[int, JobResult]) -> str:
+        left = [job for job in self.jobs if job.number not in results]
+        done, waiting = len(results), len(left)
         what = counted(waiting, "job")
         if done:
             what = f"{done} of {len(self.jobs)} done, {waiting} to do"
         if not waiting:
             what = f"all {done} jobs are done" if done > 1 else "its one job is done"
         seconds = 0.0
-        for job in self.waiting:
+        for job in left:
             like = self._ledger.seconds_of_like(flatten(environment.settled(job.draft.config)))
             if like is None:
                 return f"Sweep {self._plan.name}: {what}"

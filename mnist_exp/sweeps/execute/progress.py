@@ -5,7 +5,7 @@ How far a job is stands in its journal, where that is within reach.
 
 import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -62,6 +62,7 @@ class Progress:
             queue: whether a job that was handed over may wait before it begins.
         """
         self.total = total
+        self.elsewhere: Collection[int] = ()  # numbers of the jobs that other commands are at
         self._outputs = outputs
         self._queue = queue
         self._console = terminal.console(stderr=True)
@@ -115,7 +116,7 @@ class Progress:
                 self._queue = False  # journals are out of reach: which jobs wait cannot be told
                 self._running = dict.fromkeys(self._running, _STARTING)
             self._running[result.number] = "ended"  # its slot is one that works
-            line = self._line(result)
+            line = self._line(result, "" if job is not None else " elsewhere")
             self._running.pop(result.number)
         self.say(line)
 
@@ -142,7 +143,7 @@ class Progress:
             if number in self._watched:
                 self._running[number] = state
 
-    def _line(self, result: JobResult) -> str:
+    def _line(self, result: JobResult, where: str) -> str:
         done = len(self._results)
         what = {
             "finished": _reached(result),
@@ -150,7 +151,9 @@ class Progress:
             "failed": f"failed: {result.reason}",
             "killed": f"killed: {result.reason}",
         }[result.outcome]
-        rest = f": {what}, {seconds_of(result):.1f} s  [{done} of {self.total}{self._left()}]"
+        rest = (
+            f": {what}, {seconds_of(result):.1f} s{where}  [{done} of {self.total}{self._left()}]"
+        )
         number, config = f"job {result.number}", _config(result.overrides)
         room = self._console.width - cell_len(f"{number} (){terminal.printable(rest)}")
         if self._console.is_terminal and room > 0:  # else it takes several lines anyway
@@ -162,7 +165,8 @@ class Progress:
         if not new:
             return ""
         mean = sum(map(seconds_of, new)) / len(new)
-        left, at_work = self.total - len(self._results), len(self._running) - self._waiting
+        left = self.total - len(self._results)
+        at_work = len(self._running) - self._waiting + len(self.elsewhere)
         if not at_work:
             return ""  # when those that wait will begin is not known
         seconds = mean * left / min(at_work, max(left, 1))
@@ -182,6 +186,8 @@ class Progress:
         ]
         if waiting:
             parts.append(f"{waiting} waiting")
+        if self.elsewhere:
+            parts.append(f"{len(self.elsewhere)} elsewhere")
         if failed:
             parts.append(f"{failed} failed")
         finished = [r for r in results if r.outcome == "finished" and not math.isnan(objective(r))]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from mnist_exp.core.errors import ExperimentError, reason_of
 from mnist_exp.sweeps.execute.engines import Engine
@@ -23,6 +24,19 @@ from mnist_exp.tracking.sync.recovery import recover
 
 _FRUITLESS = 3  # times that one job does not begin, after which the engine is at fault
 _POLL_SECONDS = 0.5
+
+
+class Source(Protocol):
+    """Where the jobs come from."""
+
+    def next(self) -> PlannedJob | None:
+        """Returns the next job; None where there is none before another has ended."""
+
+    def look(self) -> None:
+        """Takes note of what happens elsewhere; called now and then."""
+
+    def is_over(self) -> bool:
+        """Tells whether all jobs have ended, those that run elsewhere too."""
 
 
 class Scheduler:
@@ -64,32 +78,35 @@ class Scheduler:
         """Lets no further job begin; those that run end in peace."""
         self.stopped = True
 
-    def run(self, following: Callable[[], PlannedJob | None]) -> None:
+    def run(self, source: Source) -> None:
         """Runs jobs to their ends, and those that fail again.
 
         Args:
-            following: gives the next job; None where there is none before another has ended.
+            source: of the jobs.
 
         Raises:
             ExperimentError: the engine does not run jobs.
         """
         try:
-            self._fill(following)
-            while self._running:
+            self._fill(source)
+            while self._running or not (self.stopped or source.is_over()):
+                if not self._running:
+                    time.sleep(_POLL_SECONDS)
                 ended, _ = wait(self._running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in ended:
                     self._take(future, *self._running.pop(future))
                 if self.stopped:
                     self._engine.withdraw()
-                self._fill(following)
+                source.look()
+                self._fill(source)
         except BaseException:
             self._engine.cancel()
             raise
 
-    def _fill(self, following: Callable[[], PlannedJob | None]) -> None:
+    def _fill(self, source: Source) -> None:
         """Hands jobs over while there are slots."""
         while not self.stopped and len(self._running) < self._engine.slots:
-            job = self._again.popleft() if self._again else following()
+            job = self._again.popleft() if self._again else source.next()
             if job is None:
                 break
             self._started(job)

@@ -79,17 +79,31 @@ class Ledger:
             if send_ended(Path.cwd(), found):
                 recover(Path.cwd())
                 found = self.experiment.tagged(SWEEP_TAG, self.sweep)
-        runs: dict[str, list[RunRecord]] = defaultdict(list)
-        parents = []
         for run in found:
             unreadable = trouble(run)
             if unreadable:
                 say(f"Run {run.name} is passed over: {unreadable}.", error=True)
-            elif run.is_sweep:
-                parents.append(run)
-            elif KEY_TAG in run.tags and JOB_PARAM in run.params:
-                runs[run.tags[KEY_TAG]].append(run)
-        self._runs = runs
+        self._take(found)
+
+    def refresh(self, key: str | None = None) -> None:
+        """Reads the sweep's runs again, or those of one job; where the store is away, none.
+
+        Args:
+            key: of the job; None for all of the sweep.
+        """
+        with Attempt():
+            if key is None:
+                self._take(self.experiment.tagged(SWEEP_TAG, self.sweep))
+            else:
+                found = _jobs(self.experiment.tagged(KEY_TAG, key))
+                own = [run for run in found if run.tags.get(SWEEP_TAG) == self.sweep]
+                self._runs |= {key: own} if own else {}
+
+    def _take(self, found: list[RunRecord]) -> None:
+        self._runs = defaultdict(list)
+        for run in _jobs(found):
+            self._runs[run.tags[KEY_TAG]].append(run)
+        parents = [run for run in found if run.is_sweep and not trouble(run)]
         self.parent = min(parents, key=lambda run: run.start_time) if parents else None
 
     def run(self, key: str) -> RunRecord | None:
@@ -177,6 +191,15 @@ class Ledger:
                     "work. Wait for it to end, or stop it."
                 )
             time.sleep(_POLL_SECONDS)
+
+
+def _jobs(found: Iterable[RunRecord]) -> list[RunRecord]:
+    """Returns the runs that are jobs and can be read."""
+    return [
+        run
+        for run in found
+        if KEY_TAG in run.tags and JOB_PARAM in run.params and not run.is_sweep and not trouble(run)
+    ]
 
 
 def _costs(params: dict[str, str]) -> Costs:

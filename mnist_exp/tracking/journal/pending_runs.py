@@ -38,6 +38,11 @@ def add(folder: Path, job_id: str, job_dir: Path) -> None:
         part.write_bytes(lines.seal(json.dumps({"job_dir": place}), 1))
 
 
+def is_pending(folder: Path, job_id: str) -> bool:
+    """Tells whether a run that was started from a folder is marked."""
+    return (folder / _FOLDER / job_id).exists()
+
+
 def remove(folder: Path, job_id: str) -> None:
     """Takes the mark away; a mark that is gone is fine."""
     (folder / _FOLDER / job_id).unlink(missing_ok=True)

@@ -1,0 +1,50 @@
+"""The jobs of a grid, in the order in which they run."""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from mnist_exp.sweeps.execute.pending import PendingJobs
+from mnist_exp.sweeps.plan import PlannedJob
+from mnist_exp.sweeps.results.ledger import Ledger
+from mnist_exp.sweeps.results.result import JobResult
+
+
+class Grid:
+    """Jobs that are all known beforehand."""
+
+    def __init__(
+        self, pending: PendingJobs, ledger: Ledger, threads: Callable[[PlannedJob], int]
+    ) -> None:
+        """Orders the jobs.
+
+        Args:
+            pending: the jobs, and which of them need to run.
+            ledger: which has been read.
+            threads: of a job. Those of one number follow each other: another one needs a fresh
+                process.
+        """
+        self._pending = pending
+        self._ledger = ledger
+        self._jobs = sorted(pending.jobs, key=threads)
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return len(self._jobs)
+
+    def next(self, results: dict[int, JobResult], busy: Collection[int]) -> PlannedJob | None:
+        """Returns the first job that has not ended and is not under way; see `Jobs`."""
+        left = (job for job in self._jobs if job.number not in results and job.number not in busy)
+        return next(left, None)
+
+    def begin(self, job: PlannedJob) -> None:
+        """Does nothing: a grid does not depend on what runs."""
+
+    def found(self) -> dict[int, JobResult]:
+        """Returns the results of the runs that the ledger has now."""
+        runs = [(job.number, self._pending.counting(job.draft.key)) for job in self._jobs]
+        return {
+            number: replace(self._ledger.result(run, epochs=False), number=number)
+            for number, run in runs
+            if run is not None
+        }
