@@ -17,8 +17,6 @@ def test_two_at_once_survive_the_death_of_a_worker(folder):
     process = folder.start("train", "-m", *sweep)
     job_dir = folder.wait_for('"step": 2', process=process)
     os.kill(folder.worker_of(job_dir), signal.SIGKILL)
-    second = folder.train("-m", *sweep, code=2)
-    assert "no other process" in second.stderr
     folder.end(process, 0)
     assert list(folder.finished()) == [0, 1, 2, 3]
     jobs = folder.jobs().values()

@@ -94,7 +94,7 @@ def test_a_line_of_a_job_fits_a_terminal_by_its_config_alone(tmp_path, monkeypat
     failed = f"failed: {'x' * 80}, 10.0 s  [0 of 9]"
     on_a_terminal(monkeypatch, 80)
     progress = Progress(total=9, outputs=tmp_path, queue=False)
-    assert [progress._line(result) for result in ended] == [
+    assert [progress._line(result, "") for result in ended] == [
         "job 1 (model=deep_cnn learning_rat… seed=0): validation 51.00%, 10.0 s  [0 of 9]",
         "job 2 (seed=0): validation 51.00%, 10.0 s  [0 of 9]",
         f"job 2 (model={'x' * 21}… seed=0): validation 51.00%, 10.0 s  [0 of 9]",
@@ -102,11 +102,11 @@ def test_a_line_of_a_job_fits_a_terminal_by_its_config_alone(tmp_path, monkeypat
     ]
     on_a_terminal(monkeypatch, 52)
     narrow = Progress(total=9, outputs=tmp_path, queue=False)
-    assert narrow._line(ended[0]) == "job 1 (model=…): validation 51.00%, 10.0 s  [0 of 9]"
+    assert narrow._line(ended[0], "") == "job 1 (model=…): validation 51.00%, 10.0 s  [0 of 9]"
     monkeypatch.undo()
     progress = Progress(total=9, outputs=tmp_path, queue=False)
     whole = "(model=deep_cnn learning_rate=0.01 b=[c] seed=0): validation 51.00%, 10.0 s  [0 of 9]"
-    assert progress._line(ended[0]) == f"job 1 {whole}"
+    assert progress._line(ended[0], "") == f"job 1 {whole}"
 
 
 def test_only_jobs_at_work_shorten_what_is_left(sealed_environment, capsys):
