@@ -248,7 +248,7 @@ class Sweep:
 
     def _progress(self) -> Progress:
         progress = Progress(
-            total=len(self._pending.jobs),
+            total=self._jobs.total,
             outputs=self._outputs,
             queue=not self._engine.children,
         )
