@@ -2,10 +2,9 @@
 
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
-from mnist_exp.core import devices, tensorflow_setup
+from mnist_exp.core import devices, processor, tensorflow_setup
 from mnist_exp.core.errors import RequestError
 
 # Processors with one of these compute in bfloat16; others imitate it, slower than float32.
@@ -24,24 +23,12 @@ def resolve_precision(precision: str) -> str:
     gpu = devices.first()
     if gpu is not None:
         return "bfloat16" if gpu.capability >= _BFLOAT16_CAPABILITY else "float32"
-    return "bfloat16" if _BFLOAT16_FLAGS & cpu_flags() else "float32"
+    return "bfloat16" if _BFLOAT16_FLAGS & processor.flags() else "float32"
 
 
 def dtype_policy(precision: str) -> str:
     """Returns the Keras dtype policy that trains in a precision."""
     return _DTYPE_POLICIES[precision]
-
-
-def cpu_flags() -> set[str]:
-    """Returns the processor's feature flags as Linux names them; empty on other systems."""
-    return set(_cpuinfo().get("flags", "").split())
-
-
-def cores() -> int:
-    """Returns the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def start_tensorflow(threads: int | None) -> int:
@@ -56,7 +43,7 @@ def start_tensorflow(threads: int | None) -> int:
     Raises:
         RequestError: TensorFlow runs in this process already, with another number.
     """
-    wanted = threads or cores()
+    wanted = threads or processor.cores()
     tf = tensorflow_setup.tensorflow()
     devices.let_memory_grow()
     threading = tf.config.threading
@@ -66,7 +53,7 @@ def start_tensorflow(threads: int | None) -> int:
             threading.set_intra_op_parallelism_threads(wanted)
             threading.set_inter_op_parallelism_threads(wanted)
         except RuntimeError:
-            running = current or cores()  # TensorFlow's own choice is every core
+            running = current or processor.cores()  # TensorFlow's own choice is every core
             if running != wanted:
                 raise RequestError(
                     f"Expected training.threads={running}, because TensorFlow runs in this process "
@@ -78,24 +65,14 @@ def start_tensorflow(threads: int | None) -> int:
 
 def system() -> dict[str, Any]:
     """Returns what a reader needs to know about this machine, as JSON holds it."""
-    processor, gpu = _cpuinfo().get("model name", platform.processor()), devices.first()
+    name, gpu = processor.info().get("model name", platform.processor()), devices.first()
     return {
         "system": platform.platform(),
         "machine": platform.machine(),
-        "device": gpu.name if gpu else processor,  # what computes
-        "processor": processor,
-        "processor_flags": sorted(cpu_flags()),
-        "cores": cores(),
+        "device": gpu.name if gpu else name,  # what computes
+        "processor": name,
+        "processor_flags": sorted(processor.flags()),
+        "cores": processor.cores(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "python": platform.python_version(),
     }
-
-
-def _cpuinfo() -> dict[str, str]:
-    """Returns the first processor's entries of Linux's list; empty on other systems."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return {}
-    lines = (line.partition(":") for line in text.split("\n\n", 1)[0].splitlines())
-    return {key.strip(): value.strip() for key, _, value in lines}

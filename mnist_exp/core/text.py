@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 
-from mnist_exp.core import hardware
+from mnist_exp.core import processor
 from mnist_exp.core.terminal import printable
 
 _DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
@@ -99,7 +99,7 @@ def train_command(arguments: Iterable[str], threads: int | None = None) -> str:
     """
     words = list(filter(_of_a_run, arguments))
     others = [text for text in words if _key(text) != _THREADS]
-    if threads is not None and (others != words or threads != hardware.cores()):
+    if threads is not None and (others != words or threads != processor.cores()):
         words = [*others, f"{_THREADS}={threads}"]
     return without_password(" ".join(["mnist-exp", "train", *map(_quoted, words)]))
 

@@ -12,7 +12,7 @@ import yaml
 from mnist_exp import data
 from mnist_exp.config.record import to_record
 from mnist_exp.config.schema import Config
-from mnist_exp.core import hardware
+from mnist_exp.core import hardware, processor
 from mnist_exp.core.text import without_password
 from mnist_exp.runs import source_code
 from mnist_exp.tracking.journal.state import state_of
@@ -44,7 +44,7 @@ def settled(config: Config) -> Config:
     training = config.training
     settings = {
         "precision": hardware.resolve_precision(training.precision),
-        "threads": training.threads or hardware.cores(),
+        "threads": training.threads or processor.cores(),
     }
     return config.model_copy(update={"training": training.model_copy(update=settings)})
 

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_exp.config.grid import SweepComposer
-from mnist_exp.core import hardware
+from mnist_exp.core import processor
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
@@ -256,7 +256,7 @@ class Sweep:
         return progress
 
     def _threads(self, job: PlannedJob) -> int:
-        return job.draft.config.training.threads or self._engine.threads or hardware.cores()
+        return job.draft.config.training.threads or self._engine.threads or processor.cores()
 
 
 def _outputs(hydra: Mapping[str, Any]) -> Path:

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from invoke import python
 
-from mnist_exp.core import devices, hardware
+from mnist_exp.core import devices, hardware, processor
 
 
 @pytest.fixture
@@ -71,16 +71,16 @@ def test_the_driver_has_a_folder_for_each_gpu(monkeypatch, tmp_path):
 def test_auto_is_what_the_first_gpu_computes_in(gpus, monkeypatch, capability, precision):
     gpus(capability, (1, 0))
     for flags in (set(), {"amx_bf16"}):
-        monkeypatch.setattr(hardware, "cpu_flags", lambda flags=flags: flags)
+        monkeypatch.setattr(processor, "flags", lambda flags=flags: flags)
         assert hardware.resolve_precision("auto") == precision
     assert hardware.resolve_precision("float32") == "float32"
 
 
 def test_without_a_gpu_that_tensorflow_lists_the_processor_decides(gpus, monkeypatch):
     gpus()
-    monkeypatch.setattr(hardware, "cpu_flags", lambda: {"amx_bf16"})
+    monkeypatch.setattr(processor, "flags", lambda: {"amx_bf16"})
     assert hardware.resolve_precision("auto") == "bfloat16"
-    monkeypatch.setattr(hardware, "cpu_flags", set)
+    monkeypatch.setattr(processor, "flags", set)
     assert hardware.resolve_precision("auto") == "float32"
 
 
@@ -106,7 +106,7 @@ def test_without_a_visible_gpu_nobody_asks_tensorflow():
     code = """
 import os, sys
 os.environ["CUDA_VISIBLE_DEVICES"] = sys.argv[1]
-from mnist_exp.core import hardware
+from mnist_exp.core import hardware, processor
 hardware.resolve_precision("auto"), hardware.system()
 print("tensorflow" in sys.modules)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from invoke import python
 
-from mnist_exp.core import hardware
+from mnist_exp.core import processor
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
 import determinism
@@ -52,7 +52,7 @@ def test_every_option_trains_to_the_same_bits_in_fresh_processes():
 
 
 def check_bits(combinations):
-    pairs = determinism.twice(list(combinations), jobs=hardware.cores())
+    pairs = determinism.twice(list(combinations), jobs=processor.cores())
     assert [line for line in determinism.remarks(pairs) if line.startswith("not exact")] == []
     assert all(one.exact for one in pairs)
     # Each option made a difference, and none fled to NaN, where all would be the same.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from mnist_exp.core import devices, hardware
+from mnist_exp.core import devices, processor
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
@@ -60,7 +60,7 @@ def engine(launcher: Mapping[str, Any]) -> Engine:
 
         jobs = int(launcher.get("n_jobs") or 1) if "joblib" in target else 1
         if jobs < 0:  # -1: a job for each GPU, else for each core
-            jobs = max(1, (len(devices.usable()) or hardware.cores()) + 1 + jobs)
+            jobs = max(1, (len(devices.usable()) or processor.cores()) + 1 + jobs)
         return Processes(jobs)
     if "RayLauncher" in target:
         from mnist_exp.sweeps.execute.engines.ray_cluster import RayCluster

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import cycle
 
-from mnist_exp.core import devices, hardware
+from mnist_exp.core import devices, processor
 from mnist_exp.sweeps.execute import worker
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
@@ -35,14 +35,14 @@ class Processes:
             slots: how many jobs run at once, at least 1.
         """
         self.slots = slots
-        self.threads: int | None = None if slots == 1 else max(1, hardware.cores() // slots)
+        self.threads: int | None = None if slots == 1 else max(1, processor.cores() // slots)
         gpus = devices.visible() if slots > 1 else []
         turns: Iterator[str | None] = cycle(gpus or [None])
         self._workers = [_Worker(next(turns)) for _ in range(slots)]
 
     def submit(self, task: Task) -> Future[JobResult | None]:
         """Hands a job over to a process that is free; see `Engine`."""
-        threads = task.config.training.threads or self.threads or hardware.cores()
+        threads = task.config.training.threads or self.threads or processor.cores()
         free = [worker for worker in self._workers if worker.is_free]
         # TensorFlow keeps the threads that it started with: others need a fresh process.
         first = min(free, key=lambda worker: (worker.threads != threads, worker.has_started))

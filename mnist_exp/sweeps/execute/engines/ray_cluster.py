@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.core import hardware
+from mnist_exp.core import processor
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.runs import source_code
 from mnist_exp.sweeps.execute import worker
@@ -49,7 +49,7 @@ class RayCluster:
         self._luggage: dict[Hashable, Any] = {}  # data -> what Ray's object store has of it
         self._head = ("", 0)
         self._answered = 0.0  # when the head did so last
-        self._slots = self._fitting([{"CPU": self._init.get("num_cpus") or hardware.cores()}])
+        self._slots = self._fitting([{"CPU": self._init.get("num_cpus") or processor.cores()}])
 
     @property
     def slots(self) -> int:
