@@ -14,6 +14,8 @@ from invoke import mnist_exp
 from projects import ENSEMBLE, SMALL, copied
 from tiers import Tiers
 
+from mnist_exp.core import numerics
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Made absolute before any test changes folder; CI names it relative to the checkout.
 DATASETS = Path(os.environ.get("MNIST_EXP_DATA", REPOSITORY.parent / "shared" / "datasets"))
@@ -29,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Makes Ctrl-C what it is in a shell, and a place for the warm interpreter."""
     config.pluginmanager.register(Tiers(everything=config.getoption("all")))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # `scripts/test &` has it ignored
+    numerics.choose(ours=True)  # some tests import TensorFlow themselves
     if not (hasattr(config, "workerinput") or forks.has_place()):
         stack = ExitStack()
         stack.enter_context(forks.place())

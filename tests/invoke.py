@@ -21,7 +21,13 @@ LIMIT_SECONDS = 300.0  # thirty times what the longest takes on an idle machine
 _READ_ONCE = ("CUDA", "KERAS", "LANG", "LC_", "OMP_", "ONEDNN", "PYTHON", "TF_", "XLA_")
 
 # What importing TensorFlow sets, so that it may be set in a test's process and in no command's.
-_SET_BY_IMPORT = ("TF2_BEHAVIOR", "TF_CPP_MIN_LOG_LEVEL")
+_SET_BY_IMPORT = {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": os.devnull,
+    "TF2_BEHAVIOR": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+}
 
 
 def start(folder: str | Path, *arguments: str, **options: Any) -> Process:
@@ -106,7 +112,7 @@ def _read_once(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: text
         for name, text in environment.items()
-        if name.startswith(_READ_ONCE) and name not in _SET_BY_IMPORT
+        if name.startswith(_READ_ONCE) and _SET_BY_IMPORT.get(name) != text
     }
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
-from mnist_exp.core import signals
+from mnist_exp.core import numerics, signals
 
 # Keras and TensorFlow look for these to offer conversions from and to them. Finding them takes a
 # third of the whole import.
@@ -32,6 +32,8 @@ def tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
+    numerics.choose(ours=ours)
+    numerics.taken()
     # A signal in the middle of an import would look like a broken installation.
     with signals.held(), _without_native_stderr(), _without_wrapped():
         module = importlib.import_module("tensorflow")

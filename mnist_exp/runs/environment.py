@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,18 +12,29 @@ import yaml
 from mnist_exp import data
 from mnist_exp.config.record import to_record
 from mnist_exp.config.schema import Config
-from mnist_exp.core import hardware, processor
+from mnist_exp.core import hardware, numerics, processor, tensorflow_setup
 from mnist_exp.core.text import without_password
 from mnist_exp.runs import source_code
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.mlflow.preflight import preflight as check_store
-from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DIRTY_TAG, ENVIRONMENT_TAG, OTHER_CODE
+from mnist_exp.tracking.names import (
+    CODE_TAG,
+    COMMIT_TAG,
+    DIRTY_TAG,
+    ENVIRONMENT_TAG,
+    OTHER_CODE,
+    SETTINGS_TAG,
+)
 from mnist_exp.tracking.read.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
 from mnist_exp.tracking.recorder import Recorder
 
 # What a run that goes on may find changed, and what that is called.
-_CHANGEABLE = {CODE_TAG: OTHER_CODE, ENVIRONMENT_TAG: "other packages, or another processor or GPU"}
+_CHANGEABLE = {
+    CODE_TAG: OTHER_CODE,
+    ENVIRONMENT_TAG: "other packages, or another processor or GPU",
+    SETTINGS_TAG: "other settings of TensorFlow",
+}
 
 
 def preflight(config: Config) -> None:
@@ -31,10 +42,12 @@ def preflight(config: Config) -> None:
 
     Raises:
         RequestError: the store or the folder of the data cannot be used, or TensorFlow runs in this
-            process already, with another number of threads.
+            process already, with another number of threads, or Keras with other defaults.
     """
     check_store(location.resolve(config.tracking.uri))
     data.require_place(config.data.name, config.data.options().get("root"))
+    if not tensorflow_setup.ours:
+        numerics.require_keras()
     if "tensorflow" in sys.modules:
         hardware.start_tensorflow(config.training.threads)
 
@@ -65,7 +78,29 @@ def tags(code: source_code.Code) -> dict[str, str]:
     if system["device"] != system["processor"]:
         parts.append(system["device"])
     text = json.dumps([source_code.computing_packages(), *parts])
-    return {**code_tags(code), ENVIRONMENT_TAG: hashlib.sha256(text.encode()).hexdigest()}
+    return {
+        **code_tags(code),
+        ENVIRONMENT_TAG: hashlib.sha256(text.encode()).hexdigest(),
+        SETTINGS_TAG: json.dumps(numerics.settings(ours=tensorflow_setup.ours)),
+    }
+
+
+def adopt(tags: Mapping[str, str]) -> None:
+    """Sets what a run was made with and nobody set here, as far as it may be taken from a record.
+
+    Args:
+        tags: of the run.
+    """
+    numerics.adopt(recorded_settings(tags))
+
+
+def recorded_settings(tags: Mapping[str, str]) -> dict[str, str]:
+    """Returns what a run took from outside, by name; empty where it does not say."""
+    try:
+        found = json.loads(tags.get(SETTINGS_TAG, ""))
+    except (ValueError, RecursionError):
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
 def changes(job_dir: Path) -> list[str]:

@@ -132,6 +132,7 @@ def resume_in(
     code = source_code.code()
     before = salvaged(job_dir)
     config = from_record(before.start.config)
+    environment.adopt(before.start.tags)
     typed = _typed(job_dir) if overrides is None else overrides
     recorder = Recorder.resume(job_dir)  # what refuses the run comes before: this is on record
     recorder.tags(environment.tags(code))

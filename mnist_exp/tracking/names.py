@@ -17,6 +17,7 @@ FAILURE_TAG = "mnist_exp.failure"  # why a run failed, in a line; empty where it
 RESUMED_TAG = "mnist_exp.resumed_with"  # what was not the same in all parts of a run, in words
 OTHER_CODE = "other code"  # one of them
 ENSEMBLE_TAG = "mnist_exp.ensemble"  # of a member: the job id of the run that it is a part of
+SETTINGS_TAG = "mnist_exp.settings"  # JSON: what TensorFlow and Keras took from outside
 REPRODUCES_TAG = "mnist_exp.reproduces"  # of a rerun: the id of the run that it repeats
 VERDICT_TAG = "mnist_exp.verdict"
 

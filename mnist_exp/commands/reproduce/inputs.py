@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_exp import data
-from mnist_exp.core import hardware
+from mnist_exp.core import hardware, numerics
 from mnist_exp.runs import source_code
+from mnist_exp.runs.environment import recorded_settings
 from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DATA_TAG, DIRTY_TAG, RESUMED_TAG
 from mnist_exp.tracking.read.evidence import Evidence
 
@@ -81,6 +82,7 @@ def environment_inputs(evidence: Evidence, precision: str, threads: int) -> Iter
     yield _processor(then, system)
     if "device" in then:  # runs of before do not say
         yield _equal("device", then["device"], system["device"], decides=True)
+    yield _settings(recorded_settings(evidence.run.tags))
     yield _equal("cores", then.get("cores"), system["cores"])
     yield _equal("system", then.get("system"), system["system"])
     yield _equal("precision", then.get("precision"), precision, decides=True)
@@ -121,6 +123,19 @@ def _processor(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> Input
     same = name == present["processor"] and not lost
     details = () if same or name != present["processor"] else (f"flags {', '.join(lost[:_NAMED])}",)
     return Input("processor", str(name), str(present["processor"]), same, details=details)
+
+
+def _settings(recorded: Mapping[str, str]) -> Input:
+    """Compares what TensorFlow and Keras took from outside, of which a rerun may adopt a part."""
+    present = numerics.settings(ours=True)
+    counts = (f"{len(recorded)} settings" if recorded else UNKNOWN, f"{len(present)} settings")
+    changed = [name for name in {**recorded, **present} if recorded.get(name) != present.get(name)]
+    if not recorded or not changed:
+        return Input("settings", *counts, same=not changed if recorded else None)
+    then, now = ([found.get(n, "not set") for n in changed] for found in (recorded, present))
+    told = [", ".join(map("=".join, zip(changed, values, strict=True))) for values in (then, now)]
+    words = [f"{n} {a} then, {b} now" for n, a, b in zip(changed, then, now, strict=True)]
+    return Input("settings", told[0], told[1], same=False, details=_few(words))
 
 
 def _commit(commit: str | None, *, dirty: bool) -> str:

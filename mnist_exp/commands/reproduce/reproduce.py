@@ -14,7 +14,7 @@ from mnist_exp.core import ids
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.terminal import printable, say, table_console
 from mnist_exp.core.text import p_in_words
-from mnist_exp.runs import recorded_config, source_code
+from mnist_exp.runs import environment, recorded_config, source_code
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.names import COMMIT_TAG, REPRODUCES_TAG, VERDICT_TAG
 from mnist_exp.tracking.read.evidence import DIFF, Evidence
@@ -75,6 +75,7 @@ def reproduce(
         )
     found = find(selector)
     require_finished(found.record)
+    environment.adopt(found.record.tags)
     evidence = Evidence(found.record, found.store.uri)
     original = _Original(found, evidence, recorded_config.local_values(evidence, overrides))
     with _code(evidence, code_of_then=code_of_then, apply_diff=apply_diff) as tree:
