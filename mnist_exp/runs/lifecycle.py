@@ -31,6 +31,7 @@ from mnist_exp.tracking.names import (
 )
 from mnist_exp.tracking.read.runs import Found, find
 from mnist_exp.tracking.recorder import Recorder
+from mnist_exp.tracking.sync.recovery import recover
 
 LOG = "log.txt"
 
@@ -184,7 +185,11 @@ def _job_folder(selector: str) -> Path:
 
 def _of_a_run(job_dir: Path) -> Path:
     """Returns a job folder, unless it is a sweep's or that of a part of another run."""
-    start = salvaged(job_dir).start
+    try:
+        start = salvaged(job_dir).start
+    except ExperimentError:
+        recover(Path.cwd())  # MLflow may have it as running
+        raise
     if SPACE_TAG in start.tags:
         raise RequestError(
             f"Expected the job folder of a run. Received: {job_dir}, that of the sweep "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from invoke import here
-from journals import retell
+from journals import retell, spoil
 from waiting import until
 
 from mnist_exp.tracking import journal
@@ -200,6 +200,30 @@ def test_a_broken_journal_is_reported_and_left(start_run, sealed_environment):
     assert broken.result == "broken"
     assert "Expected a checksum in each line" in broken.problem
     assert len(list(pending(sealed_environment))) == 1
+
+
+@pytest.mark.parametrize("command", [("runs",), ("sync",), ("resume", "outputs/job-1")])
+def test_a_run_without_its_first_line_does_not_stay_running(
+    store, python, sealed_environment, command
+):
+    process = python(RUN, "job-1")
+    job_dir = sealed_environment / "outputs" / "job-1"
+    when_it_sends(process, job_dir, 1)
+    process.kill()
+    process.wait()
+    steps = journalled_steps(job_dir)
+    whole = (job_dir / journal.FILE_NAME).read_bytes()
+    spoil(job_dir, '"event": "start"')
+    done = here(*command)
+    (run,) = store.search()
+    assert (run.status, run.outcome) == ("KILLED", "killed")
+    assert run.end_time >= run.start_time
+    said = "1 run." if command == ("runs",) else "line 1 is damaged or missing"
+    assert said in done.stdout + done.stderr
+    assert ("has it as killed now" in done.stdout) == (command == ("sync",))
+    (job_dir / journal.FILE_NAME).write_bytes(whole)
+    assert [recovered.result for recovered in recover(sealed_environment)] == ["sent"]
+    assert recorded_steps(store, run.run_id, "train/loss") == steps
 
 
 def test_a_project_that_moved_is_still_recovered(start_run, sealed_environment, store):

@@ -15,12 +15,12 @@ from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs
 from mnist_exp.tracking.journal.state import State, salvaged
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
-from mnist_exp.tracking.mlflow.location import of_record, recorded
+from mnist_exp.tracking.mlflow.location import of_record, recorded, resolve, sqlite_path
 from mnist_exp.tracking.mlflow.store import Store
-from mnist_exp.tracking.names import DONE, FAILURE_TAG
+from mnist_exp.tracking.names import DONE, FAILURE_TAG, OUTCOME_TAG
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync import readback
-from mnist_exp.tracking.sync.replay import Replay
+from mnist_exp.tracking.sync.replay import Replay, run_id_of
 
 Result = Literal["sent", "damaged", "waiting", "alive", "broken", "gone"]
 
@@ -80,7 +80,8 @@ def _recover_one(
         except RequestError:  # it died before its journal
             return answer
         except (ExperimentError, OSError) as problem:
-            return answer._replace(result="broken", problem=str(problem))
+            broken = answer._replace(result="broken", problem=str(problem))
+            return _end_without_journal(broken, unreachable)
     finally:
         lock.release()
     answer = answer._replace(killed=before.outcome is None, damage="; ".join(before.damage))
@@ -98,6 +99,34 @@ def _lost(answer: Recovered) -> Recovered:
         f"{answer.job_dir}, or remove that file"
     )
     return answer._replace(result="broken", problem=problem)
+
+
+def _end_without_journal(answer: Recovered, unreachable: dict[str, str]) -> Recovered:
+    """Ends a run in the store of the folder where that has it as running, and says so.
+
+    Which store it went to stands in what cannot be read of the journal.
+    """
+    ended = False
+    with Attempt():  # what is wrong with the journal is said in any case
+        ended = _has_ended_in(resolve(None), answer, unreachable)
+    words = " MLflow had it as running, and has it as killed now."
+    return answer._replace(killed=ended, problem=answer.problem + words * ended)
+
+
+def _has_ended_in(uri: str, answer: Recovered, unreachable: dict[str, str]) -> bool:
+    run_id, file = run_id_of(answer.job_dir), sqlite_path(uri)
+    if run_id is None or uri in unreachable or not (file is None or file.exists()):
+        return False
+    store, run = Store(uri, ""), None
+    with Attempt() as attempt:
+        run = store.get(run_id)
+    if attempt.problem is not None:
+        unreachable[uri] = first_line(attempt.problem)
+    if run is None or run.deleted or run.status != "RUNNING" or run.job_id != answer.job_id:
+        return False
+    store.set_tags(run_id, {OUTCOME_TAG: "killed"})
+    store.end_run(run_id, "KILLED", max(run.start_time, events.now()))
+    return True
 
 
 def _uri(state: State, job_dir: Path) -> str:
