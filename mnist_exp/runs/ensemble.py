@@ -53,6 +53,12 @@ class Member:
         return self.begun and salvaged(self.job_dir).outcome == "finished"
 
     @property
+    def whole(self) -> bool:
+        """Whether the newest of its checkpoints, which has its weights, can be read."""
+        found = checkpoint.load(self.job_dir / CHECKPOINT)
+        return found.state is not None and not found.damage
+
+    @property
     def seconds(self) -> float:
         """How long it has been trained so far."""
         state = checkpoint.load(self.job_dir / CHECKPOINT).state
@@ -106,6 +112,8 @@ def train(
 ) -> Trained:
     """Trains the members that have not finished, one after the other, and puts all together.
 
+    One that has, and whose weights were lost since, goes on from the checkpoint before.
+
     Args:
         those: the members.
         run: runs one, or goes on with it, to its end.
@@ -121,15 +129,15 @@ def train(
     earlier_seconds = sum(member.seconds for member in those)
     for member in those:
         what = f"member {member.number + 1} of {len(those)}, seed {member.config.seed}"
-        if member.finished:
+        if member.finished and member.whole:
             reporter.say(f"{what}: has finished")
             continue
-        reporter.say(what)
+        reporter.say(f"{what}: goes on again for its weights" if member.finished else what)
         run(member)
         tensorflow_memory.forget()
     from mnist_exp.models import networks
 
-    network = networks.ensemble([_network(member, reporter) for member in those])
+    network = networks.ensemble([_network(member) for member in those])
     predict = networks.predictor(network)
     return Trained(
         network=network,
@@ -143,15 +151,13 @@ def train(
     )
 
 
-def _network(member: Member, reporter: console.Reporter) -> "keras.Model":
+def _network(member: Member) -> "keras.Model":
     """Returns a member's network with the weights that its training chose."""
     from mnist_exp.runs import artifacts
     from mnist_exp.training import build
 
     file = member.job_dir / CHECKPOINT
-    state, damage = checkpoint.load(file)
-    if damage:
-        reporter.say(damage)
+    state = checkpoint.load(file).state
     received = "no such file"
     if state is not None:
         network = build.network(member.config)

@@ -121,6 +121,7 @@ def resume_in(
     overrides: Sequence[str] | None = None,
     callbacks: Sequence[Any] = (),
     stops: Stops | None = None,
+    finished: bool = False,
 ) -> Run:
     """Continues the run of a job folder; see `resume`.
 
@@ -129,13 +130,16 @@ def resume_in(
         overrides: what was typed; None where Hydra has kept it in the folder.
         callbacks: Keras callbacks, called at epochs.
         stops: asked after each epoch whether to cut the run off.
+        finished: whether one that finished may go on too.
     """
     code = source_code.code()
     before = salvaged(job_dir)
     config = from_record(before.start.config)
     environment.adopt(before.start.tags)
     typed = _typed(job_dir) if overrides is None else overrides
-    recorder = Recorder.resume(job_dir)  # what refuses the run comes before: this is on record
+    recorder = Recorder.resume(
+        job_dir, finished=finished
+    )  # what refuses the run comes before: this is on record
     recorder.tags(environment.tags(code))
     if before.tags.get(FAILURE_TAG):
         recorder.tags({FAILURE_TAG: ""})  # the reason is no longer one
@@ -273,7 +277,8 @@ def _training(
     def run_member(member: ensemble.Member) -> Run:
         if member.begun:
             folder, typed = member.job_dir, member.overrides
-            return resume_in(folder, overrides=typed, callbacks=callbacks)
+            again = member.finished
+            return resume_in(folder, overrides=typed, callbacks=callbacks, finished=again)
         member.job_dir.mkdir(parents=True, exist_ok=True)
         return run(
             member.config,

@@ -1,6 +1,7 @@
 """Ensembles, really trained: members as runs of their own, one model, what a kill leaves of it."""
 
 import json
+import random
 import shutil
 import signal
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import waiting
 import yaml
 from invoke import Process, mnist_exp, python, start
+from journals import damaged
 from projects import ENSEMBLE, EPOCHS, MEMBER, artifacts, copied, history, store
 
 from mnist_exp import data
@@ -191,9 +193,6 @@ def check_like_uninterrupted(folder: Path, finished: Path) -> None:
     for run in members:
         steps = [step for step, _ in history(folder, run, "train/loss")]
         assert steps == list(range(1, EPOCHS + 1))
-    assert ensemble.metrics["time/fit_seconds"] == pytest.approx(
-        sum(run.metrics["time/fit_seconds"] for run in members)
-    )
     assert not list(folder.glob("outputs/**/last.npz"))
 
 
@@ -219,6 +218,10 @@ def test_it_goes_on_where_it_was_killed(text, finished, sealed_environment):
     resumed = mnist_exp(folder, "resume", "latest")
     assert resumed.returncode == 0, resumed.stderr
     check_like_uninterrupted(folder, finished)
+    ensemble, members = runs(folder)
+    assert ensemble.metrics["time/fit_seconds"] == pytest.approx(
+        sum(run.metrics["time/fit_seconds"] for run in members)
+    )
     assert "member 1 of 2, seed 2: has finished" in resumed.stderr
     assert "resumed" not in events(job_dir / "members" / "0")
     if text != '"event": "end"':
@@ -250,6 +253,25 @@ def test_weights_that_were_lost_are_named_and_had_again(finished, sealed_environ
     found = list(store(folder).search())
     (ensemble,) = (run for run in found if run.params["ensemble.members"] != "1")
     assert ensemble.tags[WEIGHTS] == runs(finished)[0].tags[WEIGHTS]
+
+
+@pytest.mark.parametrize("lost", ["last.npz", "*.npz"])
+def test_a_member_has_its_weights_again_that_had_finished(lost, finished, sealed_environment):
+    folder = sealed_environment
+    process = start(folder, "train", *ENSEMBLE)
+    job_dir = wait_for(folder, 1, '"step": 9', process)
+    process.kill()
+    process.communicate(timeout=60)
+    for file in (job_dir / "members" / "0" / "checkpoints").glob(lost):
+        if lost == "last.npz":
+            file.write_bytes(damaged(file.read_bytes(), random.Random(0)))
+        else:
+            file.unlink()
+    resumed = mnist_exp(folder, "resume", "latest")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "member 1 of 2, seed 2: goes on again for its weights" in resumed.stderr
+    assert ("damaged; the one before it is used" in resumed.stderr) == (lost == "last.npz")
+    check_like_uninterrupted(folder, finished)
 
 
 def test_without_validation_images_there_is_none(sealed_environment):
