@@ -243,6 +243,18 @@ def test_a_state_is_what_was_told_last_and_all_that_was_told_before():
     assert fold([]) is None
 
 
+def test_a_clock_that_is_set_back_does_not_turn_times_round(tmp_path):
+    writer = journal.Journal.create(tmp_path, START, journal.hold(tmp_path))
+    writer.append(Metrics(9, {"train/loss": 0.25}, 1))
+    writer.append(Tags(5, {}))
+    writer.close()
+    writer = journal.Journal.reopen(tmp_path)
+    writer.append(Resumed(6))
+    writer.append(End(12, "FINISHED", "finished"))
+    writer.close()
+    assert [entry.event.time for entry in journal.read(tmp_path)] == [1, 9, 9, 9, 12]
+
+
 def test_times_are_unix_milliseconds():
     assert len(str(events.now())) == 13
 

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from mnist_exp.core.errors import RequestError
@@ -67,6 +68,7 @@ class Journal:
         self.job_dir = job_dir
         self._lock = lock
         self._waiting: list[bytes] = []
+        self._time = 0  # of the last event
         self.problem: OSError | None = None
         self._descriptor = self._open()
 
@@ -113,8 +115,11 @@ class Journal:
 
         `problem` says what the disk answered, and is None when nothing waits.
         """
+        # A clock that is set back would have a run end before it began.
+        self._time = max(self._time, event.time)
         self._lines += 1
-        self._waiting.append(lines.seal(encode(event), self._lines))
+        told = encode(replace(event, time=self._time))
+        self._waiting.append(lines.seal(told, self._lines))
         self.flush()
 
     def flush(self) -> None:
@@ -185,6 +190,7 @@ class Journal:
         file = self.job_dir / FILE_NAME
         found = contents(self.job_dir)
         self._lines = found.lines
+        self._time = max((entry.event.time for entry in found.entries), default=0)
         descriptor = os.open(file, os.O_RDWR | os.O_APPEND)
         os.ftruncate(descriptor, found.end)
         if not file.read_bytes().endswith(b"\n"):  # a last line whose end is damaged
