@@ -35,6 +35,8 @@ def test_data_that_change_meanwhile(folder):
     ended = folder.end(process, 1)
     assert "Expected the data that this run began with" in ended.stderr
     assert [run.outcome for run in folder.jobs().values()] == ["finished", "failed"]
+    again = folder.train(*sweep, "seed=0,1", code=2)
+    assert "Expected the data that sweep sweep-" in again.stderr
     write(folder.path, seed=0)
     assert "1 of 2 done, 1 to do" in folder.train(*sweep, "seed=0,1", "--dry-run").stderr
 

@@ -1,5 +1,6 @@
 """Which jobs of a plan are to run: numbered, without those that the ledger has as done."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +20,14 @@ from mnist_exp.sweeps.results.result import JobResult, objective
 from mnist_exp.sweeps.search.space import Space
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.state import salvaged
-from mnist_exp.tracking.names import CODE_TAG, DONE, OTHER_CODE, RESUMED_TAG
+from mnist_exp.tracking.names import (
+    CODE_TAG,
+    DATA_TAG,
+    DONE,
+    OTHER_CODE,
+    OVERRIDES_TAG,
+    RESUMED_TAG,
+)
 from mnist_exp.tracking.records import RunRecord
 
 
@@ -48,6 +56,7 @@ class PendingJobs:
         self._since = since
         self._code = source_code.code().sha256
         self._check_space()
+        self._check_data()
         self.jobs = self._numbered(plan.grid)  # of a grid; a search has them as it goes
 
     def counting(self, key: str) -> RunRecord | None:
@@ -155,6 +164,20 @@ class PendingJobs:
                 *(f"  {line}" for line in lines),
             )
 
+    def _check_data(self) -> None:
+        """Refuses data that have become others, in their place, since a job of the grid began."""
+        planned = {_place(flatten(d.config), d.assignment.overrides): d for d in self._plan.grid}
+        for run in self._ledger.latest():
+            own = tuple(json.loads(run.tags[OVERRIDES_TAG]))
+            draft = planned.get(_place(run.params, own))
+            before = run.tags.get(DATA_TAG)
+            if draft is not None and before and before != draft.assignment.data:
+                raise RequestError(
+                    f"Expected the data that sweep {self._plan.name} began with, SHA-256 {before}. "
+                    f"Received: other data, {draft.assignment.data}. Put the first back, or choose "
+                    "another sweep.name."
+                )
+
     def _numbered(self, drafts: Sequence[Draft]) -> list[PlannedJob]:
         """Numbers a grid: what has a run keeps its number, the others take those that are free."""
         known = self._ledger.numbers()
@@ -237,3 +260,8 @@ class PendingJobs:
         """Returns how long jobs take that run some at once."""
         at_once = max(1, min(self._slots, jobs))
         return f", about {duration(seconds / at_once)}" if jobs else ""
+
+
+def _place(params: Mapping[str, str], own: tuple[str, ...]) -> tuple[str | None, ...]:
+    """Returns where a job has its data from, with what sets it apart."""
+    return params.get("data.name"), params.get("data.root"), *own
