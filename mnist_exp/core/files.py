@@ -94,7 +94,7 @@ def whole(file: Path, *, lasting: bool = True) -> Iterator[Path]:
     Raises:
         OSError: it could not be written.
     """
-    part = file.with_name(f".{file.name}.part")
+    part = unfinished(file)
     try:
         yield part
         if lasting:
@@ -104,6 +104,11 @@ def whole(file: Path, *, lasting: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it is in its place, or there is no folder for it
             part.unlink()
+
+
+def unfinished(file: Path) -> Path:
+    """Returns where `whole` has a file written; a process that is killed leaves it there."""
+    return file.with_name(f".{file.name}.part")
 
 
 def is_file(path: Path) -> bool:

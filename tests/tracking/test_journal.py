@@ -120,6 +120,23 @@ def test_what_is_written_is_on_the_disk_at_once(tmp_path, monkeypatch):
     writer.close()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_amid_a_line_has_it_written_once(tmp_path, monkeypatch, times):
+    writer = new_journal(tmp_path)
+
+    def press(_):
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", press)
+        with pytest.raises(KeyboardInterrupt):
+            writer.append(EXAMPLES[1])
+    writer.append(EXAMPLES[2])
+    writer.close()
+    assert written(tmp_path) == EXAMPLES[:3]
+
+
 def test_reading_on_gives_what_is_new(tmp_path):
     writer = new_journal(tmp_path)
     known = journal.read(tmp_path)

@@ -188,8 +188,10 @@ def test_a_run_that_died_before_its_journal_is_forgotten(sealed_environment):
     (outputs / "job-1").mkdir(parents=True)
     for job_id in ("job-1", "job-2"):
         pending_runs.add(sealed_environment, job_id, outputs / job_id)
+    (outputs / "job-1" / ".journal.jsonl.part").touch()
     assert [run.result for run in recover(sealed_environment)] == ["gone", "gone"]
     assert list((outputs / ".pending").iterdir()) == []
+    assert not list(outputs.rglob("*.part"))
 
 
 def test_a_broken_journal_is_reported_and_left(start_run, sealed_environment):

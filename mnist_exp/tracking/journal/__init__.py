@@ -12,6 +12,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from mnist_exp.core import signals
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.files import whole
 from mnist_exp.core.locks import Lock
@@ -115,12 +116,13 @@ class Journal:
 
         `problem` says what the disk answered, and is None when nothing waits.
         """
-        # A clock that is set back would have a run end before it began.
-        self._time = max(self._time, event.time)
-        self._lines += 1
-        told = encode(replace(event, time=self._time))
-        self._waiting.append(lines.seal(told, self._lines))
-        self.flush()
+        with signals.held():  # a line that Ctrl-C cut off here would be written twice
+            # A clock that is set back would have a run end before it began.
+            self._time = max(self._time, event.time)
+            self._lines += 1
+            told = encode(replace(event, time=self._time))
+            self._waiting.append(lines.seal(told, self._lines))
+            self.flush()
 
     def flush(self) -> None:
         """Tries to write what waits in memory."""
@@ -134,6 +136,9 @@ class Journal:
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._descriptor, size)
                 return
+            except BaseException:  # the second Ctrl-C
+                os.ftruncate(self._descriptor, size)
+                raise
             del self._waiting[0]
 
     def mend(self) -> str:

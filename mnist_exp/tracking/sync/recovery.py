@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from mnist_exp.core import ids
 from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.files import unfinished
 from mnist_exp.core.locks import Lock
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs
@@ -78,6 +79,7 @@ def _recover_one(
             before = _end(job_dir, lock, None if to is None else recorded(to, job_dir, folder))
             uri = _uri(before, job_dir) if to is None else to
         except RequestError:  # it died before its journal
+            unfinished(job_dir / journal.FILE_NAME).unlink(missing_ok=True)
             return answer
         except (ExperimentError, OSError) as problem:
             broken = answer._replace(result="broken", problem=str(problem))
