@@ -25,6 +25,9 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.mode = "pass"  # or "slow", or the code of an answer
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, *args: object) -> None:
+        """Keeps stderr for what is found: commands are killed while they ask."""
+
     @property
     def uri(self) -> str:
         """The address to use in the place of the server's."""

@@ -8,7 +8,6 @@ kinds and lengths; what meets what in time is chance.
 
 import argparse
 import contextlib
-import os
 import random
 import shutil
 import subprocess
@@ -17,10 +16,9 @@ import tempfile
 import threading
 import time
 import traceback
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from measuring import progress
@@ -29,46 +27,16 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-import fault_checks
 import fault_kinds
-from fault_checks import MARK, Identity, Result
-from fault_kinds import Round
+import fault_works
+from fault_kinds import faketime
 from fault_proxy import Proxy
+from fault_trial import Trial
+from fault_works import Baseline
 from forks import place
-from invoke import Done, Process, mnist_exp, start
 from servers import MlflowServer
-from waiting import until
 
-from mnist_exp.core.errors import ExperimentError, RequestError
-from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal.state import state_of
-from mnist_exp.tracking.names import ENSEMBLE_TAG, SPACE_TAG
-
-_SMALL = ("train", "data=digits", "training=smoke", "model=seed_mlp", "training.epochs=12")
-_SWEEP = (*_SMALL, "-m", "seed=0,1,2")
-WORKS = {
-    "run": (*_SMALL, "seed=3"),
-    "sweep": _SWEEP,
-    "parallel sweep": (*_SWEEP, "hydra/launcher=parallel", "hydra.launcher.n_jobs=2"),
-    "ensemble": (*_SMALL, "ensemble.members=2", "seed=4"),
-}
-KINDS = {**fault_kinds.LOCAL, **fault_kinds.PARALLEL, **fault_kinds.SERVER}
-# What a command says whose results are not all in the store.
-_WARNINGS = ("does not have all of this run yet", "MLflow does not have")
-# In kinds after which a store cannot be looked at yet, or has lost what had arrived by then.
-_LATER = ("deleted", "emptied", "frozen", "moved", "stopped", "store")
-_LATE = 0.9  # of the lines of the journals: half of the harm is done after so many
-_COMMANDS = 4  # that a user gives before something must be done
 _SMALL_DISK_BYTES = 24 * 2**20
-_LIMIT_SECONDS = 240.0  # thirty times what the longest command takes
-
-
-@dataclass
-class Baseline:
-    """What a command leaves that nothing disturbs."""
-
-    results: Mapping[Identity, Result]
-    lines: int  # of all journals
 
 
 @dataclass
@@ -78,6 +46,8 @@ class Outcome:
     kind: str
     work: str
     seconds: float
+    met: bool  # whether the command was still at work
+    late: bool  # and in the last tenth of its journals
     findings: list[str]
 
 
@@ -88,14 +58,22 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the choices (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="rounds at once (%(default)s)")
     parser.add_argument("--kind", action="append", help="only this one; may be given again")
+    parser.add_argument("--work", action="append", help="only this one; MNIST run: on real MNIST")
     parser.add_argument("--keep", metavar="FOLDER", help="where rounds with findings are kept")
     options = parser.parse_args()
-    kinds = options.kind or list(KINDS)
-    if unknown := set(kinds) - set(KINDS):
-        parser.error(f"no such kind: {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    kinds = options.kind or list(fault_kinds.ALL)
+    works = options.work or list(fault_works.WORKS)
+    for given, known in ((kinds, fault_kinds.ALL), (works, fault_works.ALL)):
+        if unknown := set(given) - set(known):
+            parser.error(f"there is no {', '.join(unknown)}, only {', '.join(known)}")
+    if not any("parallel" in work for work in works):
+        kinds = [kind for kind in kinds if kind not in fault_kinds.PARALLEL]
+    if faketime() is None:
+        kinds = [kind for kind in kinds if "clock" not in kind]
+        progress("No clock is set back: that takes Debian's libfaketime.")
     with tempfile.TemporaryDirectory(prefix="faults") as folder, place():
         kept = Path(options.keep).absolute() if options.keep else None
-        faults = Faults(Path(folder), options.seed, options.jobs, kept)
+        faults = Faults(Path(folder), options.seed, options.jobs, kept, works)
         with contextlib.closing(faults):
             outcomes = faults.rounds([kinds[n % len(kinds)] for n in range(options.rounds)])
     show(outcomes)
@@ -105,7 +83,14 @@ def main() -> None:
 class Faults:
     """Rounds, some at a time, each in a folder of its own."""
 
-    def __init__(self, folder: Path, seed: int, jobs: int, kept: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        jobs: int,
+        kept: Path | None = None,
+        works: Sequence[str] = tuple(fault_works.WORKS),
+    ) -> None:
         """Does nothing yet.
 
         Args:
@@ -113,8 +98,10 @@ class Faults:
             seed: of the choices.
             jobs: how many rounds go on at once.
             kept: where the folders of rounds with findings go; None for nowhere.
+            works: what they befall.
         """
         self._folder, self._seed, self._jobs, self._kept = folder, seed, jobs, kept
+        self._works = works
         self._baselines: dict[str, Baseline] = {}
         self._baseline_lock = threading.Lock()
         self._idle: list[tuple[MlflowServer, Proxy]] = []
@@ -139,12 +126,9 @@ class Faults:
     def _baseline(self, work: str) -> Baseline:
         with self._baseline_lock:
             if work not in self._baselines:
-                folder = self._folder / f"baseline {work}"
-                folder.mkdir()
-                mnist_exp(folder, *WORKS[work], env=_environment(folder, work), check=True)
-                found = fault_checks.results(folder / "mlflow.db", "mnist")
-                right = {run.identity: run for run in found if not run.is_sweep}
-                self._baselines[work] = Baseline(right, _lines(folder))
+                self._baselines[work] = fault_works.baseline(
+                    self._folder / f"baseline {work}", fault_works.ALL[work]
+                )
             return self._baselines[work]
 
     @contextlib.contextmanager
@@ -165,12 +149,12 @@ class Faults:
 
     def _round(self, number: int, kind: str) -> Outcome:
         rng = random.Random(f"{self._seed} {number}")  # noqa: S311 - no secret
-        works = [w for w in WORKS if "parallel" in w or kind not in fault_kinds.PARALLEL]
+        works = [w for w in self._works if "parallel" in w or kind not in fault_kinds.PARALLEL]
         work = rng.choice(works)
         began = time.monotonic()
         folder = self._folder / f"round-{number}"
         folder.mkdir()
-        trial = Trial(str(number), kind, work, folder, self._baseline(work), rng)
+        trial = Trial(kind, work, folder, self._baseline(work), rng)
         with contextlib.ExitStack() as stack:
             if kind == "disk full":
                 stack.enter_context(_small_disk(folder))
@@ -184,134 +168,8 @@ class Faults:
                 shutil.copytree(folder, self._kept / folder.name, dirs_exist_ok=True)
                 (self._kept / folder.name / "said.txt").write_text(trial.said)
         shutil.rmtree(folder, ignore_errors=True)
-        return Outcome(kind, work, time.monotonic() - began, trial.findings)
-
-
-@dataclass
-class Trial:
-    """One round."""
-
-    number: str
-    kind: str
-    work: str
-    folder: Path
-    baseline: Baseline
-    rng: random.Random
-    server: tuple[MlflowServer, Proxy] | None = None
-    said: str = ""  # by all commands
-    lost: bool = False  # whether a command said that the store has lost runs it had
-    findings: list[str] = field(default_factory=list)
-
-    def go(self) -> None:
-        """Does the harm, gives the commands that a user would give, and looks at the results."""
-        project = self.folder / "project"
-        project.mkdir()
-        self.environment = _environment(self.folder, self.number)
-        experiment = "mnist"
-        if self.server is not None:
-            experiment = self.environment["MLFLOW_EXPERIMENT_NAME"] = f"round-{self.number}"
-            self.environment["MLFLOW_TRACKING_URI"] = self.server[1].uri
-        early = self.rng.random()
-        moment = self.rng.choice([early, _LATE + (1 - _LATE) * early])
-        wanted = int(moment * self.baseline.lines)
-        with start(project, *WORKS[self.work], env=self.environment) as process:
-            r = Round(self.number, project, experiment, process, self.rng, *(self.server or ()))
-            until(lambda: _lines(project) >= wanted or process.poll() is not None)
-            undo = KINDS[self.kind](r)
-            try:
-                self.said += _told(process)
-                if process.returncode == 0 and not any(words in self.said for words in _WARNINGS):
-                    self._check_at_once(r)
-            finally:
-                undo()
-        for place_of_project in (r.project, *r.copies):
-            self._go_on(place_of_project)
-            self._check(r, place_of_project)
-
-    def _check_at_once(self, r: Round) -> None:
-        """A command that ended well and warned of nothing has its results in the store."""
-        if any(word in self.kind for word in _LATER):
-            return
-        found = fault_checks.results(r.database, r.experiment)
-        wrong = fault_checks.findings(found, self.baseline.results, _artifacts(r))
-        self.findings += [f"said to be done: {text}" for text in wrong]
-
-    def _go_on(self, project: Path) -> None:
-        """Gives the commands that a user gives who wants the results."""
-        is_sweep = "sweep" in self.work
-        for _ in range(_COMMANDS):
-            commands = [WORKS[self.work]] if is_sweep else _resumes(project, WORKS[self.work])
-            codes = [self._command(project, *command).returncode for command in commands]
-            if not commands or (is_sweep and codes == [0]):
-                break
-        synced = self._command(project, "sync")
-        # A sweep has run again what its store lost.
-        if "The store has lost" in synced.stdout and not is_sweep:
-            self.lost = True
-            self._command(project, "sync", "--again")
-        self._command(project, "runs")
-
-    def _command(self, project: Path, *command: str) -> Done:
-        done = mnist_exp(project, *command, env=self.environment, timeout=_LIMIT_SECONDS)
-        self.said += f"{command} [{done.returncode}] {done.stdout[-500:]}{done.stderr}\n"
-        return done
-
-    def _check(self, r: Round, project: Path) -> None:
-        database = r.database if r.server is not None else project / "mlflow.db"
-        found = fault_checks.results(database, r.experiment)
-        artifacts = _artifacts(r) if r.server is not None else project / "mlruns"
-        wrong = [
-            # What was in the store once and was deleted there has its journal, and no files.
-            *fault_checks.findings(found, self.baseline.results, None if self.lost else artifacts),
-            *fault_checks.left_over(project, self.folder / "home", r.number),
-            *fault_checks.false_words(self.said),
-        ]
-        if r.expects_damage not in self.said:
-            self.findings += wrong
-
-
-def _told(process: Process) -> str:
-    """Waits for a command, and returns what it said."""
-    try:
-        out, errors = process.communicate(timeout=_LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return f"{process.communicate()}\nTraceback: it did not end"
-    return f"[{process.returncode}] {errors}{out[-500:]}\n"
-
-
-def _resumes(project: Path, command: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Returns what continues the runs of a project that are cut off; all of it where none began."""
-    commands: list[tuple[str, ...]] = []
-    begun = False
-    for file in sorted(project.glob(f"outputs/*/{journal.FILE_NAME}")):
-        with contextlib.suppress(ExperimentError, RequestError):
-            state = state_of(file.parent)
-            begun = True
-            if state.outcome != "finished" and not {SPACE_TAG, ENSEMBLE_TAG} & {*state.start.tags}:
-                commands.append(("resume", str(file.parent.relative_to(project))))
-    return commands if begun else [command]
-
-
-def _artifacts(r: Round) -> Path:
-    return r.project / "mlruns" if r.server is None else r.server.folder / "artifacts"
-
-
-def _lines(project: Path) -> int:
-    total = 0
-    for folder, _, files in os.walk(project / "outputs"):  # which minds no folder that goes
-        if journal.FILE_NAME in files:
-            with contextlib.suppress(OSError):
-                total += Path(folder, journal.FILE_NAME).read_bytes().count(b"\n")
-    return total
-
-
-def _environment(folder: Path, number: str) -> dict[str, str]:
-    """Returns an environment without settings, with a home of its own, and marked."""
-    home = folder / "home"
-    home.mkdir(exist_ok=True)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "XDG_", "HYDRA_"))}
-    return kept | {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), MARK: number}
+        seconds = time.monotonic() - began
+        return Outcome(kind, work, seconds, trial.met, trial.late, trial.findings)
 
 
 @contextlib.contextmanager
@@ -327,20 +185,24 @@ def _small_disk(folder: Path) -> Iterator[None]:
 
 
 def show(outcomes: list[Outcome]) -> None:
-    """Prints how many rounds each kind had, and what was found."""
+    """Prints how many rounds each kind had, how many met a command at work, and what was found."""
     table = Table("kind", box=SIMPLE_HEAD)
-    for title in ("rounds", "findings", "seconds a round"):
+    for title in ("rounds", "at work", "last tenth", "findings", "seconds a round"):
         table.add_column(title, justify="right")
-    rounds = Counter(outcome.kind for outcome in outcomes)
-    for kind, count in sorted(rounds.items()):
+    for kind in sorted({outcome.kind for outcome in outcomes}):
         same = [outcome for outcome in outcomes if outcome.kind == kind]
-        wrong = sum(bool(outcome.findings) for outcome in same)
-        seconds = sum(outcome.seconds for outcome in same) / count
-        table.add_row(kind, str(count), str(wrong), f"{seconds:.1f}")
-    wrong = sum(bool(outcome.findings) for outcome in outcomes)
+        seconds = sum(outcome.seconds for outcome in same) / len(same)
+        table.add_row(kind, *_counts(same), f"{seconds:.1f}")
     table.add_section()
-    table.add_row("all", str(len(outcomes)), str(wrong), "")
+    table.add_row("all", *_counts(outcomes), "")
     Console().print(table)
+
+
+def _counts(outcomes: list[Outcome]) -> list[str]:
+    met = sum(outcome.met for outcome in outcomes)
+    late = sum(outcome.late for outcome in outcomes)
+    wrong = sum(bool(outcome.findings) for outcome in outcomes)
+    return list(map(str, (len(outcomes), met, late, wrong)))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
 """`scripts/faults`: what it does to commands is survived, and what is lost is found."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from invoke import start_python
 from projects import change, only_run
+from waiting import until
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
 import fault_checks
-from faults import KINDS, Faults
+from fault_kinds import ALL
+from faults import Faults
 
 
 def test_a_round_finds_nothing(tmp_path):
-    faults = Faults(tmp_path, 0, 1, None)
+    faults = Faults(tmp_path, 0, 1)
     try:
         (outcome,) = faults.rounds(["kill -9"])
     finally:
@@ -22,9 +26,9 @@ def test_a_round_finds_nothing(tmp_path):
 
 @pytest.mark.long("a round of each kind of fault")
 def test_a_round_of_each_kind_finds_nothing(tmp_path):
-    faults = Faults(tmp_path, 0, 2, None)
+    faults = Faults(tmp_path, 0, 2)
     try:
-        outcomes = faults.rounds(list(KINDS))
+        outcomes = faults.rounds(list(ALL))
     finally:
         faults.close()
     assert {o.kind: o.findings for o in outcomes if o.findings} == {}
@@ -37,7 +41,7 @@ def test_a_round_of_each_kind_finds_nothing(tmp_path):
         ("metrics SET step = 99 WHERE key = 'val/loss' AND step = 1", "has 1 point too many"),
         ("tags SET value = '0' WHERE key = 'mnist_exp.weights_sha256'", "has other weights"),
         ("tags SET value = 'killed' WHERE key = 'mnist_exp.outcome'", "0 finished runs"),
-        ("runs SET status = 'RUNNING'", "is said to be running"),
+        ("runs SET status = 'FAILED'", "its status is FAILED"),
         ("runs SET lifecycle_stage = 'deleted'", "0 finished runs"),
     ],
 )
@@ -54,6 +58,21 @@ def test_what_is_lost_is_found(one_run, what, finding):
     assert any(finding in text for text in findings())
 
 
+def test_statuses_that_cannot_be_are_found(one_run):
+    database = one_run / "mlflow.db"
+
+    def findings() -> list[str]:
+        return list(fault_checks.false_statuses(fault_checks.results(database, "mnist")))
+
+    assert findings() == []
+    change(one_run, "runs SET end_time = start_time - 1", ())
+    (found,) = findings()
+    assert "is said to have ended before it began" in found
+    change(one_run, "runs SET end_time = NULL, status = 'RUNNING'", ())
+    (found,) = findings()
+    assert "is said to be running" in found
+
+
 def test_files_that_are_left_or_lost_are_found(one_run):
     run = only_run(one_run)
     database = one_run / "mlflow.db"
@@ -63,5 +82,15 @@ def test_files_that_are_left_or_lost_are_found(one_run):
     (lost,) = fault_checks.findings(found, right, one_run / "mlruns")
     assert "lacks the artifact log.txt" in lost
     (one_run / "outputs" / "a.part").touch()
-    (left,) = fault_checks.left_over(one_run, one_run / "home", "none")
+    (left,) = fault_checks.left_over(one_run, one_run / "home")
     assert left == "the temporary file outputs/a.part is left"
+
+
+def test_a_process_that_is_left_is_found(tmp_path):
+    project, home = tmp_path / "project", tmp_path / "home"
+    project.mkdir()
+    with start_python("input()", cwd=project, stdin=subprocess.PIPE) as process:
+        (left,) = until(lambda: list(fault_checks.left_over(project, home)), process=process)
+        assert left.startswith(f"process {process.pid} ")
+        process.kill()
+    assert list(fault_checks.left_over(project, home)) == []
