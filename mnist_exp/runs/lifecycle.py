@@ -137,9 +137,8 @@ def resume_in(
     config = from_record(before.start.config)
     environment.adopt(before.start.tags)
     typed = _typed(job_dir) if overrides is None else overrides
-    recorder = Recorder.resume(
-        job_dir, finished=finished
-    )  # what refuses the run comes before: this is on record
+    # What refuses the run comes before: this is on record.
+    recorder = Recorder.resume(job_dir, finished=finished)
     recorder.tags(environment.tags(code))
     if before.tags.get(FAILURE_TAG):
         recorder.tags({FAILURE_TAG: ""})  # the reason is no longer one
