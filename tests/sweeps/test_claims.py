@@ -269,14 +269,26 @@ def test_while_the_store_is_away_nothing_is_taken_that_others_may_have(
         assert claims.take("8")
 
 
-NOBODYS = ["[]", '{"id": 1}', elsewhere(0, since=10**30).model_dump_json()]
+NOBODYS = [
+    "[]",
+    '{"id": 1}',
+    elsewhere(0, since=10**30).model_dump_json(),
+    elsewhere(0).model_dump_json().replace('"7"', f'"{"7" * 5000}"'),
+]
 
 
-@pytest.mark.parametrize("text", NOBODYS, ids=["list", "few", "late"])
+@pytest.mark.parametrize("text", NOBODYS, ids=["list", "few", "late", "long"])
 def test_a_claim_that_nobody_made_is_passed_over(experiment, tags, tmp_path, text):
     tags.write(f"{CLAIM_TAG}1", text)
     with closing(join("x", "p", tmp_path, experiment)) as claims:
         assert claims.leads
+
+
+def test_a_claim_removes_no_file_but_the_lock_of_a_command(tmp_path):
+    kept = tmp_path / "precious.lock"
+    kept.touch()
+    assert not elsewhere(0, id="precious", lock=str(kept)).has_died("far")
+    assert kept.exists()
 
 
 def test_folders_that_share_a_file(tmp_path, sealed_environment):

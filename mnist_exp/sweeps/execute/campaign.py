@@ -88,12 +88,22 @@ class Campaign:
                 continue
             trial = json.loads(run.tags[TRIAL_TAG])
             self._params.setdefault(trial["number"], trial["params"])
-            counting = self._counting(records.key_of(run))
-            if counting is not None:
-                result = self._read.get(counting.run_id)
-                result = result or self._ledger.result(counting, epochs=self._prunes)
-                results[result.number] = self._read[counting.run_id] = result
+            result = self._made(records.key_of(run))
+            if result is not None:
+                results[result.number] = result
         return results
+
+    def made(self, job: PlannedJob) -> JobResult | None:
+        """Returns the result of a job by the run that the ledger has now; see `Jobs`."""
+        return self._made(job.draft.key)
+
+    def _made(self, key: str) -> JobResult | None:
+        run = self._counting(key)
+        if run is None:
+            return None
+        if run.run_id not in self._read:
+            self._read[run.run_id] = self._ledger.result(run, epochs=self._prunes)
+        return self._read[run.run_id]
 
     def begin(self, job: PlannedJob) -> None:
         """Takes note of the trial that a job belongs to."""

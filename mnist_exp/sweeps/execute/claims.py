@@ -20,7 +20,7 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.core.files import whole
 from mnist_exp.core.locks import Lock
 from mnist_exp.core.terminal import say
-from mnist_exp.sweeps.execute.owner import SILENT_SECONDS, Owner
+from mnist_exp.sweeps.execute.owner import FOLDER, SILENT_SECONDS, Owner
 from mnist_exp.tracking.journal.events import now
 from mnist_exp.tracking.journal.pending_runs import OUTPUTS
 from mnist_exp.tracking.mlflow.attempt import Attempt
@@ -31,7 +31,6 @@ from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.runs import answering
 
 RECORD = "record"  # of the sweep itself: whoever has it writes the parent run
-_FOLDER = ".sweeps"
 _BEAT_SECONDS = 5.0  # between the signs of life of a claim
 _POLL_SECONDS = 0.1
 
@@ -221,10 +220,10 @@ def join(sweep: str, plan: str, outputs: Path, experiment: Experiment) -> Claims
             store does not answer.
     """
     identity, began = ids.new(), now()
-    own = outputs.absolute() / _FOLDER
+    own = outputs.absolute() / FOLDER
     store = sqlite_path(experiment.uri)
     # Beside a file, which all commands find wherever they were given.
-    shared = own if store is None else store.parent / OUTPUTS / _FOLDER
+    shared = own if store is None else store.parent / OUTPUTS / FOLDER
     try:
         for folder in {own, shared}:
             folder.mkdir(parents=True, exist_ok=True)

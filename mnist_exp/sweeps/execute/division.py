@@ -40,6 +40,9 @@ class Jobs(Protocol):
     def begin(self, job: PlannedJob) -> None:
         """Takes note that this command runs a job."""
 
+    def made(self, job: PlannedJob) -> JobResult | None:
+        """Returns the result of a job whose run the ledger has now; None where it is to run."""
+
     def found(self) -> Results:
         """Returns the results of the runs that the ledger has now, and takes note of the others."""
 
@@ -126,7 +129,7 @@ class Division:
             self._say_why()
             return None
         self._ledger.refresh(job.draft.key)
-        result = self._jobs.found().get(job.number)
+        result = self._jobs.made(job)
         if result is not None or self._pending.is_at_work(job.draft.key):
             self._claims.release(str(job.number))
             if result is not None:

@@ -40,11 +40,14 @@ class Grid:
     def begin(self, job: PlannedJob) -> None:
         """Does nothing: a grid does not depend on what runs."""
 
+    def made(self, job: PlannedJob) -> JobResult | None:
+        """Returns the result of a job by the run that the ledger has now; see `Jobs`."""
+        run = self._pending.counting(job.draft.key)
+        if run is None:
+            return None
+        return replace(self._ledger.result(run, epochs=False), number=job.number)
+
     def found(self) -> dict[int, JobResult]:
         """Returns the results of the runs that the ledger has now."""
-        runs = [(job.number, self._pending.counting(job.draft.key)) for job in self._jobs]
-        return {
-            number: replace(self._ledger.result(run, epochs=False), number=number)
-            for number, run in runs
-            if run is not None
-        }
+        results = {job.number: self.made(job) for job in self._jobs}
+        return {number: result for number, result in results.items() if result is not None}

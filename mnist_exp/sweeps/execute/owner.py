@@ -2,14 +2,19 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from mnist_exp.core import ids
 from mnist_exp.core.locks import Lock
 from mnist_exp.tracking.journal.events import now
 
+FOLDER = ".sweeps"  # of the locks, where the job folders lie
 SILENT_SECONDS = 30.0  # without a sign of life, after which a command is taken for dead
+
+
+Part = Annotated[str, StringConstraints(max_length=20)]  # of a sweep: a job's number, or `RECORD`
 
 
 class Owner(BaseModel):
@@ -26,8 +31,8 @@ class Owner(BaseModel):
     since: int  # when the first of those that are at it now began, unix milliseconds
     beat: int  # its last sign of life, unix milliseconds
     parent: str | None = None  # job id of the sweep's own run
-    wants: str | None = None
-    holds: tuple[str, ...] = ()
+    wants: Part | None = None
+    holds: tuple[Part, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> Self | None:
@@ -50,8 +55,12 @@ class Owner(BaseModel):
 
     def has_died(self, host: str) -> bool:
         """Says whether its process is known to be dead, by one that runs on a machine."""
-        file = Path(self.lock)
-        if self.host != host or file.name != f"{self.id}.lock" or not file.is_file():
+        file = Path(self.lock)  # of a claim that anybody may have written
+        is_lock = ids.is_id(self.id) and (file.parent.name, file.name) == (
+            FOLDER,
+            f"{self.id}.lock",
+        )
+        if self.host != host or not is_lock or not file.is_file():
             return False
         try:
             lock = Lock.take(file)
