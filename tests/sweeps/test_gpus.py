@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mnist_exp.core import devices, hardware
+from mnist_exp.core import devices, processor
 from mnist_exp.sweeps.execute import worker
 from mnist_exp.sweeps.execute.engines import engine
 from mnist_exp.sweeps.execute.engines.processes import Processes
@@ -91,7 +91,7 @@ def test_more_jobs_than_gpus_share_them_in_turn(monkeypatch):
     [(3, -1, 3), (3, -2, 2), (1, -1, 1), (1, -2, 1), (3, 5, 5), (0, -1, 6), (0, -2, 5), (0, 2, 2)],
 )
 def test_as_many_jobs_as_gpus_that_tensorflow_lists_else_as_cores(monkeypatch, gpus, jobs, slots):
-    monkeypatch.setattr(hardware, "cores", lambda: 6)
+    monkeypatch.setattr(processor, "cores", lambda: 6)
     monkeypatch.setattr(devices, "usable", lambda: list(range(gpus)))
     launcher = {"_target_": "hydra_plugins.hydra_joblib_launcher.JoblibLauncher", "n_jobs": jobs}
     assert engine(launcher).slots == slots
