@@ -47,6 +47,7 @@ def main() -> None:
     if os.environ.get("MNIST_EXP_DEBUG") != "1":
         sys.excepthook = _report_defect
     code = execute(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that Ctrl-C must not cut off
     gc.freeze()  # the search for garbage at exit costs a short command a tenth of its time
     sys.exit(code)
 

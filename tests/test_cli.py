@@ -238,6 +238,18 @@ def test_stopped_run_ends_with_its_code_and_says_so():
     assert record["status"] == "KILLED"
 
 
+def test_ctrl_c_when_all_is_done_ends_without_a_word():
+    code = """
+import atexit, signal, sys
+from mnist_exp.cli import main
+atexit.register(signal.raise_signal, signal.SIGINT)
+sys.argv = ["mnist-exp", "runs"]
+main()
+"""
+    done = python(code, fresh=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 def test_failing_run_is_told_in_one_paragraph():
     Path("images").mkdir()
     for name in mnist.DIGESTS:
