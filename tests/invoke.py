@@ -18,7 +18,18 @@ Done = subprocess.CompletedProcess
 
 LIMIT_SECONDS = 300.0  # thirty times what the longest takes on an idle machine
 # Variables that are read once: by the loader, the interpreter, or a library when it is imported.
-_READ_ONCE = ("CUDA", "KERAS", "LANG", "LC_", "LD_", "OMP_", "ONEDNN", "PYTHON", "TF_", "XLA_")
+_READ_ONCE = (
+    "CUDA",
+    "KERAS",
+    "LANG",
+    "LC_",
+    "LD_PRELOAD",
+    "OMP_",
+    "ONEDNN",
+    "PYTHON",
+    "TF_",
+    "XLA_",
+)
 
 # What importing TensorFlow sets, so that it may be set in a test's process and in no command's.
 _SET_BY_IMPORT = {
