@@ -17,7 +17,7 @@ import click
 
 from mnist_exp.commands.parser import cli
 from mnist_exp.commands.program import COMPLETION_VARIABLE, PROGRAM
-from mnist_exp.core import tensorflow_setup
+from mnist_exp.core import signals, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError, RequestError, Terminated
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
@@ -47,7 +47,8 @@ def main() -> None:
     if os.environ.get("MNIST_EXP_DEBUG") != "1":
         sys.excepthook = _report_defect
     code = execute(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that Ctrl-C must not cut off
+    for number in signals.STOPS:  # nothing is left that they must not cut off
+        signal.signal(number, signal.SIG_DFL)
     gc.freeze()  # the search for garbage at exit costs a short command a tenth of its time
     sys.exit(code)
 

@@ -238,16 +238,17 @@ def test_stopped_run_ends_with_its_code_and_says_so():
     assert record["status"] == "KILLED"
 
 
-def test_ctrl_c_when_all_is_done_ends_without_a_word():
-    code = """
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_when_all_is_done_ends_without_a_word(number):
+    code = f"""
 import atexit, signal, sys
 from mnist_exp.cli import main
-atexit.register(signal.raise_signal, signal.SIGINT)
+atexit.register(signal.raise_signal, {number:d})
 sys.argv = ["mnist-exp", "runs"]
 main()
 """
     done = python(code, fresh=True)
-    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+    assert (done.returncode, done.stderr) == (-number, "")
 
 
 def test_failing_run_is_told_in_one_paragraph():
