@@ -122,10 +122,12 @@ class Claims:
             with Attempt() as attempt:
                 return self._asked(what)
             self._answers = attempt.problem is None
-        if self._others:
-            return False
-        self._change(wants=None, holds=(*self.own.holds, what))
-        return True
+        taken = what in self.own.holds  # it is its own, and only could not say so
+        if not taken and not self._others:
+            taken = True
+            self._change(holds=(*self.own.holds, what))
+        self._change(wants=None)
+        return taken
 
     def release(self, what: str) -> None:
         """Lets go of a part."""
