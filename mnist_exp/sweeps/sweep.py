@@ -104,8 +104,11 @@ class Sweep:
     def complete(self) -> bool:
         """Whether nothing is left to run, and the parent run says so."""
         parent = self.ledger.parent
-        is_over = self._jobs.next(self.results, ()) is None
-        return is_over and parent is not None and parent.outcome == "finished"
+        return self._is_over and parent is not None and parent.outcome == "finished"
+
+    @property
+    def _is_over(self) -> bool:
+        return self._jobs.next(self.results, ()) is None
 
     @property
     def unfinished(self) -> list[JobResult]:
@@ -124,7 +127,7 @@ class Sweep:
         try:
             record, parent_job_id = self._record(self._claims)
             stopped = self._run(self._claims, parent_job_id)
-            left = stopped and self._jobs.next(self.results, ()) is not None
+            left = stopped and not self._is_over
             outcome = "killed" if left else "failed" if self.unfinished else "finished"
         except (RequestError, ExperimentError):
             outcome = "failed"

@@ -79,11 +79,14 @@ class Ledger:
             if send_ended(Path.cwd(), found):
                 recover(Path.cwd())
                 found = self.experiment.tagged(SWEEP_TAG, self.sweep)
+        readable = []
         for run in found:
             unreadable = trouble(run)
             if unreadable:
                 say(f"Run {run.name} is passed over: {unreadable}.", error=True)
-        self._take(found)
+            else:
+                readable.append(run)
+        self._take(readable)
 
     def refresh(self, key: str | None = None) -> None:
         """Reads the sweep's runs again, or those of one job; where the store is away, none.
@@ -93,9 +96,9 @@ class Ledger:
         """
         with Attempt():
             if key is None:
-                self._take(self.experiment.tagged(SWEEP_TAG, self.sweep))
+                self._take(_readable(self.experiment.tagged(SWEEP_TAG, self.sweep)))
             else:
-                found = _jobs(self.experiment.tagged(KEY_TAG, key))
+                found = _jobs(_readable(self.experiment.tagged(KEY_TAG, key)))
                 own = [run for run in found if run.tags.get(SWEEP_TAG) == self.sweep]
                 self._runs |= {key: own} if own else {}
 
@@ -103,7 +106,7 @@ class Ledger:
         self._runs = defaultdict(list)
         for run in _jobs(found):
             self._runs[run.tags[KEY_TAG]].append(run)
-        parents = [run for run in found if run.is_sweep and not trouble(run)]
+        parents = [run for run in found if run.is_sweep]
         self.parent = min(parents, key=lambda run: run.start_time) if parents else None
 
     def run(self, key: str) -> RunRecord | None:
@@ -193,12 +196,14 @@ class Ledger:
             time.sleep(_POLL_SECONDS)
 
 
+def _readable(found: Iterable[RunRecord]) -> list[RunRecord]:
+    return [run for run in found if not trouble(run)]
+
+
 def _jobs(found: Iterable[RunRecord]) -> list[RunRecord]:
-    """Returns the runs that are jobs and can be read."""
+    """Returns the runs that are jobs."""
     return [
-        run
-        for run in found
-        if KEY_TAG in run.tags and JOB_PARAM in run.params and not run.is_sweep and not trouble(run)
+        run for run in found if KEY_TAG in run.tags and JOB_PARAM in run.params and not run.is_sweep
     ]
 
 
