@@ -155,7 +155,7 @@ def left_over(project: Path, home: Path) -> Iterator[str]:
         if file.name.endswith(_TEMPORARY) or file.name.startswith(".mlflow.db."):
             yield f"the temporary file {file.relative_to(project)} is left"
     for file in home.rglob("*"):
-        if file.is_file() and not {".cache", ".config", ".keras"} & {*file.parts}:  # of libraries
+        if file.is_file() and ".cache" not in file.parts and ".config" not in file.parts:
             yield f"{file.relative_to(home)} was written in the home folder"
     yield from (f"process {line} is left" for line in processes(project))
 
