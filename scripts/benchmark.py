@@ -112,7 +112,7 @@ def parse() -> argparse.Namespace:
     sweeps.add_argument("--repeats", type=int, default=5, metavar="R", help="of each search (5)")
     sweeps.add_argument("--quick", action="store_true", help="estimates the loop from a part of it")
     sweeps.add_argument(
-        "--only", choices=("grid", "search", "ledger"), help="one of the three comparisons"
+        "--only", choices=("grid", "search", "idle", "ledger"), help="one of the four"
     )
     strokes = subjects.add_parser(
         "strokes",

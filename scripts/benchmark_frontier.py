@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(__file__).resolve().parent
 RECIPES = sorted(file.stem for file in (SCRIPTS.parent / "conf" / "experiment").glob("*.yaml"))
-PEERS = ("keras_example", "keras_tutorial", "torch_float32", "torch_bfloat16")
+PEERS = (
+    "keras_example",
+    "keras_tutorial",
+    "keras_fit",
+    "torch_float32",
+    "torch_bfloat16",
+    "torch_compile_float32",
+    "torch_compile_bfloat16",
+)
 MATMUL_SECONDS, QUICK_SECONDS = 2.0, 0.2  # of each precision, in each round
 LAST_LINES = 12  # of a run that failed
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -102,7 +110,7 @@ def measure(folder: Path, options: Namespace) -> Frontier:
     contenders, left_out = entered(folder, options)
     versions = {name: version(name) for name in ("tensorflow", "keras")}
     if any(contender.result.name.startswith("torch") for contender in contenders):
-        from frontier_torch import torch_version
+        from frontier_twins import torch_version
 
         versions["torch"] = torch_version(options.torch_python)[0]
     frontier = Frontier(
@@ -134,9 +142,9 @@ def measure(folder: Path, options: Namespace) -> Frontier:
 
 def entered(folder: Path, options: Namespace) -> tuple[list["Contender"], list[str]]:
     """Returns who takes part, and who does not, in words."""
-    start_tensorflow(None)  # quietly, which a plain import is not
+    start_tensorflow(None, "auto")  # quietly, which a plain import is not
     import frontier_contenders
-    import frontier_torch
+    import frontier_twins
 
     setting = frontier_contenders.Setting(
         folder, options.data, quick=options.quick, torch_python=options.torch_python
@@ -145,8 +153,8 @@ def entered(folder: Path, options: Namespace) -> tuple[list["Contender"], list[s
     wanted = options.only or [*RECIPES, *PEERS]
     left_out = ""
     found = frontier_contenders.keras_peers(setting)
-    if any(name.startswith("torch") for name in wanted):
-        twins, left_out = frontier_torch.torch_peers(setting)
+    if any(name.startswith(("torch", "keras_fit")) for name in wanted):
+        twins, left_out = frontier_twins.twins(setting)
         found += twins
     recipes = {name: [f"experiment={name}"] for name in RECIPES if name in wanted}
     recipes |= {overrides: overrides.split() for overrides in options.also}

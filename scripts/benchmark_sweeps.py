@@ -1,10 +1,11 @@
-"""What sweeps are for, measured: a grid, searches, and knowing what need not run again."""
+"""What sweeps are for, measured: grids, searches, idle slots, and what need not run again."""
 
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmark_grid import Grid, measure_grid
+from benchmark_idle import measure_idle
 from benchmark_ledger import measure_deciding
 from benchmark_search import Budget, measure_searches
 from measuring import Line
@@ -17,7 +18,7 @@ CAPTION = (
 
 
 def measure(folder: Path, options: Namespace) -> list[Line]:
-    """Measures all three, or the one that was asked for.
+    """Measures all four, or the one that was asked for.
 
     Args:
         folder: an empty one.
@@ -26,6 +27,7 @@ def measure(folder: Path, options: Namespace) -> list[Line]:
     comparisons: dict[str, Callable[[Path], list[Line]]] = {
         "grid": lambda place: measure_grid(place, options.runs, Grid(), quick=options.quick),
         "search": lambda place: measure_searches(place, options.repeats, Budget()),
+        "idle": lambda place: measure_idle(place, options.runs),
         "ledger": lambda place: measure_deciding(place, options.runs, FINISHED_JOBS),
     }
     lines: list[Line] = []

@@ -42,7 +42,7 @@ def main() -> None:
     tensorflow_setup.ours = True
     config = environment.settled(compose(sys.argv[1:]).config)
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
-    hardware.start_tensorflow(config.training.threads)
+    hardware.start_tensorflow(config.training.threads, config.training.device)
     from mnist_exp.training import build, loop
 
     with tempfile.TemporaryDirectory(prefix="mnist-exp-benchmark-") as folder:

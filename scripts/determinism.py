@@ -218,7 +218,7 @@ def train(combination: Mapping[str, str]) -> dict[str, Any]:
 
     config = compose([*SMALL, *(f"{key}={value}" for key, value in combination.items())]).config
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
-    start_tensorflow(config.training.threads)
+    start_tensorflow(config.training.threads, config.training.device)
     from mnist_exp.runs import artifacts
     from mnist_exp.training import build, loop
 

@@ -18,7 +18,7 @@ from peers import keras_fit
 
 from mnist_exp import data
 from mnist_exp.config.compose import compose
-from mnist_exp.core import hardware
+from mnist_exp.runs import environment
 from mnist_exp.training import build
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -78,7 +78,7 @@ def ours(name: str, overrides: Sequence[str], setting: Setting) -> Contender:
         name=name,
         title=" ".join(overrides),
         ours=True,
-        precision=hardware.resolve_precision(config.training.precision),
+        precision=environment.settled(config).training.precision,
         training_multiply_adds=training_multiply_adds(build.network(config)),
     )
     return Contender(result, (MNIST_EXP, "train", *overrides, *setting.overrides, "seed={seed}"))

@@ -1,6 +1,6 @@
 """The frontier as a table, for a terminal or for a page of Markdown."""
 
-from frontier_results import AIM_TIMES, REFERENCE, SHORT, Frontier, Result
+from frontier_results import AIM_TIMES, REFERENCE, SHORT, TARGETS, Frontier, Result
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -12,6 +12,7 @@ COLUMNS = (
     "whole\ncommand s",
     "peak\nMB",
     "images/s\nin fit",
+    "TFLOP of\ntraining",
     "of matmul\npeak",
     "fit, times\nfaster",
 )
@@ -71,6 +72,7 @@ def cells(frontier: Frontier, result: Result) -> list[str]:
         f"{result.median('command_seconds'):,.1f}",
         f"{result.median('peak_mb'):,.0f}",
         f"{result.median('images_per_second'):,.0f}",
+        f"{result.training_tflop:,.1f}",
         f"{100 * result.peak_share(frontier.peaks):.1f} % {SHORT[result.precision]}",
         ("" if times is None else f"{times:.1f}") + (f" < {aim:.0f}" if missed else ""),
     ]
@@ -93,7 +95,7 @@ def caption(frontier: Frontier) -> str:
         "seeds that agree.\n"
         "Whole command: that of mnist-exp also records the run, draws pictures and exports the "
         "model; peers do not. Peak memory: of all processes of the command. Images/s: training "
-        "images, over all of fit, to which validation and compiling belong.\n"
+        "images, over all of fit, to which validation and compiling belong, torch.compile's too.\n"
         f"Matmul peak, measured in between: {peaks}. A training image counts 3 times the forward "
         "multiplications and additions of convolutions and dense layers (the first layer twice), "
         "whatever else is done."
@@ -101,6 +103,7 @@ def caption(frontier: Frontier) -> str:
     sentences = [
         shared,
         times_words(frontier),
+        *map(target_words, [frontier] * len(TARGETS), TARGETS),
         f"A contender starts no further seed after {frontier.minutes:g} minutes of runs.",
         'Seeds "9 of 10": one run failed; its figures are missing here.' if frontier.failed else "",
         *frontier.left_out,
@@ -117,4 +120,16 @@ def times_words(frontier: Frontier) -> str:
     return (
         f"Times faster: fit seconds of {reference} over those of the line, median of the seeds "
         f"that both have. Aim: {aims}."
+    )
+
+
+def target_words(frontier: Frontier, target: float) -> str:
+    """Returns who reaches an accuracy first, and with the fewest operations; nothing if none."""
+    first, least = frontier.first_to(target), frontier.least_to(target)
+    if first is None or least is None:
+        return ""
+    return (
+        f"To a mean of {100 * target:g} %: first {first.title}, "
+        f"{first.median('fit_seconds'):.1f} s; with the fewest operations {least.title}, "
+        f"{least.training_tflop:.1f} TFLOP."
     )

@@ -17,8 +17,18 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from mnist_exp.core import numerics, processor
+
 MNIST_EXP = str(Path(sys.executable).parent / "mnist-exp")
 UNSET = ("MLFLOW_", "HYDRA_", "MNIST_EXP_DEBUG", "PYTHONDONTWRITEBYTECODE")
+# Flag of a processor -> what decides how fast it multiplies, the best first.
+KINDS = {
+    "amx_bf16": "AMX BF16",
+    "avx512_bf16": "AVX-512 BF16",
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+}
+MOST_INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"
 BYTES_PER_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
 
@@ -190,9 +200,17 @@ def record(lines: Sequence[Line]) -> dict[str, object]:
 
 def machine() -> str:
     """Returns what the figures depend on."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    system = f"{platform.system()} {platform.machine()}"
-    return f"{cores} cores, {system}, Python {platform.python_version()}"
+    flags = processor.flags()
+    kind = next((words for flag, words in KINDS.items() if flag in flags), platform.machine())
+    name = processor.info().get("model name", platform.processor())
+    kernels = f"oneDNN {'on' if numerics.onednn() else 'off'}"
+    most = os.environ.get(MOST_INSTRUCTIONS)
+    if most:
+        kernels += f" and imitating a processor with {most} ({MOST_INSTRUCTIONS})"
+    return (
+        f"{processor.cores()} cores of {name}, {kind}, {kernels}, {platform.system()}, "
+        f"Python {platform.python_version()}"
+    )
 
 
 def progress(text: str) -> None:

@@ -1,4 +1,4 @@
-"""A recipe of mnist_exp in eager PyTorch: the same layers, steps and learning rates.
+"""A recipe of mnist_exp in PyTorch, eager or compiled: the same layers, steps and learning rates.
 
 `scripts/benchmark` writes the recipe as it is composed to a file of JSON: the network as Keras
 describes it, the learning rate of every step, and the numbers of the training. This script needs
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--images", required=True, help="as keras.datasets has it (.npz)")
     parser.add_argument("--recipe", required=True, help="written by scripts/benchmark (.json)")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--compile", action="store_true", help="the training step, by Inductor")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
@@ -54,6 +55,7 @@ def main() -> None:
         (images[first:], labels[first:]),
         recipe,
         bfloat16=options.precision == "bfloat16",
+        compiled=options.compile,
     )
     fit_seconds = time.perf_counter() - began
     loss, errors = evaluate(averaged, test_images, test_labels)
@@ -77,6 +79,7 @@ def fit(
     recipe: dict[str, Any],
     *,
     bfloat16: bool,
+    compiled: bool,
 ) -> nn.Module:
     """Trains a network in place, and looks at the validation images after each epoch.
 
@@ -87,6 +90,8 @@ def fit(
         validation: the same of the images held out; may be empty.
         recipe: what `scripts/benchmark` wrote.
         bfloat16: whether the layers compute in it.
+        compiled: whether `torch.compile` makes a program of the loss, its gradient, and the
+            optimizer's step.
 
     Returns:
         The network whose weights are to be tested: this one, or the moving average of it.
@@ -95,25 +100,42 @@ def fit(
     rates, steps = iter(recipe["rates"]), itertools.count()
     decay = recipe["weight_averaging"]
     tested = network if decay is None else copy.deepcopy(network)
+
+    def loss_of(pixels: Tensor, targets: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+            logits = network(scaled(pixels))
+        return functional.cross_entropy(
+            logits.float(), targets, label_smoothing=recipe["label_smoothing"]
+        )
+
+    update = optimizer.step
+    if compiled:
+        loss_of, update = torch.compile(loss_of), torch.compile(optimizer.step)
+        for group in optimizer.param_groups:
+            group["lr"] = torch.tensor(0.0)  # a number would be compiled in, each one anew
     for _ in range(recipe["epochs"]):
         network.train()
         # The last batch takes what is left.
         for chosen in torch.randperm(len(images)).split(recipe["batch_size"]):
-            for group in optimizer.param_groups:
-                group["lr"] = next(rates)
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
-                logits = network(scaled(images[chosen]))
-            loss = functional.cross_entropy(
-                logits.float(), labels[chosen], label_smoothing=recipe["label_smoothing"]
-            )
+            set_rate(optimizer, next(rates))
+            loss = loss_of(images[chosen], labels[chosen])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            optimizer.step()
+            update()
             if decay is not None:
                 average(network, tested, decay, next(steps))
         if len(validation[0]):
             evaluate(tested, *validation)
     return tested
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Sets the learning rate of the next step."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 @torch.no_grad()

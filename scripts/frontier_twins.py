@@ -1,4 +1,4 @@
-"""The twins of a recipe in PyTorch, where there is a Python that has it.
+"""The twins of a recipe: by Keras's own fit, and in PyTorch where there is a Python that has it.
 
 The recipe is read as it is composed, so that the twins follow it.
 """
@@ -6,6 +6,7 @@ The recipe is read as it is composed, so that the twins follow it.
 import json
 import math
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,51 +20,73 @@ from frontier_results import SHORT, Result
 
 from mnist_exp.config.compose import compose
 from mnist_exp.config.schema import Config
-from mnist_exp.core import hardware
+from mnist_exp.runs import environment
 from mnist_exp.training import build, optimizers
 
-TORCH_RECIPE = "fast"
+RECIPE = "fast"
 
 
-def torch_peers(setting: Setting) -> tuple[list[Contender], str]:
-    """Returns a recipe's twins in PyTorch, or none and why there are none."""
-    config = compose((f"experiment={TORCH_RECIPE}", *setting.overrides)).config
-    reason = "; ".join(untranslated(config)) or torch_version(setting.torch_python)[1]
+def twins(setting: Setting) -> tuple[list[Contender], str]:
+    """Returns a recipe's twins; and who of them is left out and why, or nothing."""
+    config = compose((f"experiment={RECIPE}", *setting.overrides)).config
+    reason = "; ".join(untranslated(config))
     if reason:
-        return [], f"{TORCH_RECIPE} in PyTorch is left out: {reason}."
+        return [], f"The twins of {RECIPE} are left out: {reason}."
     file = setting.folder / "recipe.json"
     network = build.network(config)
     with np.load(setting.images) as arrays:
         images = len(arrays["y_train"]) - config.data.validation_images
-    file.write_text(json.dumps(torch_recipe(config, network, images)), encoding="utf-8")
-    precisions = {"float32", hardware.resolve_precision(config.training.precision)}
-    count = training_multiply_adds(network)
-    return [torch_peer(name, count, file, setting) for name in sorted(precisions)[::-1]], ""
+    file.write_text(json.dumps(recipe(config, network, images)), encoding="utf-8")
+    shared: dict[str, Any] = {
+        "count": training_multiply_adds(network),
+        "file": file,
+        "setting": setting,
+    }
+    chosen = environment.settled(config).training.precision
+    precisions = sorted({"float32", chosen})[::-1]
+    found = [twin("keras_fit", "Keras's fit", chosen, **shared)]
+    _, reason = torch_version(setting.torch_python)
+    if reason:
+        return found, f"{RECIPE} in PyTorch is left out: {reason}."
+    for precision in precisions:
+        for kind, words in (("torch", "eager PyTorch"), ("torch_compile", "torch.compile")):
+            found.append(twin(f"{kind}_{precision}", words, precision, **shared))
+    return found, ""
 
 
-def torch_peer(precision: str, count: int, recipe: Path, setting: Setting) -> Contender:
-    """Returns the twin that computes in one precision.
+def twin(
+    name: str, words: str, precision: str, *, count: int, file: Path, setting: Setting
+) -> Contender:
+    """Returns a twin.
 
     Args:
+        name: as `--only` has it.
+        words: how it trains, for the table.
         precision: "float32" or "bfloat16".
         count: multiplications with an addition of an image in a step of training.
-        recipe: the file to be read.
+        file: the recipe, to be read.
         setting: what all share.
     """
     result = Result(
-        name=f"torch_{precision}",
-        title=f"{TORCH_RECIPE}, eager PyTorch, {SHORT[precision]}",
+        name=name,
+        title=f"{RECIPE}, {words}, {SHORT[precision]}",
         ours=False,
         precision=precision,
         training_multiply_adds=count,
     )
-    script = (setting.torch_python, str(PEERS / "torch_recipe.py"))
-    files = ("--images", str(setting.images), "--recipe", str(recipe))
-    return Contender(result, (*script, *files, "--precision", precision, "--seed", "{seed}"))
+    if name.startswith("torch"):
+        script = (setting.torch_python, str(PEERS / "torch_recipe.py"))
+    else:
+        script = (sys.executable, str(PEERS / "keras_recipe.py"))
+    files = ("--images", str(setting.images), "--recipe", str(file))
+    compiled = ("--compile",) if "compile" in name else ()
+    return Contender(
+        result, (*script, *files, "--precision", precision, *compiled, "--seed", "{seed}")
+    )
 
 
 def untranslated(config: Config) -> Iterator[str]:
-    """Yields what a recipe asks for and scripts/peers/torch_recipe.py does not do."""
+    """Yields what a recipe asks for and its twins in scripts/peers do not do."""
     if config.augmentation.name != "none":
         yield f"it has no augmentation {config.augmentation.name}"
     if config.optimizer.name not in ("adam", "adamw"):
@@ -88,8 +111,8 @@ def torch_version(python: str) -> tuple[str, str]:
     return "", f"{last} (--torch-python names a Python that has torch and numpy)"
 
 
-def torch_recipe(config: Config, network: keras.Model, images: int) -> dict[str, Any]:
-    """Returns a recipe as scripts/peers/torch_recipe.py reads it.
+def recipe(config: Config, network: keras.Model, images: int) -> dict[str, Any]:
+    """Returns a recipe as its twins in scripts/peers read it.
 
     Args:
         config: of the recipe.
