@@ -40,19 +40,43 @@ def copy(network: keras.Model, dtype_policy: str) -> keras.Model:
     """Copies a network for training.
 
     Args:
-        network: of Keras's own layers, in float32.
-        dtype_policy: of the copy: "float32" or "mixed_bfloat16".
+        network: in float32, as Keras's Sequential or functional model, which may hold others.
+        dtype_policy: of the copy: "float32", "mixed_bfloat16" or "mixed_float16".
 
     Returns:
         A model with the same weights, in the same order.
     """
-
-    def clone(layer: keras.Layer) -> keras.Layer:
-        kind = type(layer)
-        if kind is keras.layers.BatchNormalization:
-            kind = FusedBatchNormalization
-        return kind.from_config(layer.get_config() | {"dtype": dtype_policy})
-
-    copied = keras.models.clone_model(network, clone_function=clone)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype_policy)
+    try:
+        copied = keras.models.clone_model(network, clone_function=_clone, recursive=True)
+    finally:
+        keras.config.set_dtype_policy(before)
     copied.set_weights(network.get_weights())
     return copied
+
+
+def _clone(layer: Any) -> Any:
+    if not isinstance(layer, keras.Layer):
+        return layer  # an operation between layers, such as a sum, which has no state
+    kind = type(layer)
+    if kind is keras.layers.BatchNormalization:
+        kind = FusedBatchNormalization
+    return kind.from_config(_without_float32(layer.get_config()))
+
+
+def _without_float32(config: Any) -> Any:
+    """Returns the config of a layer, and of those in it, without the policy that it was made by."""
+    if isinstance(config, list | tuple):
+        return type(config)(map(_without_float32, config))
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: _without_float32(value)
+        for key, value in config.items()
+        if key != "dtype" or _name_of_policy(value) != "float32"
+    }
+
+
+def _name_of_policy(value: Any) -> Any:
+    return value["config"]["name"] if isinstance(value, dict) and "config" in value else value

@@ -69,3 +69,30 @@ def test_its_gradient_is_that_of_keras():
         gradients.append(tape.gradient(total, [pixels, *layer.trainable_variables]))
     for expected, received in zip(*gradients, strict=True):
         np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-2)
+
+
+def nested() -> keras.Model:
+    """A functional network with sums between layers, and a model with two layers in it."""
+    image = keras.Input((28, 28, 1))
+    block = keras.Sequential(
+        [keras.layers.Conv2D(4, 3, padding="same"), keras.layers.BatchNormalization()]
+    )
+    x = keras.layers.Conv2D(4, 3, padding="same")(image)
+    x = keras.ops.relu(x + 0.5 * block(x))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, keras.layers.Dense(10, name="logits")(x))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_sums_between_layers_and_models_in_models_are_copied_too(policy):
+    network = nested()
+    copy = layers.copy(network, policy)
+    assert keras.config.dtype_policy().name == "float32"
+    for weight, same in zip(network.weights, copy.weights, strict=True):
+        np.testing.assert_array_equal(same.numpy(), weight.numpy(), strict=True)
+    (block,) = (layer for layer in copy.layers if isinstance(layer, keras.Sequential))
+    assert [type(layer).__name__ for layer in block.layers] == ["Conv2D", "FusedBatchNormalization"]
+    assert {layer.compute_dtype for layer in block.layers} == {policy.removeprefix("mixed_")}
+    exact, near = (networks.predictor(model)(images(20)) for model in (network, copy))
+    np.testing.assert_allclose(near, exact, atol=0.1)
+    assert (near == exact).all() == (policy == "float32")
