@@ -10,6 +10,9 @@ from mnist_exp.core.digits import SIDE
 SEEDS = 2**31
 MEMBERS = 100
 
+A_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+A_DEVICE = r"^(auto|cpu|gpu:[0-9]{1,3})$"
+
 # Limits are above what anybody needs here: a config may come from somebody else's record.
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Amount = Annotated[int, Field(ge=0, lt=2**31)]
@@ -27,6 +30,8 @@ Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Widths = Annotated[tuple[Width, ...], Field(max_length=32)]
 SomeWidths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=32)]
 Kernels = Annotated[tuple[Kernel, ...], Field(min_length=1, max_length=32)]
+Name = Annotated[str, Field(pattern=A_NAME)]
+Device = Annotated[str, Field(pattern=A_DEVICE)]
 Activation = Literal["relu", "silu", "elu", "tanh"]
 
 

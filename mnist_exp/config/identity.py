@@ -7,7 +7,7 @@ NOT_THE_RESULT: dict[str, bool | set[str]] = {
     "sweep": True,
     "search": True,
     "data": {"root", "mirrors", "attempts", "timeout_seconds"},
-    "training": {"threads", "keep_checkpoints"},
+    "training": {"device", "threads", "keep_checkpoints"},
 }
 
 

@@ -74,7 +74,7 @@ def digest(config: Config) -> str:
     """Returns the SHA-256, as 64 hex digits, of what determines the experiment.
 
     Where data lie, how they are fetched, where the run is tracked, the sweep it belongs to, its
-    description, the number of threads and what becomes of checkpoints are left out.
+    description, the device, the number of threads and what becomes of checkpoints are left out.
     """
     record = config.model_dump(mode="json", exclude=NOT_THE_RESULT)
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

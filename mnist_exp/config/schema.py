@@ -14,8 +14,10 @@ from mnist_exp.config.fields import (
     BelowOne,
     Component,
     Count,
+    Device,
     Fraction,
     Members,
+    Name,
     NonNegative,
     Positive,
     Section,
@@ -194,7 +196,8 @@ class Training(Section):
 
     epochs: Count
     batch_size: Count
-    precision: Literal["float32", "bfloat16", "auto"]
+    device: Device
+    precision: Literal["float32", "bfloat16", "float16", "auto"]
     threads: Threads | None
     label_smoothing: BelowOne
     plain_fraction: Fraction
@@ -220,7 +223,7 @@ class Tracking(Section):
 class Sweep(Section):
     """What `-m` does with many jobs; `name` and `job` are set for each of them."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None
+    name: Name | None
     job: Amount | None
     on_failure: Literal["continue", "stop"]
     retries: Amount

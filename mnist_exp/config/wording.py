@@ -7,11 +7,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from mnist_exp.config.fields import A_DEVICE, A_NAME
 from mnist_exp.core.errors import nearest
 
 SCALARS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-_OF_A_NAME = "of letters, digits, '.', '_' and '-' (at most 100, the first a letter or a digit)"
+# Forms of text, in words.
+_FORMS = {
+    A_NAME: "of letters, digits, '.', '_' and '-' (at most 100, the first a letter or a digit)",
+    A_DEVICE: "that is auto, cpu, or gpu:N, N counting GPUs from 0",
+}
 LONGEST_RECEIPT = 120  # characters
 
 
@@ -73,8 +78,9 @@ def _scalar(annotation: Any, *, many: bool) -> str:
 
 
 def _limits(metadata: list[Any]) -> str:
-    if _has(metadata, "pattern"):  # that of a name, the only one
-        return _OF_A_NAME
+    form = next((item.pattern for item in metadata if hasattr(item, "pattern")), None)
+    if form is not None:
+        return _FORMS[form]
     texts = [
         f"{sign} {_number(getattr(item, limit))}"
         for item in metadata

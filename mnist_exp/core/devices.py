@@ -1,18 +1,20 @@
-"""The GPUs of a process: those that CUDA would give it, and those that TensorFlow finds."""
+"""What a run computes on, the processor or one GPU, as TensorFlow has it.
+
+A device is "cpu" or "gpu:N", N counting from 0 the GPUs that the process may use; "auto" is the
+first GPU, else the processor. TensorFlow is imported only where `cuda.visible` names a GPU.
+"""
 
 import contextlib
-import itertools
-import os
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from mnist_exp.core import tensorflow_setup
+from mnist_exp.core import cuda, tensorflow_setup
+from mnist_exp.core.errors import RequestError
+from mnist_exp.core.text import counted
 
-VARIABLE = "CUDA_VISIBLE_DEVICES"
-_DRIVER = Path("/proc/driver/nvidia/gpus")  # holds a folder for each GPU
-_INDEX = re.compile(r"[0-9]+")
-_UUID = re.compile(r"(GPU|MIG)-\S+")
+AUTO, CPU = "auto", "cpu"
+_FIRST_GPU = "gpu:0"
+_GPU = re.compile(r"gpu:([0-9]{1,3})")
 
 
 class Gpu(NamedTuple):
@@ -20,49 +22,89 @@ class Gpu(NamedTuple):
 
     name: str
     capability: tuple[int, int]  # CUDA's compute capability; (0, 0) where it is not known
-
-
-def visible() -> list[str]:
-    """Returns the NVIDIA GPUs that a process started now may use, as CUDA_VISIBLE_DEVICES has them.
-
-    TensorFlow is not imported for it, and may be unable to use them: see `usable`.
-    """
-    there = len(list(_DRIVER.iterdir())) if _DRIVER.is_dir() else 0
-    named = os.environ.get(VARIABLE)
-    if named is None:
-        return [str(index) for index in range(there)]
-
-    def is_valid(entry: str) -> bool:
-        if _INDEX.fullmatch(entry):
-            return there == 0 or int(entry) < there  # 0: not every system has the folder
-        return _UUID.fullmatch(entry) is not None
-
-    # CUDA reads up to the first entry that is none, such as -1.
-    return list(itertools.takewhile(is_valid, map(str.strip, named.split(","))))
+    driver: str
+    cuda: str  # the version that TensorFlow was built for
+    cudnn: str  # likewise
 
 
 def usable() -> list[Any]:
-    """Returns TensorFlow's GPUs; without CUDA's libraries it has none.
-
-    TensorFlow is imported only where `visible` names any.
-    """
-    if not visible():
+    """Returns TensorFlow's GPUs; without CUDA's libraries it has none."""
+    if not cuda.visible():
         return []
     found: list[Any] = tensorflow_setup.tensorflow().config.list_physical_devices("GPU")
     return found
 
 
-def first() -> Gpu | None:
-    """Returns the GPU that a run computes on; None where it computes on the processor."""
-    gpus = usable()
-    if not gpus:
+def resolve(device: str) -> str:
+    """Returns a device with "auto" replaced by what it comes to here."""
+    if device != AUTO:
+        return device
+    return _FIRST_GPU if usable() else CPU
+
+
+def here(device: str) -> str:
+    """Returns a device of a record where this machine has it, else "auto"."""
+    return device if device == CPU or _at(device) is not None else AUTO
+
+
+def require(device: str) -> None:
+    """Checks that a device is there.
+
+    Raises:
+        RequestError: it is not.
+    """
+    if device not in (AUTO, CPU) and _at(device) is None:
+        found = counted(len(usable()), "GPU") if usable() else "no GPU"
+        raise RequestError(
+            "Expected training.device=auto, cpu, or gpu:N with N counting from 0 the GPUs that "
+            f"TensorFlow can use. Received: {device}, with {found} that it can use."
+        )
+
+
+def gpu(device: str) -> Gpu | None:
+    """Returns the GPU of a device; None of the processor and of a GPU that is not there."""
+    physical = _at(resolve(device))
+    if physical is None:
         return None
-    details = tensorflow_setup.tensorflow().config.experimental.get_device_details(gpus[0])
-    return Gpu(details.get("device_name", "GPU"), details.get("compute_capability", (0, 0)))
+    tf = tensorflow_setup.tensorflow()
+    details = tf.config.experimental.get_device_details(physical)
+    built = tf.sysconfig.get_build_info()
+    return Gpu(
+        details.get("device_name", "GPU"),
+        details.get("compute_capability", (0, 0)),
+        cuda.driver(),
+        str(built.get("cuda_version", "none")),
+        str(built.get("cudnn_version", "none")),
+    )
 
 
-def let_memory_grow() -> None:
-    """Has TensorFlow take memory of GPUs as it needs it, not all of it, unless it has begun."""
-    for gpu in usable():
+def use(device: str) -> None:
+    """Has TensorFlow compute on a device, and take a GPU's memory as it needs it.
+
+    Raises:
+        RequestError: there is no such device, or TensorFlow computes on another already.
+    """
+    device = resolve(device)
+    require(device)
+    if not usable():
+        return
+    config = tensorflow_setup.tensorflow().config
+    wanted = [] if device == CPU else [_at(device)]
+    try:
+        config.set_visible_devices(wanted, "GPU")
+    except RuntimeError:  # it has begun
+        if config.get_visible_devices("GPU")[:1] != wanted:
+            raise RequestError(
+                "Expected the device that TensorFlow computes on in this process already. "
+                f"Received: training.device={device}. Start the run in a process of its own."
+            ) from None
+    for each in wanted:
         with contextlib.suppress(RuntimeError, ValueError):  # it has begun, or a program chose
-            tensorflow_setup.tensorflow().config.experimental.set_memory_growth(gpu, True)
+            config.experimental.set_memory_growth(each, True)
+
+
+def _at(device: str) -> Any:
+    """Returns TensorFlow's GPU of a device; None where it has none."""
+    found = _GPU.fullmatch(device)
+    gpus = usable() if found else []
+    return gpus[int(found[1])] if found and int(found[1]) < len(gpus) else None

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_exp.core import processor
+from mnist_exp.core import cuda, processor
 from mnist_exp.core.errors import RequestError
 
 _ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+_DETERMINISTIC = "TF_DETERMINISTIC_OPS"  # on GPUs: the same bits twice, at a price
 # TensorFlow leaves oneDNN's kernels off on processors without AVX-512, where they halve the time
 # of a convolutional network, too.
 _ONEDNN_FLAGS = {"avx2"}
@@ -37,7 +38,7 @@ _READ = (
 _ADOPTABLE = {
     _ONEDNN: "[01]",
     "ONEDNN_MAX_CPU_ISA": "[A-Z0-9_]{1,40}",
-    "TF_DETERMINISTIC_OPS": "[01]",
+    _DETERMINISTIC: "[01]",
     "NVIDIA_TF32_OVERRIDE": "[01]",
     "OMP_NUM_THREADS": "[1-9][0-9]{0,3}",
 }
@@ -61,8 +62,16 @@ def choose(*, ours: bool) -> None:
     """
     if processor.flags() & _ONEDNN_FLAGS:
         os.environ.setdefault(_ONEDNN, "1")
+    if cuda.visible():
+        os.environ.setdefault(_DETERMINISTIC, "1")
     if ours:
         os.environ |= {"KERAS_BACKEND": _KERAS["keras.backend"], "KERAS_HOME": os.devnull}
+
+
+def onednn() -> bool:
+    """Whether TensorFlow has oneDNN's kernels here, or will have."""
+    value = (_variables() if _taken is None else _taken).get(_ONEDNN)
+    return bool(processor.flags() & _ONEDNN_FLAGS) if value is None else value == "1"
 
 
 def taken() -> None:

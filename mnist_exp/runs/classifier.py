@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mnist_exp import data
 from mnist_exp.config.schema import Config
-from mnist_exp.core import hardware
+from mnist_exp.core import devices, hardware
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path, require_as_saved
 from mnist_exp.tracking.mlflow.store import Store
@@ -29,7 +29,7 @@ def load(run: RunRecord, config: Config, store: Store) -> "keras.Model":
     """
     folder = model_path(store, run.run_id)
     file = keras_file(folder)
-    hardware.start_tensorflow(config.training.threads)
+    hardware.start_tensorflow(config.training.threads, devices.here(config.training.device))
     import keras
 
     from mnist_exp.models import networks

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from mnist_exp import data
 from mnist_exp.config.record import to_record
 from mnist_exp.config.schema import Config
-from mnist_exp.core import hardware, numerics, processor, tensorflow_setup
+from mnist_exp.core import devices, hardware, numerics, processor, tensorflow_setup
 from mnist_exp.core.text import without_password
 from mnist_exp.runs import source_code
 from mnist_exp.tracking.journal.state import state_of
@@ -41,25 +42,39 @@ def preflight(config: Config) -> None:
     """Checks what a run needs from outside, before a folder is made for it.
 
     Raises:
-        RequestError: the store or the folder of the data cannot be used, or TensorFlow runs in this
-            process already, with another number of threads, or Keras with other defaults.
+        RequestError: the store, the folder of the data or the device cannot be used, or TensorFlow
+            runs in this process already, on another device or with another number of threads, or
+            Keras with other defaults.
     """
     check_store(location.resolve(config.tracking.uri))
     data.require_place(config.data.name, config.data.options().get("root"))
     if not tensorflow_setup.ours:
         numerics.require_keras()
+    devices.require(config.training.device)
     if "tensorflow" in sys.modules:
-        hardware.start_tensorflow(config.training.threads)
+        hardware.start_tensorflow(config.training.threads, config.training.device)
 
 
 def settled(config: Config) -> Config:
     """Replaces what depends on the machine, "auto" and null, by what it comes to here."""
     training = config.training
-    settings = {
-        "precision": hardware.resolve_precision(training.precision),
-        "threads": training.threads or processor.cores(),
-    }
-    return config.model_copy(update={"training": training.model_copy(update=settings)})
+    device = devices.resolve(training.device)
+    return with_training(
+        config,
+        device=device,
+        precision=hardware.resolve_precision(training.precision, device),
+        threads=training.threads or processor.cores(),
+    )
+
+
+def moved_here(config: Config) -> Config:
+    """Returns a settled config with a device of this machine, where its own is not there."""
+    return with_training(config, device=devices.resolve(devices.here(config.training.device)))
+
+
+def with_training(config: Config, **settings: Any) -> Config:
+    """Returns a config with other values of the section `training`."""
+    return config.model_copy(update={"training": config.training.model_copy(update=settings)})
 
 
 def code_tags(code: source_code.Code) -> dict[str, str]:
@@ -71,12 +86,12 @@ def code_tags(code: source_code.Code) -> dict[str, str]:
     }
 
 
-def tags(code: source_code.Code) -> dict[str, str]:
+def tags(code: source_code.Code, device: str) -> dict[str, str]:
     """Returns the tags that name everything that decides what a run computes, but its config."""
-    system = hardware.system()
+    system = hardware.system(device)
     parts = [system[name] for name in ("python", "processor", "processor_flags")]
     if system["device"] != system["processor"]:
-        parts.append(system["device"])
+        parts += [system[name] for name in ("device", *hardware.GPU_VERSIONS)]
     text = json.dumps([source_code.computing_packages(), *parts])
     return {
         **code_tags(code),
@@ -114,12 +129,13 @@ def record(
 ) -> None:
     """Records what the run starts from: config, packages, machine, and what git does not know."""
     before = state_of(recorder.job_dir).artifacts
-    settings = {"threads": config.training.threads, "precision": config.training.precision}
+    training = config.training
+    settings = {"threads": training.threads, "precision": training.precision}
     texts = {
         CONFIG: without_password(yaml.safe_dump(to_record(config), sort_keys=False)),
         OVERRIDES: yaml.safe_dump(list(overrides)),
         PACKAGES: "\n".join(source_code.packages()) + "\n",
-        SYSTEM: json.dumps(hardware.system() | settings, indent=2) + "\n",
+        SYSTEM: json.dumps(hardware.system(training.device) | settings, indent=2) + "\n",
         # As `sha256sum` writes it, so that `sha256sum -c` in a checkout compares.
         FILES: "".join(f"{digest}  {path}\n" for path, digest in code.files.items()),
         DIFF: code.diff,

@@ -84,7 +84,7 @@ def run(
             **choices,
             JOB_ID_TAG: identity,
             CONFIG_TAG: digest(config),
-            **environment.tags(code),
+            **environment.tags(code, config.training.device),
             **(tags or {}),
         },
         description=config.description or "",
@@ -134,12 +134,12 @@ def resume_in(
     """
     code = source_code.code()
     before = salvaged(job_dir)
-    config = from_record(before.start.config)
+    config = environment.moved_here(from_record(before.start.config))
     environment.adopt(before.start.tags)
     typed = _typed(job_dir) if overrides is None else overrides
     # What refuses the run comes before: this is on record.
     recorder = Recorder.resume(job_dir, finished=finished)
-    recorder.tags(environment.tags(code))
+    recorder.tags(environment.tags(code, config.training.device))
     if before.tags.get(FAILURE_TAG):
         recorder.tags({FAILURE_TAG: ""})  # the reason is no longer one
     changes = ", ".join(environment.changes(job_dir))

@@ -69,7 +69,7 @@ def execute(recorder: Recorder, config: Config, overrides: Sequence[str], train:
     figures.prepare()
     with tensorflow_setup.tensorflow_beside():
         splits = _data(recorder, config, reporter)
-    hardware.start_tensorflow(config.training.threads)
+    hardware.start_tensorflow(config.training.threads, config.training.device)
     from mnist_exp.runs import artifacts
 
     trained = train(splits, reporter)

@@ -13,12 +13,13 @@ from mnist_exp.config.compose import Composer
 from mnist_exp.config.record import rebuilt
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError
+from mnist_exp.core import devices
 from mnist_exp.core.errors import RequestError
 from mnist_exp.data import DATASETS
 from mnist_exp.tracking.read.evidence import Evidence
 
 # What may be set anew: it has no part in what the experiment is.
-LOCAL_KEYS = ("data.root", "training.threads", "training.keep_checkpoints")
+LOCAL_KEYS = ("data.root", "training.device", "training.threads", "training.keep_checkpoints")
 GROUPS = ("data", "augmentation", "model", "optimizer", "schedule", "training", "tracking")
 _OPTION = re.compile(r"\w[\w.-]{0,99}")
 
@@ -58,6 +59,9 @@ def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]
         )
     if "training.threads" not in own:
         values["training"]["threads"] = recorded["training"].get("threads")
+    device = recorded["training"].get("device")
+    if "training.device" not in own and isinstance(device, str):
+        values["training"]["device"] = devices.here(device)
     return values
 
 

@@ -33,7 +33,15 @@ _NOTHING_TO_COMPARE = Problem(
     "Hold out images, or leave search out.",
 )
 # What says how a sweep runs, not what it is.
-_NOT_THE_SWEEP = ("hydra.", "sweep.", "tracking", "description", "data.root", "training.threads")
+_NOT_THE_SWEEP = (
+    "hydra.",
+    "sweep.",
+    "tracking",
+    "description",
+    "data.root",
+    "training.device",
+    "training.threads",
+)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def task(config: Config, splits: Splits) -> Task:
         network=layers.copy(original, hardware.dtype_policy(config.training.precision)),
         original=original,
         predict=networks.predictor(original),
-        optimizer=optimizers.OPTIMIZERS[config.optimizer.name](**config.optimizer.options()),
+        optimizer=_optimizer(config),
         schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
         augment=augmentation.AUGMENTATIONS[config.augmentation.name](
             **config.augmentation.options()
@@ -39,6 +39,14 @@ def task(config: Config, splits: Splits) -> Task:
         label_smoothing=config.training.label_smoothing,
         weight_averaging=config.training.weight_averaging,
     )
+
+
+def _optimizer(config: Config) -> keras.Optimizer:
+    optimizer = optimizers.OPTIMIZERS[config.optimizer.name](**config.optimizer.options())
+    if config.training.precision != "float16":
+        return optimizer
+    # Small gradients would be 0 in float16, which has fewer exponents than the others.
+    return keras.optimizers.LossScaleOptimizer(optimizer)
 
 
 def network(config: Config) -> keras.Model:

@@ -168,10 +168,8 @@ def _graph(task: Task) -> RunSteps:
     peak = float(optimizer.learning_rate.numpy())
     total_steps = task.steps * task.epochs
     augmentation_seed = tf.constant(_seed_words(task.seed, _AUGMENTATION, 2), tf.int32)
-    generators = [
-        layer.seed_generator for layer in network.layers if hasattr(layer, "seed_generator")
-    ]
-    dropout_words = _seed_words(task.seed, _DROPOUT, len(generators))
+    seeds = _seeds(network)
+    dropout_words = _seed_words(task.seed, _DROPOUT, len(seeds))
 
     def changed(pixels: tf.Tensor, number: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
         def augment() -> tf.Tensor:
@@ -185,15 +183,16 @@ def _graph(task: Task) -> RunSteps:
     def step(chosen: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         done = tf.cast(number, tf.float32) / total_steps
         optimizer.learning_rate.assign(peak * task.schedule(done))
-        for generator, word in zip(generators, dropout_words, strict=True):
-            generator.state.assign(tf.cast(tf.stack([word, number]), generator.state.dtype))
+        for seed, word in zip(seeds, dropout_words, strict=True):
+            seed.assign(tf.cast(tf.stack([word, number]), seed.dtype))
         pixels = tf.cast(tf.gather(images, chosen), tf.float32)[..., None]
         pixels = changed(pixels, number, done) / 255
         targets = tf.cast(tf.gather(labels, chosen), tf.int32)
         with tf.GradientTape() as tape:
             logits = network(pixels, training=True)
             losses = _cross_entropy(tf.cast(logits, tf.float32), targets, task.label_smoothing)
-            loss = tf.reduce_mean(losses)
+            penalties = [tf.cast(penalty, tf.float32) for penalty in network.losses]
+            loss = optimizer.scale_loss(tf.add_n([tf.reduce_mean(losses), *penalties]))
         variables = network.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
         if task.weight_averaging is not None:
@@ -219,6 +218,14 @@ def _graph(task: Task) -> RunSteps:
     # AutoGraph would take half a second to rewrite a loop that is written as a graph already.
     graph: RunSteps = tf.function(run_steps, autograph=False)
     return graph
+
+
+def _seeds(network: keras.Model) -> list[keras.Variable]:
+    """Returns the states of all generators of random numbers, those in layers of layers too."""
+    weights = set(map(id, network.weights))
+    # Keras: the variables of a layer are its weights and the states of its generators.
+    states = {id(state): state for state in network.variables if id(state) not in weights}
+    return list(states.values())
 
 
 def _average(network: keras.Model, original: keras.Model, decay: float, step: tf.Tensor) -> None:

@@ -6,7 +6,7 @@ from mnist_exp.tracking.names import ENVIRONMENT_TAG
 
 
 def test_another_gpu_is_another_environment(monkeypatch):
-    code, system = source_code.code(), hardware.system()
+    code, system = source_code.code(), hardware.system("cpu")
     found = []
     for device in (system["processor"], "GPU 1", "GPU 2"):
         monkeypatch.setattr(hardware, "system", lambda device=device: system | {"device": device})

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mnist_exp.core import devices, processor
+from mnist_exp.core import cuda, devices, processor
 from mnist_exp.sweeps.execute import worker
 from mnist_exp.sweeps.execute.engines import engine
 from mnist_exp.sweeps.execute.engines.processes import Processes
@@ -54,15 +54,17 @@ def seen_by_workers(folder, *launcher):
 
 def has(_):
     """Returns what a worker has of the variable, and whether it has imported TensorFlow."""
-    return os.environ[devices.VARIABLE], "tensorflow" in sys.modules
+    return os.environ[cuda.VARIABLE], "tensorflow" in sys.modules
 
 
 @pytest.mark.parametrize(("slots", "seen"), [(2, {"4", "7"}), (1, {"4,7"})])
 def test_each_process_has_a_gpu_of_its_own_and_a_single_one_has_all(monkeypatch, slots, seen):
-    monkeypatch.setenv(devices.VARIABLE, "4,7")
+    monkeypatch.setenv(cuda.VARIABLE, "4,7")
     monkeypatch.setattr(worker, "work", has)
     started = Processes(slots)
-    task = SimpleNamespace(config=SimpleNamespace(training=SimpleNamespace(threads=1)))
+    task = SimpleNamespace(
+        config=SimpleNamespace(training=SimpleNamespace(threads=1, device="auto"))
+    )
     with closing(started):
         jobs = [started.submit(task) for _ in range(slots)]
         assert {job.result() for job in jobs} == {(named, False) for named in seen}
@@ -80,9 +82,9 @@ def test_a_single_job_has_all_gpus(folder):
 
 
 def test_more_jobs_than_gpus_share_them_in_turn(monkeypatch):
-    monkeypatch.setenv(devices.VARIABLE, "4,7")
+    monkeypatch.setenv(cuda.VARIABLE, "4,7")
     assert [worker._gpu for worker in Processes(3)._workers] == ["4", "7", "4"]
-    monkeypatch.setenv(devices.VARIABLE, "")
+    monkeypatch.setenv(cuda.VARIABLE, "")
     assert [worker._gpu for worker in Processes(2)._workers] == [None, None]
 
 

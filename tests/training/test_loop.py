@@ -10,6 +10,7 @@ import tensorflow as tf
 from mnist_exp import data
 from mnist_exp.config.compose import compose
 from mnist_exp.evaluation.metrics import evaluate
+from mnist_exp.models import layers, networks
 from mnist_exp.training import build, checkpoint, loop
 
 SMALL = [
@@ -51,6 +52,7 @@ def without_times(history):
 # Every option, in as few trainings as can hold it.
 VARIANTS = {
     "float32": [],
+    "float16": ["training.precision=float16"],
     "bfloat16, averaged and smoothed": [
         "training.precision=bfloat16",
         "training.weight_averaging=0.9",
@@ -283,3 +285,74 @@ def test_the_average_follows_tensorflows_own(splits):
     np.testing.assert_allclose(
         made.original.weights[0].numpy(), theirs.average(shadow).numpy(), rtol=1e-5
     )
+
+
+class Block(keras.layers.Layer):
+    """Layers in a layer, two of them random."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.inner = keras.Sequential([keras.layers.Dropout(0.3), keras.layers.GaussianNoise(0.1)])
+
+    def call(self, inputs, training=None):
+        return self.inner(inputs, training=training)
+
+
+def own(splits, hidden) -> loop.Task:
+    """A task whose network has a hidden layer of the test's own."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((28, 28, 1))
+    x = keras.layers.Flatten()(image)
+    network = keras.Model(image, keras.layers.Dense(10)(hidden(x)))
+    return task(
+        splits,
+        network=layers.copy(network, "float32"),
+        original=network,
+        predict=networks.predictor(network),
+        optimizer=keras.optimizers.Adam(0.001),
+    )
+
+
+def test_random_layers_in_layers_repeat_and_go_on(splits, tmp_path):
+    def stop(epoch, _):
+        if epoch == 2:
+            raise StopError
+
+    made = [own(splits, Block()) for _ in range(3)]
+    for number in (0, 1):
+        fit(made[number], tmp_path / str(number))
+    assert weights(made[0]) == weights(made[1])
+    with pytest.raises(StopError):
+        fit(made[2], tmp_path / "cut", on_epoch=stop)
+    resumed = own(splits, Block())
+    fit(resumed, tmp_path / "cut")
+    assert weights(resumed) == weights(made[0])
+
+
+@pytest.mark.parametrize(
+    "penalised",
+    [
+        lambda strength: keras.layers.Dense(8, kernel_regularizer=keras.regularizers.L2(strength)),
+        lambda strength: keras.layers.Dense(
+            8, activity_regularizer=keras.regularizers.L2(strength)
+        ),
+    ],
+    ids=["of weights", "of activities"],
+)
+def test_what_layers_add_to_the_loss_is_learnt_from(penalised, splits, tmp_path):
+    made = [own(splits, penalised(strength)) for strength in (0.0, 10.0)]
+    fitted = [fit(each, tmp_path / str(number)) for number, each in enumerate(made)]
+    pixels = splits.validation.images[..., None] / 255
+    outputs = [keras.Model(m.original.input, m.original.layers[2].output)(pixels) for m in made]
+    free, held = (np.abs(output).mean() for output in outputs)
+    assert held < 0.7 * free
+    # The loss that is told is that of the labels, which validation has too.
+    assert all(each.history["train/loss"][0] < 5 for each in fitted)
+
+
+def test_float16_trains_by_scaled_losses(splits, tmp_path):
+    made = task(splits, "training.precision=float16", "training.epochs=8")
+    assert isinstance(made.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert made.network.layers[-1].compute_dtype == "float16"
+    fitted = fit(made, tmp_path)
+    assert fitted.history["val/accuracy"][-1] > 0.8

@@ -60,7 +60,9 @@ def code_inputs(evidence: Evidence, code: source_code.Code) -> Iterator[Input]:
     )
 
 
-def environment_inputs(evidence: Evidence, precision: str, threads: int) -> Iterator[Input]:
+def environment_inputs(
+    evidence: Evidence, precision: str, threads: int, device: str
+) -> Iterator[Input]:
     """Yields the packages and the machine.
 
     A package that the run did not have cannot explain its result, and decides nothing.
@@ -69,6 +71,7 @@ def environment_inputs(evidence: Evidence, precision: str, threads: int) -> Iter
         evidence: of the run.
         precision: that a rerun computes in.
         threads: that it has.
+        device: that it has; see `core.devices`.
     """
     before, now = evidence.packages(), _versions(source_code.packages())
     changed = tuple(_package_changes(before, now)) if before else ()
@@ -77,11 +80,13 @@ def environment_inputs(evidence: Evidence, precision: str, threads: int) -> Iter
     added = len(now.keys() - before.keys()) if before else 0
     if added:
         yield Input("packages added", "", str(added), same=False, decides=False)
-    then, system = evidence.system(), hardware.system()
+    then, system = evidence.system(), hardware.system(device)
     yield _equal("python", then.get("python"), system["python"], decides=True)
     yield _processor(then, system)
-    if "device" in then:  # runs of before do not say
-        yield _equal("device", then["device"], system["device"], decides=True)
+    yield _equal("device", then.get("device"), system["device"], decides=True)
+    for name in hardware.GPU_VERSIONS:
+        if name in then and name in system:
+            yield _equal(name, then[name], system[name], decides=True)
     yield _settings(recorded_settings(evidence.run.tags))
     yield _equal("cores", then.get("cores"), system["cores"])
     yield _equal("system", then.get("system"), system["system"])

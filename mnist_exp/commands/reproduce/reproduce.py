@@ -113,7 +113,7 @@ def _inputs(original: _Original, tree: Path | None) -> list[Input]:
     return [
         *depends.code_inputs(evidence, code),
         depends.data_input(evidence, original.local["data"]),
-        *depends.environment_inputs(evidence, precision, training["threads"]),
+        *depends.environment_inputs(evidence, precision, training["threads"], training["device"]),
     ]
 
 

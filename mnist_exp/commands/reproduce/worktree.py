@@ -103,7 +103,7 @@ def overrides_of(
         ]
     values += [
         _override(key, local[section][key], section)
-        for section, key in (("data", "root"), ("training", "threads"))
+        for section, key in (("data", "root"), ("training", "device"), ("training", "threads"))
         if local[section].get(key) is not None
     ]
     return [*groups, *values]

@@ -32,6 +32,7 @@ _COSTLY = (
     "augmentation.name",
     "training.epochs",
     "training.batch_size",
+    "training.device",
     "training.precision",
     "ensemble.",
 )

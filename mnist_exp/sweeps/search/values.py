@@ -22,7 +22,12 @@ from mnist_exp.core.errors import nearest
 
 CONTROLS = ("hydra", "sweep", "search", "tracking")  # they steer a sweep, and are no part of a job
 # Jobs that differ in nothing else are one experiment, which runs once.
-_NO_PART = ("description", "training.threads", "training.keep_checkpoints")
+_NO_PART = (
+    "description",
+    "training.device",
+    "training.threads",
+    "training.keep_checkpoints",
+)
 LOG = "log"
 
 

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import cycle
 
-from mnist_exp.core import devices, processor
+from mnist_exp.core import cuda, processor
 from mnist_exp.sweeps.execute import worker
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
@@ -36,17 +36,17 @@ class Processes:
         """
         self.slots = slots
         self.threads: int | None = None if slots == 1 else max(1, processor.cores() // slots)
-        gpus = devices.visible() if slots > 1 else []
+        gpus = cuda.visible() if slots > 1 else []
         turns: Iterator[str | None] = cycle(gpus or [None])
         self._workers = [_Worker(next(turns)) for _ in range(slots)]
 
     def submit(self, task: Task) -> Future[JobResult | None]:
         """Hands a job over to a process that is free; see `Engine`."""
-        threads = task.config.training.threads or self.threads or processor.cores()
+        training = task.config.training
+        fixed = training.threads or self.threads or processor.cores(), training.device
         free = [worker for worker in self._workers if worker.is_free]
-        # TensorFlow keeps the threads that it started with: others need a fresh process.
-        first = min(free, key=lambda worker: (worker.threads != threads, worker.has_started))
-        return first.submit(task, threads)
+        first = min(free, key=lambda worker: (worker.fixed != fixed, worker.has_started))
+        return first.submit(task, fixed)
 
     def withdraw(self) -> None:
         """Has nothing to take back: there was a slot for each job."""
@@ -76,7 +76,8 @@ class _Worker:
     """One process; when a job takes it down, the next gets another."""
 
     def __init__(self, gpu: str | None) -> None:
-        self.threads: int | None = None
+        # TensorFlow keeps the threads and the device that it started with.
+        self.fixed: tuple[int, str] | None = None
         self._gpu = gpu
         self._executor: ProcessPoolExecutor | None = None
         self._job: Future[JobResult | None] | None = None
@@ -89,10 +90,10 @@ class _Worker:
     def is_free(self) -> bool:
         return self._job is None or self._job.done()
 
-    def submit(self, task: Task, threads: int) -> Future[JobResult | None]:
-        if self._is_broken or self.threads != threads:
+    def submit(self, task: Task, fixed: tuple[int, str]) -> Future[JobResult | None]:
+        if self._is_broken or self.fixed != fixed:
             self.close()
-        self.threads = threads
+        self.fixed = fixed
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
                 1,
