@@ -29,6 +29,7 @@ class Trial:
     parameters: int
     epochs: int
     train_images: int  # in an epoch
+    first_step_seconds: float | None = None  # of fit, where a peer tells: what compiling takes
 
     @property
     def accuracy(self) -> float:
@@ -84,6 +85,12 @@ class Result:
         images = self.median("epochs") * self.median("train_images")
         return OPERATIONS * self.training_multiply_adds * images / 1e12
 
+    @property
+    def without_first_step(self) -> list[float]:
+        """Returns the seconds of fit after the first step, of the runs that tell of it."""
+        pairs = ((t.fit_seconds, t.first_step_seconds) for t in self.trials)
+        return [fit - first for fit, first in pairs if first is not None]
+
     def peak_share(self, peaks: Mapping[str, float]) -> float:
         """Returns the share of the matmul peak of its precision that its training reached.
 
@@ -123,6 +130,14 @@ class Frontier:
     def failed(self) -> bool:
         """Tells whether any run failed."""
         return any(result.failures for result in self.results)
+
+    def compiling_words(self) -> list[str]:
+        """Returns what fits would have taken without their first step, where peers tell of it."""
+        return [
+            f"{result.title}: {statistics.median(without):.1f} s without the first step of fit."
+            for result in self.ranking
+            if "compile" in result.name and (without := result.without_first_step)
+        ]
 
     def first_to(self, target: float) -> Result | None:
         """Returns the fastest whose mean accuracy reaches a target; None where none does."""

@@ -103,6 +103,7 @@ def caption(frontier: Frontier) -> str:
     sentences = [
         shared,
         times_words(frontier),
+        *frontier.compiling_words(),
         *map(target_words, [frontier] * len(TARGETS), TARGETS),
         f"A contender starts no further seed after {frontier.minutes:g} minutes of runs.",
         'Seeds "9 of 10": one run failed; its figures are missing here.' if frontier.failed else "",

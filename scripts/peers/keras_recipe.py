@@ -88,12 +88,11 @@ def network(recipe: dict[str, Any], policy: str) -> keras.Model:
         recipe: what `scripts/benchmark` wrote.
         policy: Keras's name of what its layers compute in.
     """
-    described = (
-        {**layer, "config": layer["config"] | {"dtype": policy}} for layer in recipe["layers"]
-    )
-    return keras.Sequential(
-        [keras.Input((28, 28, 1)), *(layers.deserialize(layer) for layer in described)]
-    )
+    found = [
+        getattr(layers, layer["class_name"]).from_config(layer["config"] | {"dtype": policy})
+        for layer in recipe["layers"]
+    ]
+    return keras.Sequential([keras.Input((28, 28, 1)), *found])
 
 
 def optimizer_of(recipe: dict[str, Any]) -> keras.Optimizer:

@@ -48,7 +48,7 @@ def main() -> None:
     optimizer = optimizer_of(network, recipe["optimizer"])
     first = len(images) - recipe["validation_images"]
     began = time.perf_counter()
-    averaged = fit(
+    averaged, first_step_seconds = fit(
         network,
         optimizer,
         (images[:first], labels[:first]),
@@ -61,6 +61,7 @@ def main() -> None:
     loss, errors = evaluate(averaged, test_images, test_labels)
     result = {
         "fit_seconds": fit_seconds,
+        "first_step_seconds": first_step_seconds,
         "test_loss": loss,
         "test_errors": errors,
         "test_images": len(test_images),
@@ -80,7 +81,7 @@ def fit(
     *,
     bfloat16: bool,
     compiled: bool,
-) -> nn.Module:
+) -> tuple[nn.Module, float]:
     """Trains a network in place, and looks at the validation images after each epoch.
 
     Args:
@@ -94,7 +95,8 @@ def fit(
             optimizer's step.
 
     Returns:
-        The network whose weights are to be tested: this one, or the moving average of it.
+        The network whose weights are to be tested: this one, or the moving average of it; and the
+        seconds of the first step, in which what is compiled is compiled.
     """
     images, labels = train
     rates, steps = iter(recipe["rates"]), itertools.count()
@@ -108,6 +110,7 @@ def fit(
             logits.float(), targets, label_smoothing=recipe["label_smoothing"]
         )
 
+    began, first_step_seconds = time.perf_counter(), 0.0
     update = optimizer.step
     if compiled:
         loss_of, update = torch.compile(loss_of), torch.compile(optimizer.step)
@@ -122,11 +125,12 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             update()
+            first_step_seconds = first_step_seconds or time.perf_counter() - began
             if decay is not None:
                 average(network, tested, decay, next(steps))
         if len(validation[0]):
             evaluate(tested, *validation)
-    return tested
+    return tested, first_step_seconds
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
