@@ -18,10 +18,11 @@ import tensorflow as tf
 from frontier_contenders import PEERS, Contender, Setting, training_multiply_adds
 from frontier_results import SHORT, Result
 
+from mnist_exp.config import components
 from mnist_exp.config.compose import compose
 from mnist_exp.config.schema import Config
 from mnist_exp.runs import environment
-from mnist_exp.training import build, optimizers
+from mnist_exp.training import build
 
 RECIPE = "fast"
 
@@ -121,7 +122,7 @@ def recipe(config: Config, network: keras.Model, images: int) -> dict[str, Any]:
     """
     training = config.training
     steps = math.ceil(images / training.batch_size) * training.epochs
-    schedule = optimizers.SCHEDULES[config.schedule.name](**config.schedule.options())
+    schedule = components.build("schedule", config.schedule)
     factors = schedule(tf.range(steps, dtype=tf.float32) / steps).numpy()
     return {
         "layers": [

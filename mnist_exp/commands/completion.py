@@ -144,9 +144,9 @@ def sweep_items(incomplete: str) -> list[CompletionItem]:
 
 def data_items(incomplete: str, also: Sequence[str] = ()) -> list[CompletionItem]:
     """Returns the data sets, and other names, that begin so."""
-    from mnist_exp.data import DATASETS
+    from mnist_exp import data
 
-    return _beginning_so([*DATASETS, *also], incomplete)
+    return _beginning_so([*data.names(), *also], incomplete)
 
 
 def _beginning_so(names: Sequence[str], incomplete: str) -> list[CompletionItem]:

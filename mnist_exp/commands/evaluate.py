@@ -115,7 +115,7 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
         RequestError: there is no such run or name, it is not finished, or the data are not there.
         ExperimentError: the data or the model are broken.
     """
-    names = [*data.DATASETS, *MEASURES]
+    names = [*data.names(), *MEASURES]
     if name is not None and name not in names:
         raise RequestError(
             f"Expected --data to be one of {', '.join(names)}. Received: {name}."

@@ -57,3 +57,11 @@ class Component(Section):
     def options(self) -> dict[str, Any]:
         """Returns every key but `name`, as keyword arguments; lists are tuples."""
         return {key: getattr(self, key) for key in type(self).model_fields if key != "name"}
+
+
+class Division(Component):
+    """Which images there are, and how the training images among them are divided."""
+
+    validation_images: Amount
+    train_images: Count | None
+    split_seed: Seed | None

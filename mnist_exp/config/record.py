@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from mnist_exp.config import components
 from mnist_exp.config.identity import NOT_THE_RESULT
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError, Problem, validate
@@ -55,7 +56,7 @@ def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
             own = {key: value for key, value in local[section].items() if key in keys}
             values[section] = kept | own
     config = from_record(values)
-    parameters = config.model.parameters() * config.ensemble.members
+    parameters = components.parameters(config.model) * config.ensemble.members
     if parameters > MOST_PARAMETERS:
         expected = f"at most {MOST_PARAMETERS:,} parameters in a model of a record"
         raise ConfigError([Problem("model", expected, f"up to {parameters:,}")])

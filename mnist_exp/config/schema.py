@@ -4,191 +4,28 @@ Nothing here has a default; those stand in conf/. A checked config is frozen, an
 its keys on as plain keyword arguments.
 """
 
-from typing import Annotated, Literal, Self
+import functools
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, create_model
 
-from mnist_exp.config.architectures import Cnn, DeepCnn, Mlp
+from mnist_exp.config import components
+from mnist_exp.config.components import GROUPS
 from mnist_exp.config.fields import (
     Amount,
     BelowOne,
     Component,
     Count,
     Device,
+    Division,
     Fraction,
     Members,
     Name,
-    NonNegative,
-    Positive,
     Section,
     Seed,
-    Shift,
     Text,
     Threads,
-    broken_rule,
 )
-from mnist_exp.core.digits import SIDE
-
-MNIST_TRAINING_IMAGES = 60_000
-DIGITS_TRAINING_IMAGES = 1_442
-
-
-def _check_images(validation: int, train: int | None, total: int) -> None:
-    if validation + (train or 1) > total:
-        raise broken_rule(
-            "data.validation_images",
-            f"at most {total} images for validation and training together",
-            f"{validation} and {train or 'none'}",
-        )
-
-
-class MnistData(Component):
-    """MNIST itself."""
-
-    name: Literal["mnist"]
-    root: Annotated[Text | None, BeforeValidator(lambda root: root or None)]  # "": as unset
-    validation_images: Amount
-    train_images: Count | None
-    split_seed: Seed | None
-    mirrors: tuple[Text, ...]
-    attempts: Count
-    timeout_seconds: Positive
-
-    @model_validator(mode="after")
-    def _fits_in_training_images(self) -> Self:
-        _check_images(self.validation_images, self.train_images, MNIST_TRAINING_IMAGES)
-        return self
-
-
-class DigitsData(Component):
-    """scikit-learn's digits."""
-
-    name: Literal["digits"]
-    validation_images: Amount
-    train_images: Count | None
-    split_seed: Seed | None
-
-    @model_validator(mode="after")
-    def _fits_in_training_images(self) -> Self:
-        _check_images(self.validation_images, self.train_images, DIGITS_TRAINING_IMAGES)
-        return self
-
-
-class IdxData(Component):
-    """A folder of IDX files."""
-
-    name: Literal["idx"]
-    root: Text
-    validation_images: Amount
-    train_images: Count | None
-    split_seed: Seed | None
-
-
-class NoAugmentation(Component):
-    """Images as they are."""
-
-    name: Literal["none"]
-
-
-class Shifting(Component):
-    """Moves by whole pixels."""
-
-    name: Literal["shift"]
-    max_shift_pixels: Annotated[int, Field(ge=0, lt=SIDE)]
-
-
-class Movement(Component):
-    """The limits that every augmentation with affine changes has."""
-
-    max_rotation_degrees: Annotated[float, Field(ge=0, le=180)]
-    max_zoom: BelowOne
-    max_shear_degrees: Annotated[float, Field(ge=0, lt=90)]
-    max_shift_pixels: Shift
-
-
-class Affine(Movement):
-    """Turns, scales, slants and moves."""
-
-    name: Literal["affine"]
-
-
-class Elastic(Movement):
-    """Affine changes, then a smooth random field."""
-
-    name: Literal["elastic"]
-    displacement_pixels: NonNegative
-    smoothness_pixels: Annotated[float, Field(gt=0, le=SIDE)]
-
-
-class Struck(Movement):
-    """A line across some digits, then affine changes."""
-
-    name: Literal["struck"]
-    strike_probability: Fraction
-    max_strike_width_pixels: Annotated[float, Field(ge=1, le=SIDE)]
-
-
-class Sgd(Component):
-    """Stochastic gradient descent."""
-
-    name: Literal["sgd"]
-    learning_rate: Positive
-    momentum: BelowOne
-    nesterov: bool
-    weight_decay: NonNegative
-
-
-class Adam(Component):
-    """Adam."""
-
-    name: Literal["adam"]
-    learning_rate: Positive
-    beta_1: BelowOne
-    beta_2: BelowOne
-    epsilon: Positive
-
-
-class AdamW(Component):
-    """Adam with decoupled weight decay."""
-
-    name: Literal["adamw"]
-    learning_rate: Positive
-    beta_1: BelowOne
-    beta_2: BelowOne
-    epsilon: Positive
-    weight_decay: NonNegative
-
-
-class Muon(Component):
-    """Muon for kernels, AdamW for the rest."""
-
-    name: Literal["muon"]
-    learning_rate: Positive
-    momentum: BelowOne
-    weight_decay: NonNegative
-
-
-class Constant(Component):
-    """The same learning rate at every step."""
-
-    name: Literal["constant"]
-
-
-class Cosine(Component):
-    """A linear rise and half a cosine down."""
-
-    name: Literal["cosine"]
-    warmup_fraction: Fraction
-    final_fraction: Fraction
-
-
-class OneCycle(Component):
-    """One rise and one fall."""
-
-    name: Literal["one_cycle"]
-    warmup_fraction: Fraction
-    initial_fraction: Fraction
-    final_fraction: Fraction
 
 
 class Training(Section):
@@ -251,28 +88,46 @@ class Halving(Component):
     min_epochs: Count
 
 
-Data = Annotated[MnistData | DigitsData | IdxData, Field(discriminator="name")]
-Augmentation = Annotated[
-    NoAugmentation | Shifting | Affine | Elastic | Struck, Field(discriminator="name")
-]
-Model = Annotated[Mlp | Cnn | DeepCnn, Field(discriminator="name")]
-Optimizer = Annotated[Sgd | Adam | AdamW | Muon, Field(discriminator="name")]
-Schedule = Annotated[Constant | Cosine | OneCycle, Field(discriminator="name")]
 Search = Annotated[Sampling | Halving, Field(discriminator="name")]
 
 
 class Config(Section):
-    """One experiment, whole and checked."""
+    """One experiment, whole and checked; `config_type` has the sections of the components."""
 
     seed: Seed
     description: str | None
-    data: Data
-    augmentation: Augmentation
-    model: Model
-    optimizer: Optimizer
-    schedule: Schedule
+    data: Division
+    augmentation: Component
+    model: Component
+    optimizer: Component
+    schedule: Component
     training: Training
     ensemble: Ensemble
     tracking: Tracking
     sweep: Sweep
     search: Search | None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Lets a config go to other processes, where its type is made anew."""
+        return _restored, (self.model_dump_json(),)
+
+
+def config_type() -> type[Config]:
+    """Returns the type of a config, of the components that there are."""
+    return _config_type(
+        tuple(tuple(c.section for c in components.named(group).values()) for group in GROUPS)
+    )
+
+
+@functools.cache
+def _config_type(sections: tuple[tuple[type[Component], ...], ...]) -> type[Config]:
+    fields: dict[str, Any] = {
+        group: (Annotated[Union[of_group], Field(discriminator="name")], ...)  # noqa: UP007
+        for group, of_group in zip(GROUPS, sections, strict=True)
+    }
+    made: type[Config] = create_model("Config", __base__=Config, **fields)
+    return made
+
+
+def _restored(text: str) -> Config:
+    return config_type().model_validate_json(text)

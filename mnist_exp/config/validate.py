@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from mnist_exp.config.fields import MEMBERS, SEEDS, Component
-from mnist_exp.config.schema import Config
+from mnist_exp.config.schema import Config, config_type
 from mnist_exp.config.wording import describe, nearest_key, show
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.terminal import printable
@@ -66,7 +66,7 @@ def validate(values: Mapping[str, Any], known: Iterable[Problem] = ()) -> Config
     """
     problems = list(known)
     try:
-        config = Config.model_validate_json(json.dumps(values, default=repr), strict=True)
+        config = config_type().model_validate_json(json.dumps(values, default=repr), strict=True)
     except ValidationError as error:
         problems += _translate(error, values)
     problems += _between_sections(values)
@@ -117,7 +117,7 @@ def schema_keys() -> dict[str, list[str]]:
     The list is empty for keys that do not depend on a choice.
     """
     keys: dict[str, list[str]] = {}
-    for section, field in Config.model_fields.items():
+    for section, field in config_type().model_fields.items():
         keys.setdefault(section, [])
         for model in _models(field.annotation):
             for key in model.model_fields:
@@ -130,7 +130,7 @@ def schema_keys() -> dict[str, list[str]]:
 def takes_list(key: str) -> bool:
     """Tells whether the value of a dotted key may be a list."""
     section, _, name = key.partition(".")
-    field = Config.model_fields.get(section)
+    field = config_type().model_fields.get(section)
     of_models = (model.model_fields.get(name) for model in _models(field and field.annotation))
     return any(f and "a list of" in describe(f.annotation, f.metadata) for f in of_models)
 
@@ -138,7 +138,7 @@ def takes_list(key: str) -> bool:
 def named_values(key: str) -> list[str]:
     """Returns the values of a dotted key that have names, `true` and `null` among them."""
     section, _, name = key.partition(".")
-    field = Config.model_fields.get(section)
+    field = config_type().model_fields.get(section)
     of_models = (model.model_fields.get(name) for model in _models(field and field.annotation))
     return list(dict.fromkeys(text for f in of_models if f for text in _names_in(f.annotation)))
 
@@ -174,7 +174,7 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
         if item["type"] == "extra_forbidden":
             yield unknown_key(key, values, _known_keys(values))
         elif item["type"] in ("union_tag_invalid", "union_tag_not_found"):
-            models = _models(Config.model_fields[key].annotation)
+            models = _models(config_type().model_fields[key].annotation)
             names = [name for model in models for name in _component_names(model)]
             name = context.get("tag", "nothing")
             expected = f"one of {', '.join(names)}"
@@ -230,7 +230,7 @@ def _known_keys(values: Mapping[str, Any]) -> list[str]:
 def _locate(location: tuple[int | str, ...]) -> tuple[str, FieldInfo | None]:
     """Returns the field of an error and its dotted key, without union tags and indices."""
     section = str(location[0])
-    field = Config.model_fields.get(section)
+    field = config_type().model_fields.get(section)
     rest = list(location[1:])
     models = list(_models(field.annotation)) if field else []
     if rest and models and issubclass(models[0], Component):

@@ -3,34 +3,33 @@
 Pixels stay uint8; whoever needs floats makes them from a batch.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mnist_exp.config import components
 from mnist_exp.core.errors import RequestError, nearest, reason_of
-from mnist_exp.data import digits, idx, mnist
 from mnist_exp.data.splits import Official, Split, Splits, digest, divide, require_images
 
 __all__ = [
-    "DATASETS",
     "DIVISION",
     "Split",
     "Splits",
     "files",
     "load",
     "load_whole",
+    "names",
     "require",
     "require_images",
     "require_place",
 ]
 
-DATASETS: dict[str, Callable[..., Official]] = {
-    "mnist": mnist.load,
-    "digits": digits.load,
-    "idx": idx.load,
-}
 # Options that divide the training images, of every data set.
 DIVISION = ("validation_images", "train_images", "split_seed")
+
+
+def names() -> list[str]:
+    """Returns the names of the data sets."""
+    return list(components.named("data"))
 
 
 def load(
@@ -45,13 +44,13 @@ def load(
     """Loads a data set and takes the validation images out of its training images.
 
     Args:
-        name: A key of `DATASETS`.
+        name: One of `names`.
         seed: Of the run.
         validation_images: How many training images to hold out; 0 for none.
         train_images: How many of the others to train on; None for all.
         split_seed: Chooses the validation images, and the training images if not all are used, so
             that runs of several seeds can share them; None leaves it to `seed`.
-        **options: The data set's own: see `mnist.load`, `digits.load` and `idx.load`.
+        **options: The data set's own: see `sets`.
 
     Returns:
         The three splits; the digest covers every official image and label, used or not.
@@ -65,13 +64,13 @@ def load(
         >>> splits.validation.images.shape
         (200, 28, 28)
     """
-    if name not in DATASETS:
+    if name not in names():
         raise RequestError(
-            f"Expected data.name to be one of {', '.join(DATASETS)}. Received: {name}."
-            f"{nearest(name, DATASETS)}"
+            f"Expected data.name to be one of {', '.join(names())}. Received: {name}."
+            f"{nearest(name, names())}"
         )
     require_place(name, options.get("root"))
-    official = DATASETS[name](**options)
+    official: Official = components.named("data")[name].function(**options)
     train, validation = divide(
         official.train,
         seed=seed if split_seed is None else split_seed,
@@ -93,7 +92,7 @@ def load_whole(name: str, **options: Any) -> Splits:
     """Loads a data set and holds nothing out.
 
     Args:
-        name: A key of `DATASETS`.
+        name: One of `names`.
         **options: As `load` takes them; those of `DIVISION` have no effect.
 
     Returns:
@@ -111,12 +110,14 @@ def files(name: str, root: str | None = None) -> list[Path]:
     """Returns the files that a data set is read from; none where it needs none, or lacks them.
 
     Args:
-        name: A key of `DATASETS`.
+        name: One of `names`.
         root: `data.root`.
 
     Raises:
         RequestError: If a file of `idx` is absent or ambiguous.
     """
+    from mnist_exp.data import idx, mnist
+
     if name == "mnist":
         return mnist.files(root)
     return idx.files(root) if name == "idx" and root is not None else []
@@ -126,7 +127,7 @@ def require(name: str, *, validation_images: int, train_images: int | None, **op
     """Checks, before anything is made for a run, that data are there and can be divided so.
 
     Args:
-        name: A key of `DATASETS`. Of all but `idx` the config's schema knows how many there are.
+        name: One of `names`. Of all but `idx` the config's schema knows how many there are.
         validation_images: How many training images to hold out.
         train_images: How many of the others to train on; None for all.
         **options: The rest of what `load` takes.
@@ -136,6 +137,8 @@ def require(name: str, *, validation_images: int, train_images: int | None, **op
     """
     require_place(name, options.get("root"))
     if name == "idx":
+        from mnist_exp.data import idx
+
         total = len(idx.load(root=options["root"]).train)
         require_images(total, validation_images=validation_images, train_images=train_images)
 
@@ -144,7 +147,7 @@ def require_place(name: str, root: str | None) -> None:
     """Checks that a folder of data exists, before anything is made for a run.
 
     Args:
-        name: A key of `DATASETS`; of `idx`, the files must be there too.
+        name: One of `names`; of `idx`, the files must be there too.
         root: `data.root`; None leaves the choice to the data set.
 
     Raises:
@@ -155,6 +158,8 @@ def require_place(name: str, root: str | None) -> None:
     try:
         exists = Path(root).expanduser().is_dir()
         if exists and name == "idx":
+            from mnist_exp.data import idx
+
             idx.find(root)
     except (OSError, RuntimeError) as problem:  # of no permission, or of ~USER without such a user
         raise RequestError(

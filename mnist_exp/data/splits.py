@@ -5,20 +5,22 @@ The test images are never divided, drawn from or mixed with anything here.
 
 import hashlib
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import RequestError
+
+if TYPE_CHECKING:  # the sections of data sets are read without NumPy
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Images and the digits that they show."""
 
-    images: NDArray[np.uint8]  # uint8 [N, 28, 28], 0-255, ink bright
-    labels: NDArray[np.uint8]  # uint8 [N], 0-9
+    images: "NDArray[np.uint8]"  # uint8 [N, 28, 28], 0-255, ink bright
+    labels: "NDArray[np.uint8]"  # uint8 [N], 0-9
 
     def __len__(self) -> int:
         """Returns the number of images."""
@@ -49,6 +51,8 @@ class Splits:
 
 def digest(official: Official) -> str:
     """Returns SHA-256 in hex over training images, training labels, test images, test labels."""
+    import numpy as np
+
     state = hashlib.sha256()
     for split in (official.train, official.test):
         state.update(np.ascontiguousarray(split.images).data)
@@ -102,6 +106,8 @@ def divide(
     Raises:
         RequestError: If that many images are not there.
     """
+    import numpy as np
+
     require_images(len(train), validation_images=validation_images, train_images=train_images)
     validation_seed, subset_seed = np.random.SeedSequence(seed).spawn(2)
     held_out = _choose(train.labels, validation_images, validation_seed)
@@ -114,7 +120,7 @@ def divide(
     return train, validation
 
 
-def class_shares(class_counts: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+def class_shares(class_counts: "NDArray[np.int64]", number: int) -> "NDArray[np.int64]":
     """Shares `number` among the classes in proportion, by the largest remainder (Hamilton).
 
     Args:
@@ -124,6 +130,8 @@ def class_shares(class_counts: NDArray[np.int64], number: int) -> NDArray[np.int
     Returns:
         int64 [10] with the sum `number`; of equal remainders the lower digit's comes first.
     """
+    import numpy as np
+
     total = max(int(class_counts.sum()), 1)
     shares, remainders = np.divmod(class_counts * number, total)
     largest = np.argsort(-remainders, kind="stable")[: number - int(shares.sum())]
@@ -132,9 +140,11 @@ def class_shares(class_counts: NDArray[np.int64], number: int) -> NDArray[np.int
 
 
 def _choose(
-    labels: NDArray[np.uint8], number: int, seed: np.random.SeedSequence
-) -> NDArray[np.bool_]:
+    labels: "NDArray[np.uint8]", number: int, seed: "np.random.SeedSequence"
+) -> "NDArray[np.bool_]":
     """Returns a mask [N] of a stratified random choice."""
+    import numpy as np
+
     # Raw output of the bit generator: NumPy keeps it the same in every version, which it does
     # not promise for Generator.permutation.
     keys = np.random.PCG64(seed).random_raw(len(labels))

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mnist_exp.config import components
 from mnist_exp.config.schema import Config
 from mnist_exp.core import signals
 from mnist_exp.core.text import train_command
@@ -30,7 +31,6 @@ from mnist_exp.runs import source_code
 from mnist_exp.runs.figures import Drawing, Subject
 from mnist_exp.tracking.read.evidence import ONNX, PREDICTIONS
 from mnist_exp.tracking.recorder import Recorder
-from mnist_exp.training import augmentation
 
 _PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8
 
@@ -107,7 +107,7 @@ def augmentation_preview(config: Config, train: Split) -> tuple[np.ndarray, np.n
     Returns:
         uint8 [k, 28, 28], and float32 [k, m, 28, 28].
     """
-    augment = augmentation.AUGMENTATIONS[config.augmentation.name](**config.augmentation.options())
+    augment = components.build("augmentation", config.augmentation)
     originals = train.images[:_PREVIEW_DIGITS]
     repeated = np.repeat(originals, _PREVIEW_DRAWS, axis=0)[..., None].astype(np.float32)
     changed = augment(repeated, np.array([config.seed, 0], np.int32))

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mnist_exp import data
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.record import rebuilt
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import ConfigError
 from mnist_exp.core import devices
 from mnist_exp.core.errors import RequestError
-from mnist_exp.data import DATASETS
 from mnist_exp.tracking.read.evidence import Evidence
 
 # What may be set anew: it has no part in what the experiment is.
@@ -44,7 +44,7 @@ def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]
             )
     recorded = {name: section(evidence.config, name) for name in ("data", "training")}
     name = recorded["data"].get("name")
-    chosen = [f"data={name}"] if isinstance(name, str) and name in DATASETS else []
+    chosen = [f"data={name}"] if isinstance(name, str) and name in data.names() else []
     _, values, problems = Composer().unchecked([*chosen, *overrides])
     if problems:
         raise ConfigError(problems)

@@ -2,11 +2,11 @@
 
 import keras
 
+from mnist_exp.config import components
 from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware
 from mnist_exp.data import Splits
 from mnist_exp.models import layers, networks
-from mnist_exp.training import augmentation, optimizers
 from mnist_exp.training.loop import Task
 
 
@@ -26,10 +26,8 @@ def task(config: Config, splits: Splits) -> Task:
         original=original,
         predict=networks.predictor(original),
         optimizer=_optimizer(config),
-        schedule=optimizers.SCHEDULES[config.schedule.name](**config.schedule.options()),
-        augment=augmentation.AUGMENTATIONS[config.augmentation.name](
-            **config.augmentation.options()
-        ),
+        schedule=components.build("schedule", config.schedule),
+        augment=components.build("augmentation", config.augmentation),
         plain_fraction=config.training.plain_fraction,
         train=splits.train,
         validation=splits.validation,
@@ -42,7 +40,7 @@ def task(config: Config, splits: Splits) -> Task:
 
 
 def _optimizer(config: Config) -> keras.Optimizer:
-    optimizer = optimizers.OPTIMIZERS[config.optimizer.name](**config.optimizer.options())
+    optimizer = components.build("optimizer", config.optimizer)
     if config.training.precision != "float16":
         return optimizer
     # Small gradients would be 0 in float16, which has fewer exponents than the others.

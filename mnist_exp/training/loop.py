@@ -30,9 +30,9 @@ from mnist_exp.evaluation.names import (
 )
 from mnist_exp.models.networks import PredictLogits
 from mnist_exp.training import checkpoint
-from mnist_exp.training.augmentation import Augmentation
+from mnist_exp.training.augmentations import Augmentation
 from mnist_exp.training.checkpoint import Loaded, State
-from mnist_exp.training.optimizers import Schedule
+from mnist_exp.training.schedules import Schedule
 
 CHUNK_SECONDS = 1.0
 FIRST_CHUNK_STEPS = 8  # the first call also traces, so it says little about speed

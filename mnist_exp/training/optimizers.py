@@ -1,57 +1,57 @@
-"""Name -> optimizer; name -> schedule.
+"""The built-in optimizers, most of them Keras's own, by their own arguments."""
 
-A schedule is a pure function from the share of the training that is done to a factor on the
-learning rate, so a resumed run meets the very rates of an uninterrupted one.
-"""
+from typing import TYPE_CHECKING
 
-import math
-from collections.abc import Callable
-from typing import Any
+from mnist_exp.config.components import optimizer
+from mnist_exp.config.fields import BelowOne, NonNegative, Positive
 
-import keras
-import tensorflow as tf
-
-from mnist_exp.models.networks import LOGITS
-
-Schedule = Callable[[tf.Tensor], tf.Tensor]
+if TYPE_CHECKING:
+    import keras
 
 
-def constant() -> Schedule:
-    """The learning rate stays as it is."""
-    schedule: Schedule = tf.ones_like
-    return schedule
+@optimizer("sgd")
+def sgd(
+    *, learning_rate: Positive, momentum: BelowOne, nesterov: bool, weight_decay: NonNegative
+) -> "keras.Optimizer":
+    """Stochastic gradient descent."""
+    import keras
+
+    return keras.optimizers.SGD(
+        learning_rate, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
+    )
 
 
-def cosine(*, warmup_fraction: float, final_fraction: float) -> Schedule:
-    """A linear rise, then half a cosine down (Loshchilov and Hutter 2017, arXiv:1608.03983).
+@optimizer("adam")
+def adam(
+    *, learning_rate: Positive, beta_1: BelowOne, beta_2: BelowOne, epsilon: Positive
+) -> "keras.Optimizer":
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
+    import keras
 
-    Args:
-        warmup_fraction: the share of all steps spent rising from 0.
-        final_fraction: the last factor, as a share of the peak.
-
-    Returns:
-        The schedule.
-    """
-    return _rise_and_fall(warmup_fraction, 0.0, final_fraction, _linear)
+    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
 
-def one_cycle(
-    *, warmup_fraction: float, initial_fraction: float, final_fraction: float
-) -> Schedule:
-    """A cosine up, then a cosine down (Smith and Topin 2018, arXiv:1708.07120, in cosine form).
+@optimizer("adamw")
+def adamw(
+    *,
+    learning_rate: Positive,
+    beta_1: BelowOne,
+    beta_2: BelowOne,
+    epsilon: Positive,
+    weight_decay: NonNegative,
+) -> "keras.Optimizer":
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+    import keras
 
-    Args:
-        warmup_fraction: the share of all steps spent rising.
-        initial_fraction: the first factor, as a share of the peak.
-        final_fraction: the last factor, as a share of the peak.
-
-    Returns:
-        The schedule.
-    """
-    return _rise_and_fall(warmup_fraction, initial_fraction, final_fraction, _half_cosine)
+    return keras.optimizers.AdamW(
+        learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, weight_decay=weight_decay
+    )
 
 
-def muon(*, learning_rate: float, momentum: float, weight_decay: float) -> keras.Optimizer:
+@optimizer("muon")
+def muon(
+    *, learning_rate: Positive, momentum: BelowOne, weight_decay: NonNegative
+) -> "keras.Optimizer":
     """Muon for kernels, AdamW for biases, batch norm and the last layer, at one learning rate.
 
     Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; its updates
@@ -65,58 +65,11 @@ def muon(*, learning_rate: float, momentum: float, weight_decay: float) -> keras
     Returns:
         The optimizer.
     """
-    return _KernelMuon(
+    from mnist_exp.training.muon import KernelMuon
+
+    return KernelMuon(
         learning_rate=learning_rate,
         momentum=momentum,
         weight_decay=weight_decay,
         adam_weight_decay=weight_decay,
     )
-
-
-class _KernelMuon(keras.optimizers.Muon):  # type: ignore[misc]
-    """Keras's Muon, which takes matrices only, for kernels of convolutions too.
-
-    A kernel [height, width, in, out] is the matrix [height * width * in, out] that multiplies a
-    patch of the image, as in Jordan's own code.
-    """
-
-    def _should_use_adamw(self, variable: keras.Variable) -> bool:
-        return len(variable.shape) <= 1 or variable.path.split("/")[-2:-1] == [LOGITS]
-
-    def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
-        matrix = tf.reshape(x, [-1, x.shape[-1]])
-        return tf.reshape(super().zeropower_via_newtonschulz5(matrix, steps), x.shape)
-
-    def lr_adjust(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(super().lr_adjust(tf.reshape(x, [-1, x.shape[-1]])), x.shape)
-
-
-# Their arguments are the keys of conf/optimizer/.
-OPTIMIZERS: dict[str, Callable[..., Any]] = {
-    "sgd": keras.optimizers.SGD,
-    "adam": keras.optimizers.Adam,  # Kingma and Ba 2015, arXiv:1412.6980
-    "adamw": keras.optimizers.AdamW,  # Loshchilov and Hutter 2019, arXiv:1711.05101
-    "muon": muon,
-}
-SCHEDULES: dict[str, Callable[..., Schedule]] = {
-    "constant": constant,
-    "cosine": cosine,
-    "one_cycle": one_cycle,
-}
-
-
-def _linear(x: tf.Tensor) -> tf.Tensor:
-    return x
-
-
-def _half_cosine(x: tf.Tensor) -> tf.Tensor:
-    return 0.5 - 0.5 * tf.cos(math.pi * x)
-
-
-def _rise_and_fall(warmup: float, initial: float, final: float, rise: Schedule) -> Schedule:
-    def schedule(done: tf.Tensor) -> tf.Tensor:
-        up = initial + (1 - initial) * rise(done / max(warmup, 1e-9))
-        down = 1 + (final - 1) * _half_cosine((done - warmup) / max(1 - warmup, 1e-9))
-        return tf.where(done < warmup, up, down)
-
-    return schedule

@@ -33,7 +33,7 @@ def load(name, *, seed=0, validation_images=200, train_images=None):
     )
 
 
-@pytest.fixture(params=data.DATASETS)
+@pytest.fixture(params=data.names())
 def name(request):
     return request.param
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from mnist_exp.config import components
 from mnist_exp.config.compose import compose
 from mnist_exp.config.hydra import config_folder
 from mnist_exp.models import networks
@@ -24,7 +25,7 @@ def images(count: int) -> np.ndarray:
 
 def test_every_registered_model_is_an_option():
     assert {compose([f"model={option}"]).config.model.name for option in OPTIONS} == set(
-        networks.MODELS
+        components.named("model")
     )
 
 

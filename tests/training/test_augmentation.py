@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mnist_exp.config import components
 from mnist_exp.config.compose import compose
-from mnist_exp.training.augmentation import AUGMENTATIONS, affine, elastic, shift, struck
+from mnist_exp.training.augmentations import affine, elastic, shift, struck
 
 STILL = {
     "max_rotation_degrees": 0.0,
@@ -16,7 +17,7 @@ STILL = {
 
 
 def augmentation(name: str):
-    return AUGMENTATIONS[name](**compose([f"augmentation={name}"]).config.augmentation.options())
+    return components.build("augmentation", compose([f"augmentation={name}"]).config.augmentation)
 
 
 def digits(count: int) -> np.ndarray:
@@ -33,7 +34,7 @@ def centre(image: np.ndarray) -> tuple[float, float]:
     return (x * ink).sum() / ink.sum(), (y * ink).sum() / ink.sum()
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", components.named("augmentation"))
 def test_stateless_in_shape_and_in_range(name):
     augment, before = augmentation(name), digits(33)
     first, again, other = (
@@ -50,7 +51,7 @@ def test_stateless_in_shape_and_in_range(name):
     assert np.array_equal(first, other) == (name == "none")
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", components.named("augmentation"))
 def test_the_same_in_a_graph(name):
     augment, before = augmentation(name), digits(5)
     seed = tf.constant([1, 2])
@@ -58,7 +59,7 @@ def test_the_same_in_a_graph(name):
     np.testing.assert_allclose(graph(before), augment(before, seed), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS) - {"none"}))
+@pytest.mark.parametrize("name", sorted(set(components.named("augmentation")) - {"none"}))
 def test_images_of_a_batch_change_differently(name):
     before = np.repeat(digits(1), 8, axis=0)
     after = augmentation(name)(before, np.array([1, 2], np.int32)).numpy()

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mnist_exp.config import components
 from mnist_exp.config.compose import compose
-from mnist_exp.models import networks
+from mnist_exp.models import architectures
 from mnist_exp.training import optimizers
 
 
@@ -14,13 +15,13 @@ def rates(name: str, **changes: float) -> np.ndarray:
     """The factors of a schedule over 1,000 steps."""
     options = compose([f"schedule={name}"]).config.schedule.options() | changes
     done = tf.constant(np.arange(1000) / 1000, tf.float32)
-    return optimizers.SCHEDULES[name](**options)(done).numpy()
+    return components.named("schedule")[name].function(**options)(done).numpy()
 
 
-@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+@pytest.mark.parametrize("name", components.named("optimizer"))
 def test_an_optimizer_goes_downhill(name):
     options = compose([f"optimizer={name}"]).config.optimizer.options()
-    optimizer = optimizers.OPTIMIZERS[name](**{**options, "learning_rate": 0.01})
+    optimizer = components.named("optimizer")[name].function(**{**options, "learning_rate": 0.01})
     variable = keras.Variable([1.0, -2.0])
     optimizer.build([variable])
     for _ in range(100):
@@ -29,7 +30,7 @@ def test_an_optimizer_goes_downhill(name):
 
 
 def test_muon_moves_kernels_alike_in_all_directions_and_the_rest_as_adam_does():
-    network = networks.cnn(
+    network = architectures.cnn(
         filters=[8],
         kernel_sizes=[3],
         pool_sizes=None,
@@ -57,7 +58,7 @@ def test_muon_moves_kernels_alike_in_all_directions_and_the_rest_as_adam_does():
     assert sum(change.ndim == 4 for change in changes) == 1
 
 
-@pytest.mark.parametrize("name", optimizers.SCHEDULES)
+@pytest.mark.parametrize("name", components.named("schedule"))
 def test_a_schedule_stays_between_0_and_its_peak_of_1(name):
     factors = rates(name)
     assert factors.shape == (1000,)
