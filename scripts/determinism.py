@@ -26,7 +26,8 @@ from rich.table import Table
 from mnist_exp.config.compose import compose
 from mnist_exp.config.hydra import config_folder
 
-GROUPS = ("augmentation", "schedule", "optimizer", "model")  # the last varies fastest
+GROUPS = ("augmentation", "schedule", "loss", "optimizer", "model")  # the last varies fastest
+LOSSES = ("cross_entropy", "focal", "smoothed")
 PRECISIONS = ("float32", "bfloat16")
 THREADS = ("1", "2")
 THREADS_KEY, PRECISION_KEY = "training.threads", "training.precision"
@@ -134,13 +135,13 @@ def sample() -> Iterator[Combination]:
 
 
 def varied(combination: Combination) -> Combination:
-    """Adds to about half of all combinations what no group chooses: averaged weights and so on."""
+    """Adds to each combination a loss, and to about half of them averaged weights and so on."""
     rest = {key: value for key, value in combination.items() if key != THREADS_KEY}
     draw = zlib.crc32(json.dumps(rest).encode())
     return {
         **combination,
         "training.weight_averaging": "0.9" if draw & 1 else "null",
-        "training.label_smoothing": "0.1" if draw & 2 else "0",
+        "loss": LOSSES[draw // 8 % len(LOSSES)],
         "training.plain_fraction": "0.3" if draw & 4 else "0",
     }
 

@@ -92,6 +92,8 @@ def untranslated(config: Config) -> Iterator[str]:
         yield f"it has no augmentation {config.augmentation.name}"
     if config.optimizer.name not in ("adam", "adamw"):
         yield f"it has no optimizer {config.optimizer.name}"
+    if config.loss.name != "cross_entropy" or config.loss.options()["class_weights"]:
+        yield "it has plain cross-entropy"
     if config.training.best_weights:
         yield "it ends with the weights of the last epoch"
     if config.training.early_stopping_patience is not None:
@@ -134,6 +136,6 @@ def recipe(config: Config, network: keras.Model, images: int) -> dict[str, Any]:
         "epochs": training.epochs,
         "batch_size": training.batch_size,
         "validation_images": config.data.validation_images,
-        "label_smoothing": training.label_smoothing,
+        "label_smoothing": config.loss.options()["label_smoothing"],
         "weight_averaging": training.weight_averaging,
     }

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import servers
-from examples import understand
 from invoke import here, python, start
 from projects import SMALL
 
+from examples import understand
 from mnist_exp import cli
 from mnist_exp.data import mnist
 

@@ -197,8 +197,8 @@ def test_a_run_that_fails_is_a_failure(program, reason, tmp_path):
 
 def test_an_aim_that_is_missed_is_marked_but_not_in_a_quick_check():
     both = (result("fast", trial(0, 10.0)), result("keras_example", trial(0, 100.0)))
-    assert "10.0 < 30" in text(frontier_table.table(frontier(*both)))
-    assert "10.0 < 30" not in text(frontier_table.table(frontier(*both, quick="1 epoch")))
+    assert "10.0 < 40" in text(frontier_table.table(frontier(*both)))
+    assert "10.0 < 40" not in text(frontier_table.table(frontier(*both, quick="1 epoch")))
 
 
 def test_no_name_covers_another_in_the_picture():

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import servers
-from examples import understand
 from invoke import python
+
+from examples import understand
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ Verbs:
   predict RUN IMAGE ..  reads the digits in photos and drawings
   demo [RUN]            a drawing pad in the browser
   export RUN            the model, checked, for ONNX Runtime, LiteRT, TensorFlow
+  check [FILE]          components of your own: do they keep what runs promise
   promote RUN           its model as champion, unless measurably worse on test
   runs                  the newest runs, one line each
   ui                    the MLflow UI on the right store
@@ -46,7 +47,7 @@ Examples:
   mnist-exp train experiment=fast --cfg job      the config, and no run
 
 Overrides:
-  GROUP=OPTION  data, augmentation, model, optimizer, schedule, training,
+  GROUP=OPTION  data, augmentation, model, optimizer, schedule, loss, training,
                 tracking, experiment (a recipe: accurate, best, drawings,
                 fast, seed_baseline, tiny), search (of -m: random, tpe,
                 halving), hydra/launcher (of -m: parallel, ray, slurm)
@@ -59,6 +60,7 @@ Hydra flags:
                 sweep.rerun, sweep.retries, search.trials, search.pruner
   --cfg job     prints the config instead; --info says where it comes from
   --config-dir  a folder of your own configs, which adds options
+  --components  a Python file of your own models, losses and so on
   --hydra-help  all the others
 """
 

@@ -16,6 +16,7 @@ from mnist_exp.commands.types import (
     SweepName,
     Train,
     Verbs,
+    takes_components,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def cli() -> None:
     context_settings={**SETTINGS, "ignore_unknown_options": True},
 )
 @click.option("--dry-run", is_flag=True, help="Of a sweep: shows what would run, and stops.")
+@takes_components
 @click.argument("arguments", nargs=-1, type=OverrideArgument())
 def train(arguments: tuple[str, ...], *, dry_run: bool) -> None:
     """Trains and tests a model: one run; with -m a sweep."""
@@ -45,7 +47,24 @@ def train(arguments: tuple[str, ...], *, dry_run: bool) -> None:
 
 
 @cli.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.pass_context
+def check(ctx: click.Context, file: Path | None) -> None:
+    """Tries components of your own: whether they keep what every run promises.
+
+    FILE is a Python file of components; without it, that of pyproject.toml and those of installed
+    packages. Each is tried with its YAML files in conf/ beside it: that its weights depend on the
+    seed alone, that the same training gives the same weights, that its model loads without its
+    code, and more. The first run with a component does the same. Exit code 1: a promise is broken.
+    """
+    from mnist_exp.commands.check import check
+
+    ctx.exit(check(file))
+
+
+@cli.command()
 @click.argument("run", type=RunArgument(finished=False))
+@takes_components
 def resume(run: str) -> None:
     """Continues a run that was cut off, from its last checkpoint.
 
@@ -65,6 +84,7 @@ def resume(run: str) -> None:
     metavar="NAME",
     help="mnist, digits, idx, mnist_c or drawings; the run's own data by default.",
 )
+@takes_components
 @click.argument("overrides", nargs=-1)
 def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
     """Measures a run's model again: on other data, on corrupted images, or on drawings.
@@ -192,6 +212,12 @@ def predict(
 @click.option(
     "--apply-diff", is_flag=True, help="With --worktree: applies the changes recorded beside it."
 )
+@click.option(
+    "--apply-components",
+    is_flag=True,
+    help="Runs the components recorded with the run, which it shows first.",
+)
+@takes_components
 @click.pass_context
 def reproduce(
     ctx: click.Context,
@@ -201,6 +227,7 @@ def reproduce(
     check_only: bool,
     worktree: bool,
     apply_diff: bool,
+    apply_components: bool,
 ) -> None:
     """Runs a run again and says whether the result is the same.
 
@@ -221,6 +248,7 @@ def reproduce(
             check_only=check_only,
             code_of_then=worktree,
             apply_diff=apply_diff,
+            apply_components=apply_components,
         )
     )
 
@@ -241,6 +269,7 @@ def reproduce(
     required=True,
     help="A new file; for a folder, a new or empty one.",
 )
+@takes_components
 def export(run: str, form: str, out: Path) -> None:
     """Writes a run's model for use elsewhere, checked against the Keras model.
 

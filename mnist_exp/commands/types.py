@@ -1,5 +1,7 @@
 """What the command line is made of: pages written by hand, near verbs, runs and overrides."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -65,6 +67,26 @@ class Verbs(click.Group):
                 f"{nearest(args[0], verbs)} `{PROGRAM} --help` explains them."
             )
         return super().resolve_command(ctx, args)
+
+
+def takes_components(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the option that names a file of components to a verb that needs them."""
+    return click.option(
+        "--components",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        expose_value=False,
+        callback=_use_components,
+        help="A Python file with components of your own.",
+    )(command)
+
+
+def _use_components(ctx: click.Context, param: click.Parameter, file: Path | None) -> None:
+    del param
+    if file is not None and not ctx.resilient_parsing:
+        from mnist_exp.config import sources
+
+        sources.use(file)
 
 
 class RunArgument(click.ParamType[str]):

@@ -1,57 +1,39 @@
-"""What a config chooses by name: one annotated function each.
+"""What a config chooses by name: one annotated function each, built in or of a user's own.
 
-The section of a component, its keys with their types and limits, is what the signature of its
-function says; the defaults stand in YAML. The function is called when a run is built. What checks a
-config, the signature and what is registered beside it, needs neither TensorFlow nor NumPy.
+The function is called when a run is built. What checks a config, the signature and what is
+registered beside it, needs neither TensorFlow nor NumPy.
 """
 
-import functools
-import importlib
-import inspect
-import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType, SimpleNamespace
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from pydantic import create_model, model_validator
-
-from mnist_exp.config.fields import Component, Division, broken_rule
-from mnist_exp.core.errors import RequestError
-
-GROUPS: Mapping[str, type[Component]] = MappingProxyType(
-    {
-        "data": Division,
-        "augmentation": Component,
-        "model": Component,
-        "optimizer": Component,
-        "schedule": Component,
-    }
-)
-# Each is imported to check a config: what takes long to import is imported within a function.
-_BUILT_IN = (
-    "mnist_exp.data.sets",
-    "mnist_exp.training.augmentations",
-    "mnist_exp.models.architectures",
-    "mnist_exp.training.optimizers",
-    "mnist_exp.training.schedules",
+from mnist_exp.config import registry, sources
+from mnist_exp.config.fields import Component, broken_rule
+from mnist_exp.config.registry import (
+    Function,
+    Metric,
+    Registered,
+    Rule,
+    Size,
+    Source,
+    registering,
 )
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-Rule = Callable[..., None]  # of the options, as keyword arguments; raises `broken_rule`
-Size = Callable[..., int]  # of the options, as keyword arguments
-
-
-@dataclass(frozen=True)
-class Registered:
-    """One component."""
-
-    function: Callable[..., Any]
-    section: type[Component]  # of a config
-    parameters: Size | None = None  # of a model: how many weights it has at most
-
-
-_registered: dict[str, dict[str, Registered]] = {group: {} for group in GROUPS}
+__all__ = [
+    "augmentation",
+    "build",
+    "dataset",
+    "loss",
+    "metric",
+    "metrics",
+    "model",
+    "named",
+    "optimizer",
+    "parameters",
+    "schedule",
+    "scores",
+    "used",
+]
 
 
 def dataset(
@@ -76,20 +58,27 @@ def dataset(
         if rule is not None:
             rule(**options)
 
-    return _registering("data", name, rule=checked)
+    return registering("data", name, rule=checked)
 
 
-def augmentation(name: str, *, rule: Rule | None = None) -> Callable[[Function], Function]:
+def augmentation(
+    name: str, *, rule: Rule | None = None, mixes: bool = False
+) -> Callable[[Function], Function]:
     """Registers a function that returns a random change of training images.
+
+    The change is stateless: the same seed, int32 [2], gives the same images, float32 [batch, 28,
+    28, 1] of 0 to 255.
 
     Args:
         name: of the augmentation.
         rule: between the options.
+        mixes: whether it makes one image of several, and so changes targets, float32 [batch, 10].
 
     Returns:
-        A decorator of a function of keyword arguments, `(...) -> Augmentation`.
+        A decorator of a function of keyword arguments that returns `(images, seed) -> images`, or
+        where it mixes `(images, targets, seed) -> (images, targets)`.
     """
-    return _registering("augmentation", name, rule=rule)
+    return registering("augmentation", name, rule=rule, mixes=mixes)
 
 
 def model(
@@ -106,7 +95,7 @@ def model(
         A decorator of a function of keyword arguments that returns a Keras model, float [batch, 28,
         28, 1] in [0, 1] -> logits [batch, 10].
     """
-    return _registering("model", name, rule=rule, parameters=parameters)
+    return registering("model", name, rule=rule, parameters=parameters)
 
 
 def optimizer(name: str, *, rule: Rule | None = None) -> Callable[[Function], Function]:
@@ -120,7 +109,7 @@ def optimizer(name: str, *, rule: Rule | None = None) -> Callable[[Function], Fu
         A decorator of a function of keyword arguments that returns a Keras optimizer, at its peak
         learning rate.
     """
-    return _registering("optimizer", name, rule=rule)
+    return registering("optimizer", name, rule=rule)
 
 
 def schedule(name: str, *, rule: Rule | None = None) -> Callable[[Function], Function]:
@@ -133,7 +122,44 @@ def schedule(name: str, *, rule: Rule | None = None) -> Callable[[Function], Fun
     Returns:
         A decorator of a function of keyword arguments, `(...) -> Schedule`.
     """
-    return _registering("schedule", name, rule=rule)
+    return registering("schedule", name, rule=rule)
+
+
+def loss(name: str, *, rule: Rule | None = None) -> Callable[[Function], Function]:
+    """Registers a function that makes a loss.
+
+    Args:
+        name: of the loss.
+        rule: between the options.
+
+    Returns:
+        A decorator of a function of keyword arguments, `(...) -> Loss`.
+    """
+    return registering("loss", name, rule=rule)
+
+
+def metric(name: str) -> Callable[[Function], Function]:
+    """Registers a function of predictions, to be recorded as `val/NAME` and `test/NAME`.
+
+    Args:
+        name: of the metric.
+
+    Returns:
+        A decorator of a function `(probabilities, labels) -> float`, of float32 [N, 10] and uint8
+        [N].
+    """
+    return registry.registering_metric(name)
+
+
+def metrics() -> Mapping[str, Metric]:
+    """Returns name -> metric."""
+    sources.load()
+    return registry.metrics()
+
+
+def scores(names: Iterable[str]) -> dict[str, Callable[..., float]]:
+    """Returns name -> function of the metrics of these names."""
+    return {name: metrics()[name].function for name in names}
 
 
 def named(group: str) -> Mapping[str, Registered]:
@@ -142,8 +168,8 @@ def named(group: str) -> Mapping[str, Registered]:
     Args:
         group: one of `GROUPS`.
     """
-    _load_built_in()
-    return _registered[group]
+    sources.load()
+    return registry.of_group(group)
 
 
 def build(group: str, section: Component) -> Any:
@@ -162,72 +188,16 @@ def parameters(section: Component) -> int:
     return 0 if size is None else size(**section.options())
 
 
-@functools.cache
-def _load_built_in() -> None:
-    for module in _BUILT_IN:
-        importlib.import_module(module)
+def used(config: Any) -> list[Source]:
+    """Returns the sources of a user's own that the components of a config come from.
 
-
-def _registering(
-    group: str, name: str, *, rule: Rule | None = None, parameters: Size | None = None
-) -> Callable[[Function], Function]:
-    def register(function: Function) -> Function:
-        section = _section(group, name, function, rule)
-        _registered[group][name] = Registered(function, section, parameters)
-        return function
-
-    return register
-
-
-def _section(
-    group: str, name: str, function: Callable[..., Any], rule: Rule | None
-) -> type[Component]:
-    """Returns what a config may say of a component.
-
-    Raises:
-        RequestError: the function's signature does not say it.
+    Args:
+        config: a checked one.
     """
-    arguments = inspect.signature(function).parameters.values()
-    for argument in arguments:
-        wrong = _wrong(argument)
-        if wrong:
-            raise RequestError(
-                f"Expected {function.__name__}, the function of {group} {name}, to have "
-                f"keyword-only arguments with types and no defaults, which stand in YAML. "
-                f"Received: {argument}, {wrong}."
-            )
-    unread = SimpleNamespace(__annotations__={each.name: each.annotation for each in arguments})
-    types = typing.get_type_hints(unread, getattr(function, "__globals__", {}), include_extras=True)
-    fields: dict[str, Any] = {"name": (Literal[name], ...)}
-    fields |= {key: (kind, ...) for key, kind in types.items()}
-
-    def check(section: Component) -> Component:
-        if rule is not None:
-            rule(**section.options())
-        return section
-
-    validators: dict[str, Any] = {"check_rule": model_validator(mode="after")(check)}
-    return typing.cast(
-        "type[Component]",
-        create_model(
-            f"{group}_{name}",
-            __base__=GROUPS[group],
-            __doc__=inspect.getdoc(function),
-            __validators__=validators,
-            **fields,
-        ),
-    )
-
-
-def _wrong(argument: inspect.Parameter) -> str:
-    """Returns what keeps an argument from being a key of a config; nothing if all is well."""
-    if argument.kind is not argument.KEYWORD_ONLY:
-        return "which may be given without its name; put `*` before the first"
-    if argument.annotation is argument.empty:
-        return "which has no type"
-    if argument.default is not argument.empty:
-        return "which has a default"
-    return "whose name is taken" if argument.name == "name" else ""
+    sections = ((group, getattr(config, group)) for group in registry.GROUPS)
+    found = [named(group)[section.name].source for group, section in sections]
+    found += [metrics()[name].source for name in config.metrics]
+    return sorted({source for source in found if source is not None}, key=lambda s: s.name)
 
 
 def _check_images(validation: int, train: int | None, total: int) -> None:

@@ -9,11 +9,9 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, create_model
 
-from mnist_exp.config import components
-from mnist_exp.config.components import GROUPS
+from mnist_exp.config import components, sources
 from mnist_exp.config.fields import (
     Amount,
-    BelowOne,
     Component,
     Count,
     Device,
@@ -26,6 +24,7 @@ from mnist_exp.config.fields import (
     Text,
     Threads,
 )
+from mnist_exp.config.registry import GROUPS, Source
 
 
 class Training(Section):
@@ -36,7 +35,6 @@ class Training(Section):
     device: Device
     precision: Literal["float32", "bfloat16", "float16", "auto"]
     threads: Threads | None
-    label_smoothing: BelowOne
     plain_fraction: Fraction
     weight_averaging: Annotated[float, Field(gt=0, lt=1)] | None
     best_weights: bool
@@ -101,6 +99,8 @@ class Config(Section):
     model: Component
     optimizer: Component
     schedule: Component
+    loss: Component
+    metrics: tuple[str, ...]
     training: Training
     ensemble: Ensemble
     tracking: Tracking
@@ -108,26 +108,31 @@ class Config(Section):
     search: Search | None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Lets a config go to other processes, where its type is made anew."""
-        return _restored, (self.model_dump_json(),)
+        """Lets a config go to other processes, with the user's own components beside it."""
+        return _restored, (self.model_dump_json(), sources.loaded())
 
 
 def config_type() -> type[Config]:
     """Returns the type of a config, of the components that there are."""
     return _config_type(
-        tuple(tuple(c.section for c in components.named(group).values()) for group in GROUPS)
+        tuple(tuple(c.section for c in components.named(group).values()) for group in GROUPS),
+        tuple(components.metrics()),
     )
 
 
 @functools.cache
-def _config_type(sections: tuple[tuple[type[Component], ...], ...]) -> type[Config]:
+def _config_type(
+    sections: tuple[tuple[type[Component], ...], ...], metrics: tuple[str, ...]
+) -> type[Config]:
     fields: dict[str, Any] = {
         group: (Annotated[Union[of_group], Field(discriminator="name")], ...)  # noqa: UP007
         for group, of_group in zip(GROUPS, sections, strict=True)
     }
+    fields["metrics"] = (tuple[Literal[metrics], ...], ...)  # type: ignore[valid-type]
     made: type[Config] = create_model("Config", __base__=Config, **fields)
     return made
 
 
-def _restored(text: str) -> Config:
+def _restored(text: str, needed: tuple[Source, ...]) -> Config:
+    sources.adopt(needed)
     return config_type().model_validate_json(text)

@@ -236,7 +236,7 @@ def _locate(location: tuple[int | str, ...]) -> tuple[str, FieldInfo | None]:
     if rest and models and issubclass(models[0], Component):
         tag = rest.pop(0)
         models = [model for model in models if tag in _component_names(model)]
-    if not rest:
+    if not rest or not models:
         return section, field
     name = str(rest[0])
     inner = models[0].model_fields.get(name) if models else None

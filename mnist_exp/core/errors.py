@@ -4,11 +4,13 @@ The command line turns them into exit codes; nothing else in the project chooses
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from mnist_exp.core.terminal import printable
 
 _REASON_CHARACTERS = 500
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Keras has them
 
 
 class _LinesError(Exception):
@@ -37,13 +39,15 @@ def nearest(name: str, choices: Iterable[str]) -> str:
         >>> nearest("adm", ["adam", "sgd"])
         " Did you mean 'adam'?"
     """
-    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+    matches = difflib.get_close_matches(name, list(choices), n=3, cutoff=0.5)
+    swapped = (match for match in matches if sorted(match) == sorted(name))  # two letters, say
+    best = next(swapped, matches[0] if matches else None)
+    return "" if best is None else f" Did you mean {best!r}?"
 
 
 def reason_of(problem: BaseException) -> str:
     """Returns what an error says, in one line of a bearable length."""
-    text = " ".join(str(problem).split())
+    text = " ".join(_COLOURS.sub("", str(problem)).split())
     if not text or type(problem).__module__ == "builtins":
         text = f"{type(problem).__name__}: {text}".rstrip(": ")
     return text[:_REASON_CHARACTERS]

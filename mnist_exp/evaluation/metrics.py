@@ -3,6 +3,7 @@
 Plain NumPy on the outputs of one pass over a split; the pass itself belongs to training.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from mnist_exp.core import statistics
 
 CALIBRATION_BINS = 15
+
+Score = Callable[[NDArray[np.float32], NDArray[np.uint8]], float]  # probabilities, labels -> number
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,16 @@ class Evaluation:
     accuracy_high: float
     ece: float  # expected calibration error, 0-1
     calibration: Calibration
+
+    def scores(self, split: str, functions: Mapping[str, Score]) -> dict[str, float]:
+        """Returns what functions make of the predictions.
+
+        Args:
+            split: the beginning of the names, such as "val/".
+            functions: by name.
+        """
+        found = {name: score(self.probabilities, self.labels) for name, score in functions.items()}
+        return {f"{split}{name}": float(value) for name, value in found.items()}
 
 
 def evaluate(logits: NDArray[np.float32], labels: NDArray[np.uint8]) -> Evaluation:

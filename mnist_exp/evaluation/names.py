@@ -1,5 +1,8 @@
 """The names that measurements are recorded under, each said once; tags and params have others."""
 
+# The beginnings of what is measured on a split.
+VALIDATION, TEST = "val/", "test/"
+
 # Of each epoch.
 TRAIN_LOSS = "train/loss"  # nats an image, over the whole epoch
 TRAIN_ACCURACY = "train/accuracy"

@@ -8,9 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mnist_exp.config import components
 from mnist_exp.config.schema import Config
 from mnist_exp.core import signals
+from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.text import train_command
 from mnist_exp.data import Split, Splits
 from mnist_exp.evaluation.metrics import Evaluation
@@ -31,6 +31,7 @@ from mnist_exp.runs import source_code
 from mnist_exp.runs.figures import Drawing, Subject
 from mnist_exp.tracking.read.evidence import ONNX, PREDICTIONS
 from mnist_exp.tracking.recorder import Recorder
+from mnist_exp.training import build
 
 _PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8
 
@@ -85,18 +86,14 @@ def record_models(
     recorder.artifact(ONNX, lambda file: write_onnx(classifier, file, images, threshold=threshold))
 
 
-def weights_digest(network: keras.Model, name: str = "") -> str:
-    """Returns the SHA-256 over the names, shapes and bytes of a network's weights.
+def weights_digest(network: keras.Model) -> str:
+    """Returns the SHA-256 over the shapes and bytes of a network's weights, in their order.
 
-    Args:
-        network: as it was trained, or loaded.
-        name: of a loaded one, as it was trained: its weights' paths have lost it.
+    Their names have no part in it: Keras numbers layers by what a process has built before.
     """
-    prefix = f"{name}/" if name else ""
     digest = hashlib.sha256()
     for variable in network.weights:
-        path = prefix + variable.path.removeprefix(prefix)
-        digest.update(f"{path} {tuple(variable.shape)} {variable.dtype}\n".encode())
+        digest.update(f"{tuple(variable.shape)} {variable.dtype}\n".encode())
         digest.update(variable.numpy().tobytes())
     return digest.hexdigest()
 
@@ -107,10 +104,11 @@ def augmentation_preview(config: Config, train: Split) -> tuple[np.ndarray, np.n
     Returns:
         uint8 [k, 28, 28], and float32 [k, m, 28, 28].
     """
-    augment = components.build("augmentation", config.augmentation)
+    augment = build.augmentation(config)
     originals = train.images[:_PREVIEW_DIGITS]
     repeated = np.repeat(originals, _PREVIEW_DRAWS, axis=0)[..., None].astype(np.float32)
-    changed = augment(repeated, np.array([config.seed, 0], np.int32))
+    targets = np.zeros((len(repeated), CLASSES), np.float32)
+    changed, _ = augment(repeated, targets, np.array([config.seed, 0], np.int32))
     shape = (len(originals), _PREVIEW_DRAWS, *originals.shape[1:])
     return originals, np.asarray(changed).reshape(shape)
 
@@ -134,7 +132,7 @@ def description(
         splits: the data.
         overrides: what was typed.
     """
-    groups = ("data", "augmentation", "model", "optimizer", "schedule", "experiment")
+    groups = ("data", "augmentation", "model", "optimizer", "schedule", "loss", "experiment")
     chosen = ", ".join(f"{group} `{tags[group]}`" for group in groups if group in tags)
     validation = (
         f"**{metrics[VAL_ACCURACY]:.2%}** on {len(splits.validation):,} validation images"

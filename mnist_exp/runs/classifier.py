@@ -39,7 +39,7 @@ def load(run: RunRecord, config: Config, store: Store) -> "keras.Model":
     try:
         require_as_saved(folder)
         classifier = keras.saving.load_model(file)
-        digest = artifacts.weights_digest(networks.network_of(classifier), config.model.name)
+        digest = artifacts.weights_digest(networks.network_of(classifier))
     except Exception as problem:
         raise ExperimentError(
             f"Expected the Keras model of run {name} in {file}. Received: {reason_of(problem)}. "

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp import data
+from mnist_exp.config import components
 from mnist_exp.config.schema import Config
 from mnist_exp.core import tensorflow_memory
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import evaluate
-from mnist_exp.evaluation.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY, VAL_LOSS
+from mnist_exp.evaluation.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY, VAL_LOSS, VALIDATION
 from mnist_exp.runs import console
 from mnist_exp.runs.fit import CHECKPOINT, Trained
 from mnist_exp.tracking import journal
@@ -143,7 +144,7 @@ def train(
         network=network,
         predict=predict,
         words=f"probabilities averaged over {len(those)} networks",
-        choice=_validation(predict, splits.validation),
+        choice=_validation(predict, splits.validation, those[0].config.metrics),
         reached={},
         history={},
         seconds=sum(member.seconds for member in those),
@@ -176,7 +177,7 @@ def _recorded_weights(member: Member) -> str:
     return salvaged(member.job_dir).tags.get(WEIGHTS_TAG, "that its journal has lost")
 
 
-def _validation(predict: Any, validation: data.Split) -> dict[str, float]:
+def _validation(predict: Any, validation: data.Split, metrics: Sequence[str]) -> dict[str, float]:
     """Measures the ensemble on images that no member was trained on, where there are any."""
     if not len(validation):
         return {}
@@ -185,6 +186,7 @@ def _validation(predict: Any, validation: data.Split) -> dict[str, float]:
         VAL_LOSS: result.loss,
         VAL_ACCURACY: result.accuracy,
         CHOSEN_VAL_ACCURACY: result.accuracy,
+        **result.scores(VALIDATION, components.scores(metrics)),
     }
 
 

@@ -11,28 +11,39 @@ from typing import Any
 import yaml
 
 from mnist_exp import data
+from mnist_exp.config import components
 from mnist_exp.config.record import to_record
 from mnist_exp.config.schema import Config
 from mnist_exp.core import devices, hardware, numerics, processor, tensorflow_setup
 from mnist_exp.core.text import without_password
-from mnist_exp.runs import source_code
+from mnist_exp.runs import proof, source_code
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.mlflow.preflight import preflight as check_store
 from mnist_exp.tracking.names import (
     CODE_TAG,
     COMMIT_TAG,
+    COMPONENTS_TAG,
     DIRTY_TAG,
     ENVIRONMENT_TAG,
     OTHER_CODE,
     SETTINGS_TAG,
 )
-from mnist_exp.tracking.read.evidence import CONFIG, DIFF, FILES, OVERRIDES, PACKAGES, SYSTEM
+from mnist_exp.tracking.read.evidence import (
+    COMPONENTS,
+    CONFIG,
+    DIFF,
+    FILES,
+    OVERRIDES,
+    PACKAGES,
+    SYSTEM,
+)
 from mnist_exp.tracking.recorder import Recorder
 
 # What a run that goes on may find changed, and what that is called.
 _CHANGEABLE = {
     CODE_TAG: OTHER_CODE,
+    COMPONENTS_TAG: "other components",
     ENVIRONMENT_TAG: "other packages, or another processor or GPU",
     SETTINGS_TAG: "other settings of TensorFlow",
 }
@@ -42,15 +53,16 @@ def preflight(config: Config) -> None:
     """Checks what a run needs from outside, before a folder is made for it.
 
     Raises:
-        RequestError: the store, the folder of the data or the device cannot be used, or TensorFlow
-            runs in this process already, on another device or with another number of threads, or
-            Keras with other defaults.
+        RequestError: the store, the folder of the data or the device cannot be used, a component
+            of the user's own breaks a promise, or TensorFlow runs in this process already, on
+            another device or with another number of threads, or Keras with other defaults.
     """
     check_store(location.resolve(config.tracking.uri))
     data.require_place(config.data.name, config.data.options().get("root"))
     if not tensorflow_setup.ours:
         numerics.require_keras()
     devices.require(config.training.device)
+    proof.require(settled(config))
     if "tensorflow" in sys.modules:
         hardware.start_tensorflow(config.training.threads, config.training.device)
 
@@ -86,14 +98,21 @@ def code_tags(code: source_code.Code) -> dict[str, str]:
     }
 
 
-def tags(code: source_code.Code, device: str) -> dict[str, str]:
-    """Returns the tags that name everything that decides what a run computes, but its config."""
-    system = hardware.system(device)
+def tags(code: source_code.Code, config: Config) -> dict[str, str]:
+    """Returns the tags that name everything that decides what a run computes, but its config.
+
+    Args:
+        code: of now.
+        config: settled.
+    """
+    system = hardware.system(config.training.device)
     parts = [system[name] for name in ("python", "processor", "processor_flags")]
     if system["device"] != system["processor"]:
         parts += [system[name] for name in ("device", *hardware.GPU_VERSIONS)]
     text = json.dumps([source_code.computing_packages(), *parts])
+    own = {source.name: source.sha256 for source in components.used(config)}
     return {
+        **({COMPONENTS_TAG: json.dumps(own)} if own else {}),
         **code_tags(code),
         ENVIRONMENT_TAG: hashlib.sha256(text.encode()).hexdigest(),
         SETTINGS_TAG: json.dumps(numerics.settings(ours=tensorflow_setup.ours)),
@@ -111,11 +130,12 @@ def adopt(tags: Mapping[str, str]) -> None:
 
 def recorded_settings(tags: Mapping[str, str]) -> dict[str, str]:
     """Returns what a run took from outside, by name; empty where it does not say."""
-    try:
-        found = json.loads(tags.get(SETTINGS_TAG, ""))
-    except (ValueError, RecursionError):
-        return {}
-    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    return mapping(tags.get(SETTINGS_TAG, ""))
+
+
+def recorded_components(tags: Mapping[str, str]) -> dict[str, str]:
+    """Returns the files and packages of components that a run had -> SHA-256."""
+    return mapping(tags.get(COMPONENTS_TAG, "{}"))
 
 
 def changes(job_dir: Path) -> list[str]:
@@ -140,9 +160,21 @@ def record(
         FILES: "".join(f"{digest}  {path}\n" for path, digest in code.files.items()),
         DIFF: code.diff,
     }
+    for source in components.used(config):
+        if source.text is not None:
+            texts[f"{COMPONENTS}/{source.name}"] = source.text
     for path, text in texts.items():
         if text or path in before:  # a run that goes on may have no changes any more
             recorder.artifact(path, partial(_write, text))
+
+
+def mapping(text: str) -> dict[str, str]:
+    """Returns what a tag holds as JSON, names -> texts; nothing where it holds something else."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
 def _write(text: str, file: Path) -> None:

@@ -9,7 +9,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log, run_job
 from hydra.types import HydraContext, RunMode
+from omegaconf import OmegaConf
 
+from mnist_exp.config import places
 from mnist_exp.config.hydra import hydra_errors, register_resolvers, typed_flags, version_base
 from mnist_exp.config.hydra_internal import Callbacks
 from mnist_exp.core.errors import RequestError
@@ -85,7 +87,8 @@ def told(cfg: Any, job: Any) -> dict[str, Any]:
         "config": from_hydra(cfg),
         "job_dir": job_dir,
         "choices": choices(job),
-        "overrides": [*typed_flags(job.runtime), *task_overrides(job)],
+        "hydra_callbacks": OmegaConf.to_container(job.callbacks),
+        "overrides": [*places.flags, *typed_flags(job.runtime), *task_overrides(job)],
     }
 
 

@@ -15,6 +15,7 @@ from mnist_exp.config.schema import Config
 from mnist_exp.core import ids, signals
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.text import without_password
+from mnist_exp.runs import callbacks as own
 from mnist_exp.runs import console, ensemble, environment, fit, pipeline, source_code
 from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
 from mnist_exp.runs.pipeline import Run
@@ -44,6 +45,7 @@ def run(
     overrides: Sequence[str],
     name: str | None = None,
     callbacks: Sequence[Any] = (),
+    hydra_callbacks: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     parent_job_id: str | None = None,
     stops: Stops | None = None,
@@ -57,6 +59,7 @@ def run(
         overrides: what was typed.
         name: of the run; None makes one.
         callbacks: Keras callbacks, called at epochs.
+        hydra_callbacks: `hydra.callbacks` of the job's config, for the record.
         tags: more tags for the run, by their full names.
         parent_job_id: the sweep or the ensemble that the run belongs to.
         stops: asked after each epoch whether to cut the run off; an ensemble never is.
@@ -84,7 +87,8 @@ def run(
             **choices,
             JOB_ID_TAG: identity,
             CONFIG_TAG: digest(config),
-            **environment.tags(code, config.training.device),
+            **environment.tags(code, config),
+            **own.tags(callbacks, hydra_callbacks or {}),
             **(tags or {}),
         },
         description=config.description or "",
@@ -139,7 +143,7 @@ def resume_in(
     typed = _typed(job_dir) if overrides is None else overrides
     # What refuses the run comes before: this is on record.
     recorder = Recorder.resume(job_dir, finished=finished)
-    recorder.tags(environment.tags(code, config.training.device))
+    recorder.tags(environment.tags(code, config))
     if before.tags.get(FAILURE_TAG):
         recorder.tags({FAILURE_TAG: ""})  # the reason is no longer one
     changes = ", ".join(environment.changes(job_dir))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_exp import data
+from mnist_exp.config import components
 from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError
@@ -18,6 +19,7 @@ from mnist_exp.evaluation.metrics import Evaluation, evaluate
 from mnist_exp.evaluation.names import (
     FIT_SECONDS,
     PARAMETERS,
+    TEST,
     TEST_ACCURACY,
     TEST_ACCURACY_HIGH,
     TEST_ACCURACY_LOW,
@@ -123,7 +125,8 @@ def _measure(
 
     result = evaluate(trained.predict(splits.test.images), splits.test.labels)
     selection = _selection(trained, splits.validation)
-    measured = {**test_metrics(result), **trained.choice, **selection}
+    scores = result.scores(TEST, components.scores(config.metrics))
+    measured = {**test_metrics(result), **scores, **trained.choice, **selection}
     recorder.metrics(measured)  # before anything else can fail: the test set is measured once
     drawn = artifacts.begin_plots(config, trained.history, result, splits)
     artifacts.record_predictions(recorder, result)

@@ -20,7 +20,7 @@ from mnist_exp.tracking.read.evidence import Evidence
 
 # What may be set anew: it has no part in what the experiment is.
 LOCAL_KEYS = ("data.root", "training.device", "training.threads", "training.keep_checkpoints")
-GROUPS = ("data", "augmentation", "model", "optimizer", "schedule", "training", "tracking")
+GROUPS = ("data", "augmentation", "model", "optimizer", "schedule", "loss", "training", "tracking")
 _OPTION = re.compile(r"\w[\w.-]{0,99}")
 
 

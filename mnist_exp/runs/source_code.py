@@ -37,6 +37,11 @@ def code(root: Path = PACKAGE.parent) -> Code:
     return Code(digest, commit.strip() if commit else None, _diff(root) if commit else "", files)
 
 
+def sha256() -> str:
+    """Returns the digest of the code that runs, without a look at git."""
+    return _digests(PACKAGE.parent)[0]
+
+
 def packages() -> list[str]:
     """Returns every installed package as `name==version`, sorted.
 

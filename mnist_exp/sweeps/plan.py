@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from mnist_exp import data
+from mnist_exp.config import places
 from mnist_exp.config.compose import Composed
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra import typed_flags
@@ -98,7 +99,8 @@ class Plan:
             raise ConfigError([*self._fixed_problems(), *error.problems]) from None
         jobs = self._checked([first, *others])
         self.config = jobs[0].config
-        self._flags = [*typed_flags(composer.hydra["runtime"]), *_as_a_run(composer)]
+        flags = [*places.flags, *typed_flags(composer.hydra["runtime"])]
+        self._flags = [*flags, *_as_a_run(composer)]
         common = [
             str(o.input_line)
             for o in overrides
@@ -145,7 +147,7 @@ class Plan:
     def command(self) -> str:
         """What was typed after `mnist-exp train -m`."""
         overrides = [str(override.input_line) for override in self._composer.overrides]
-        flags = typed_flags(self._composer.hydra["runtime"])
+        flags = [*places.flags, *typed_flags(self._composer.hydra["runtime"])]
         return without_password(shlex.join([*flags, *overrides]))
 
     def drafts(self, trial: int, params: Mapping[str, Any], extra: Sequence[str]) -> list[Draft]:

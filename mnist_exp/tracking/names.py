@@ -18,6 +18,8 @@ RESUMED_TAG = "mnist_exp.resumed_with"  # what was not the same in all parts of 
 OTHER_CODE = "other code"  # one of them
 ENSEMBLE_TAG = "mnist_exp.ensemble"  # of a member: the job id of the run that it is a part of
 SETTINGS_TAG = "mnist_exp.settings"  # JSON: what TensorFlow and Keras took from outside
+COMPONENTS_TAG = "mnist_exp.components"  # JSON: file or package of the user's own -> SHA-256
+CALLBACKS_TAG = "mnist_exp.callbacks"  # JSON: name of a callback -> SHA-256 of its code, or version
 REPRODUCES_TAG = "mnist_exp.reproduces"  # of a rerun: the id of the run that it repeats
 VERDICT_TAG = "mnist_exp.verdict"
 

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from mnist_exp.config.components import augmentation
-from mnist_exp.config.fields import BelowOne, Fraction, NonNegative, Shift
+from mnist_exp.config.fields import BelowOne, Fraction, NonNegative, Positive, Shift
 from mnist_exp.core.digits import SIDE
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 Augmentation = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]
+# Of those that make one image of several: (images, targets, seed) -> (images, targets), a target
+# float32 [batch, 10] with the share of each class.
+Mixing = Callable[["tf.Tensor", "tf.Tensor", "tf.Tensor"], "tuple[tf.Tensor, tf.Tensor]"]
 Rotation = Annotated[float, Field(ge=0, le=180)]
 Shear = Annotated[float, Field(ge=0, lt=90)]
 
@@ -198,5 +201,151 @@ def struck(
         # In this order: sampling blurs, and a network that met sharp lines alone would learn to
         # overlook the sharp strokes of images that were not sampled.
         return change(tf.maximum(images, ink[..., None]), first)
+
+    return augment
+
+
+@augmentation("erasing")
+def erasing(
+    *,
+    erase_probability: Fraction,
+    max_erased_share: BelowOne,
+    max_rotation_degrees: Rotation,
+    max_zoom: BelowOne,
+    max_shear_degrees: Shear,
+    max_shift_pixels: Shift,
+) -> Augmentation:
+    """Makes an affine change, then wipes a rectangle of some images (Zhong et al. 2020).
+
+    "Random erasing data augmentation", arXiv:1708.04896; here what is wiped is background.
+
+    Args:
+        erase_probability: the share of images that lose a rectangle.
+        max_erased_share: the largest share of an image that it covers.
+        max_rotation_degrees: as in `affine`, and so are the other three.
+        max_zoom: the largest change of size, as a share.
+        max_shear_degrees: the largest slant.
+        max_shift_pixels: the largest move along each axis.
+
+    Returns:
+        The augmentation.
+    """
+    import tensorflow as tf
+
+    from mnist_exp.training import sampling
+
+    change = affine(
+        max_rotation_degrees=max_rotation_degrees,
+        max_zoom=max_zoom,
+        max_shear_degrees=max_shear_degrees,
+        max_shift_pixels=max_shift_pixels,
+    )
+
+    def augment(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
+        first, second, third = tf.unstack(tf.random.split(seed, 3))
+        count = tf.shape(images)[0]
+        share, chance = tf.unstack(tf.random.stateless_uniform([2, count], second))
+        inside = sampling.rectangles(max_erased_share * share, third)
+        wiped = inside * tf.cast(chance < erase_probability, tf.float32)[:, None, None, None]
+        return change(images, first) * (1 - wiped)
+
+    return augment
+
+
+@augmentation("mixup", mixes=True)
+def mixup(
+    *,
+    alpha: Positive,
+    max_rotation_degrees: Rotation,
+    max_zoom: BelowOne,
+    max_shear_degrees: Shear,
+    max_shift_pixels: Shift,
+) -> Mixing:
+    """Makes an affine change, then a weighted mean of each image and another (Zhang et al. 2018).
+
+    "mixup: beyond empirical risk minimization", arXiv:1710.09412.
+
+    Args:
+        alpha: of the Beta(alpha, alpha) distribution of an image's weight; the smaller, the more
+            one of both images leads.
+        max_rotation_degrees: as in `affine`, and so are the other three.
+        max_zoom: the largest change of size, as a share.
+        max_shear_degrees: the largest slant.
+        max_shift_pixels: the largest move along each axis.
+
+    Returns:
+        The augmentation.
+    """
+    import tensorflow as tf
+
+    from mnist_exp.training import sampling
+
+    change = affine(
+        max_rotation_degrees=max_rotation_degrees,
+        max_zoom=max_zoom,
+        max_shear_degrees=max_shear_degrees,
+        max_shift_pixels=max_shift_pixels,
+    )
+
+    def augment(
+        images: "tf.Tensor", targets: "tf.Tensor", seed: "tf.Tensor"
+    ) -> "tuple[tf.Tensor, tf.Tensor]":
+        first, second, third = tf.unstack(tf.random.split(seed, 3))
+        count = tf.shape(images)[0]
+        share = sampling.beta(count, alpha, second)
+        others = sampling.permutation(count, third)
+        moved = change(images, first)
+        weight = share[:, None, None, None]
+        mixed = weight * moved + (1 - weight) * tf.gather(moved, others)
+        return mixed, share[:, None] * targets + (1 - share[:, None]) * tf.gather(targets, others)
+
+    return augment
+
+
+@augmentation("cutmix", mixes=True)
+def cutmix(
+    *,
+    alpha: Positive,
+    max_rotation_degrees: Rotation,
+    max_zoom: BelowOne,
+    max_shear_degrees: Shear,
+    max_shift_pixels: Shift,
+) -> Mixing:
+    """Makes an affine change, then puts a rectangle of another image into each (Yun et al. 2019).
+
+    "CutMix: regularization strategy to train strong classifiers", arXiv:1905.04899.
+
+    Args:
+        alpha: of the Beta(alpha, alpha) distribution of the share that an image keeps.
+        max_rotation_degrees: as in `affine`, and so are the other three.
+        max_zoom: the largest change of size, as a share.
+        max_shear_degrees: the largest slant.
+        max_shift_pixels: the largest move along each axis.
+
+    Returns:
+        The augmentation.
+    """
+    import tensorflow as tf
+
+    from mnist_exp.training import sampling
+
+    change = affine(
+        max_rotation_degrees=max_rotation_degrees,
+        max_zoom=max_zoom,
+        max_shear_degrees=max_shear_degrees,
+        max_shift_pixels=max_shift_pixels,
+    )
+
+    def augment(
+        images: "tf.Tensor", targets: "tf.Tensor", seed: "tf.Tensor"
+    ) -> "tuple[tf.Tensor, tf.Tensor]":
+        first, second, third, fourth = tf.unstack(tf.random.split(seed, 4))
+        count = tf.shape(images)[0]
+        others = sampling.permutation(count, third)
+        moved = change(images, first)
+        inside = sampling.rectangles(1 - sampling.beta(count, alpha, second), fourth)
+        kept = 1 - tf.reduce_mean(inside, axis=[1, 2])
+        mixed = moved * (1 - inside) + tf.gather(moved, others) * inside
+        return mixed, kept * targets + (1 - kept) * tf.gather(targets, others)
 
     return augment

@@ -7,6 +7,7 @@ from mnist_exp.config.schema import Config
 from mnist_exp.core import hardware
 from mnist_exp.data import Splits
 from mnist_exp.models import layers, networks
+from mnist_exp.training.augmentations import Mixing
 from mnist_exp.training.loop import Task
 
 
@@ -27,16 +28,26 @@ def task(config: Config, splits: Splits) -> Task:
         predict=networks.predictor(original),
         optimizer=_optimizer(config),
         schedule=components.build("schedule", config.schedule),
-        augment=components.build("augmentation", config.augmentation),
+        augment=augmentation(config),
         plain_fraction=config.training.plain_fraction,
         train=splits.train,
         validation=splits.validation,
         seed=config.seed,
         epochs=config.training.epochs,
         batch_size=config.training.batch_size,
-        label_smoothing=config.training.label_smoothing,
+        loss=components.build("loss", config.loss),
+        scores=components.scores(config.metrics),
         weight_averaging=config.training.weight_averaging,
     )
+
+
+def augmentation(config: Config) -> Mixing:
+    """Returns the augmentation of a config; one that mixes nothing leaves targets as they are."""
+    augment = components.build("augmentation", config.augmentation)
+    if components.named("augmentation")[config.augmentation.name].mixes:
+        mixing: Mixing = augment
+        return mixing
+    return lambda images, targets, seed: (augment(images, seed), targets)
 
 
 def _optimizer(config: Config) -> keras.Optimizer:

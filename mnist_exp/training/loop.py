@@ -8,7 +8,7 @@ an uninterrupted one bit for bit on the same machine, versions and threads.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_exp.core.digits import CLASSES
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.data import Split
-from mnist_exp.evaluation.metrics import evaluate
+from mnist_exp.evaluation.metrics import Score, evaluate
 from mnist_exp.evaluation.names import (
     IMAGES_PER_SECOND,
     LEARNING_RATE,
@@ -27,11 +28,13 @@ from mnist_exp.evaluation.names import (
     TRAIN_LOSS,
     VAL_ACCURACY,
     VAL_LOSS,
+    VALIDATION,
 )
 from mnist_exp.models.networks import PredictLogits
 from mnist_exp.training import checkpoint
-from mnist_exp.training.augmentations import Augmentation
+from mnist_exp.training.augmentations import Mixing
 from mnist_exp.training.checkpoint import Loaded, State
+from mnist_exp.training.losses import Loss
 from mnist_exp.training.schedules import Schedule
 
 CHUNK_SECONDS = 1.0
@@ -77,14 +80,15 @@ class Task:
     predict: PredictLogits  # of the original
     optimizer: Any  # fresh, at its peak learning rate
     schedule: Schedule
-    augment: Augmentation
+    augment: Mixing
     plain_fraction: float  # of all steps, the last: without augmentation
     train: Split
     validation: Split  # may be empty
     seed: int  # of order, augmentation and dropout
     epochs: int
     batch_size: int  # the last step of an epoch takes what is left
-    label_smoothing: float  # the share of each target spread over all classes
+    loss: Loss
+    scores: Mapping[str, Score]  # more that is measured on validation, by name
     weight_averaging: float | None  # the decay, by step, of a moving average of all weights
 
     @property
@@ -150,10 +154,27 @@ def fit(
         on_epoch(state.epoch, metrics)
         checkpoint.save(checkpoint_file, state)
         keras_calls.on_epoch_end(state.epoch - 1, _keras_names(metrics))
+        if callbacks:
+            _require_unchanged(task.original, state)
     keras_calls.on_train_end()
     epoch, weights = state.chosen(best=best_weights)
     task.original.set_weights(weights)
     return Fit(state.history, state.seconds, earlier_seconds, epoch)
+
+
+def _require_unchanged(original: keras.Model, state: State) -> None:
+    """Refuses a callback that has set weights: training has its own, and would go on with them.
+
+    Raises:
+        ExperimentError: one has.
+    """
+    pairs = zip(original.get_weights(), state.evaluation_weights, strict=True)
+    if any(now.tobytes() != then.tobytes() for now, then in pairs):
+        raise ExperimentError(
+            "Expected callbacks that leave the weights alone. Received: one that set weights after "
+            f"epoch {state.epoch}, which no resumed or repeated run would have. What changes "
+            "training is a component: see mnist_exp.extend."
+        )
 
 
 def _graph(task: Task) -> RunSteps:
@@ -171,14 +192,19 @@ def _graph(task: Task) -> RunSteps:
     seeds = _seeds(network)
     dropout_words = _seed_words(task.seed, _DROPOUT, len(seeds))
 
-    def changed(pixels: tf.Tensor, number: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
-        def augment() -> tf.Tensor:
+    def changed(
+        pixels: tf.Tensor, targets: tf.Tensor, number: tf.Tensor, done: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        def augment() -> tuple[tf.Tensor, tf.Tensor]:
             seed = tf.random.experimental.stateless_fold_in(augmentation_seed, number)
-            return task.augment(pixels, seed)
+            return task.augment(pixels, targets, seed)
 
         if not task.plain_fraction:
             return augment()
-        return tf.cond(done < 1 - task.plain_fraction, augment, lambda: pixels)
+        both: tuple[tf.Tensor, tf.Tensor] = tf.cond(
+            done < 1 - task.plain_fraction, augment, lambda: (pixels, targets)
+        )
+        return both
 
     def step(chosen: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         done = tf.cast(number, tf.float32) / total_steps
@@ -186,18 +212,18 @@ def _graph(task: Task) -> RunSteps:
         for seed, word in zip(seeds, dropout_words, strict=True):
             seed.assign(tf.cast(tf.stack([word, number]), seed.dtype))
         pixels = tf.cast(tf.gather(images, chosen), tf.float32)[..., None]
-        pixels = changed(pixels, number, done) / 255
-        targets = tf.cast(tf.gather(labels, chosen), tf.int32)
+        digits = tf.cast(tf.gather(labels, chosen), tf.int32)
+        pixels, targets = changed(pixels, tf.one_hot(digits, CLASSES), number, done)
         with tf.GradientTape() as tape:
-            logits = network(pixels, training=True)
-            losses = _cross_entropy(tf.cast(logits, tf.float32), targets, task.label_smoothing)
+            logits = network(pixels / 255, training=True)
+            losses = task.loss(targets, tf.cast(logits, tf.float32))
             penalties = [tf.cast(penalty, tf.float32) for penalty in network.losses]
             loss = optimizer.scale_loss(tf.add_n([tf.reduce_mean(losses), *penalties]))
         variables = network.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
         if task.weight_averaging is not None:
             _average(network, task.original, task.weight_averaging, tf.cast(number, tf.float32))
-        right = tf.argmax(logits, axis=1, output_type=tf.int32) == targets
+        right = tf.argmax(logits, axis=1, output_type=tf.int32) == digits
         return tf.reduce_sum(losses), tf.math.count_nonzero(right, dtype=tf.int32)
 
     def run_steps(
@@ -290,6 +316,7 @@ def _advance(task: Task, state: State, metrics: Metrics) -> None:
     if len(task.validation.images):
         result = evaluate(task.predict(task.validation.images), task.validation.labels)
         metrics |= {VAL_LOSS: result.loss, VAL_ACCURACY: result.accuracy}
+        metrics |= result.scores(VALIDATION, task.scores)
         if _is_better(metrics, state):
             state.best_epoch, state.best_weights = state.epoch, state.evaluation_weights
     for name, value in metrics.items():
@@ -303,15 +330,6 @@ def _is_better(metrics: Metrics, state: State) -> bool:
     best = state.best_epoch - 1
     accuracy, loss = state.history[VAL_ACCURACY][best], state.history[VAL_LOSS][best]
     return (metrics[VAL_ACCURACY], -metrics[VAL_LOSS]) > (accuracy, -loss)
-
-
-def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float) -> tf.Tensor:
-    """Cross-entropy of each image, float32 [batch], against labels smoothed over all classes."""
-    if not smoothing:
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    others = smoothing / CLASSES
-    targets = tf.one_hot(labels, CLASSES, on_value=1 - smoothing + others, off_value=others)
-    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
 def _order(seed: int, epoch: int, images: int) -> np.ndarray:

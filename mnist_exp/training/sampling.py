@@ -1,4 +1,4 @@
-"""Images read at other places than their pixels: what augmentations are made of."""
+"""Places in images, and random numbers: what augmentations are made of."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_exp.core.digits import SIDE
+
+_MOST_STRETCH = 3.0  # of a rectangle's height over its width, and of the inverse
 
 
 def random_transforms(
@@ -79,3 +81,34 @@ def sample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     upper = pixel(0) * (1 - right) + pixel(1) * right
     lower = pixel(width) * (1 - right) + pixel(width + 1) * right
     return (upper * (1 - down) + lower * down)[..., None]
+
+
+def rectangles(shares: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns a random rectangle for each image, 1 inside and 0 outside.
+
+    Args:
+        shares: of an image that it covers, where it does not reach beyond, float32 [batch].
+        seed: int32 [2].
+
+    Returns:
+        float32 [batch, 28, 28, 1].
+    """
+    count = tf.shape(shares)[0]
+    x, y, form = tf.unstack(tf.random.stateless_uniform([3, count], seed)[..., None, None])
+    stretch = tf.exp((2 * form - 1) * math.log(_MOST_STRETCH) / 2)  # height over width: its square
+    half = SIDE / 2 * tf.sqrt(shares)[:, None, None]
+    grid = tf.range(SIDE, dtype=tf.float32) + 0.5
+    inside_x = tf.abs(grid[None, None, :] - SIDE * x) < half / stretch
+    inside_y = tf.abs(grid[None, :, None] - SIDE * y) < half * stretch
+    return tf.cast(inside_x & inside_y, tf.float32)[..., None]
+
+
+def beta(count: tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
+    """Draws from Beta(alpha, alpha), float32 [count]."""
+    one, other = tf.unstack(tf.random.stateless_gamma([2, count], seed, alpha))
+    return one / tf.maximum(one + other, 1e-30)
+
+
+def permutation(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns the numbers from 0 to `count` - 1 in random order, int32 [count]."""
+    return tf.argsort(tf.random.stateless_uniform([count], seed))

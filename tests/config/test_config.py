@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from invoke import python
 
-from mnist_exp.config import schema
+from mnist_exp.config import components, registry, schema
 from mnist_exp.config.compose import Composer, compose
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra import config_folder, config_loader
@@ -105,7 +105,8 @@ def test_schema_holds_no_default():
         for model in vars(schema).values()
         if isinstance(model, type) and issubclass(model, pydantic.BaseModel)
     ]
-    assert len(models) > 15
+    models += [c.section for group in registry.GROUPS for c in components.named(group).values()]
+    assert len(models) > 30
     for model in models:
         for name, field in model.model_fields.items():
             assert field.is_required(), f"{model.__name__}.{name}"
@@ -181,7 +182,7 @@ def test_digest_is_that_of_what_determines_the_result(composer):
     record = to_record(checked)
     for key in ("description", "tracking", "sweep", "search"):
         del record[key]
-    for key in ("threads", "keep_checkpoints"):
+    for key in ("device", "threads", "keep_checkpoints"):
         del record["training"][key]
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     assert digest(checked) == hashlib.sha256(text.encode()).hexdigest()

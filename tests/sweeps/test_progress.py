@@ -51,7 +51,7 @@ def on_a_terminal(monkeypatch, width):
 
 def test_a_summary_stands_on_one_line_over_a_line_for_each_job(tmp_path):
     progress = Progress(total=3, outputs=tmp_path, queue=False)
-    long = (*OWN, "training.label_smoothing=0.123456789")
+    long = (*OWN, "loss.label_smoothing=0.123456789")
     for number in (1, 2):
         progress.watch(planned(number, long[: 3 + number]))
     progress.note(job(0, OWN, 0.51, seconds=5.0))

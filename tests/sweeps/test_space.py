@@ -162,7 +162,7 @@ def test_all_problems_at_once():
         "data.name",
     ]
     assert "Did you mean 'cnn'?" in found[1]
-    assert "The options are adam" in found[2]
+    assert "The options are adagrad" in found[2]
     assert "range(0,5)" in found[4]
 
 

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from mnist_exp.config import components
 from mnist_exp.config.compose import compose
-from mnist_exp.training.augmentations import affine, elastic, shift, struck
+from mnist_exp.training import build, sampling
+from mnist_exp.training.augmentations import affine, cutmix, elastic, erasing, mixup, shift, struck
 
 STILL = {
     "max_rotation_degrees": 0.0,
@@ -17,7 +18,9 @@ STILL = {
 
 
 def augmentation(name: str):
-    return components.build("augmentation", compose([f"augmentation={name}"]).config.augmentation)
+    """What an augmentation makes of images alone."""
+    augment = build.augmentation(compose([f"augmentation={name}"]).config)
+    return lambda images, seed: augment(images, np.zeros((len(images), 10), np.float32), seed)[0]
 
 
 def digits(count: int) -> np.ndarray:
@@ -38,10 +41,7 @@ def centre(image: np.ndarray) -> tuple[float, float]:
 def test_stateless_in_shape_and_in_range(name):
     augment, before = augmentation(name), digits(33)
     first, again, other = (
-        augment(before, np.array(s, np.int32)).numpy()
-        if name != "none"
-        else np.asarray(augment(before, s))
-        for s in ([1, 2], [1, 2], [1, 3])
+        np.asarray(augment(before, np.array(s, np.int32))) for s in ([1, 2], [1, 2], [1, 3])
     )
     assert first.shape == before.shape
     assert first.dtype == np.float32
@@ -148,3 +148,53 @@ def test_a_strike_takes_no_ink_away():
     after = lines(before, np.array([1, 2], np.int32)).numpy()
     assert (after >= before - 1e-3).all()
     assert (after > before).any(axis=(1, 2, 3)).all()
+
+
+def mixed(augment, images):
+    """What a mixing augmentation makes of images of two digits, and of their labels."""
+    targets = np.eye(10, dtype=np.float32)[np.arange(len(images)) % 2]
+    after, shares = augment(images, targets, np.array([1, 2], np.int32))
+    return targets, after.numpy(), shares.numpy()
+
+
+@pytest.mark.parametrize("kind", [mixup, cutmix])
+def test_a_mixed_target_is_the_share_of_each_digit_in_the_image(kind):
+    """Where one digit is all ink and the other none, the ink is its share."""
+    images = np.zeros((300, 28, 28, 1), np.float32)
+    images[::2] = 255
+    targets, after, shares = mixed(kind(alpha=1.0, **STILL), images)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(after.mean(axis=(1, 2, 3)) / 255, shares[:, 0], atol=1e-5)
+    assert (shares[:, 2:] == 0).all()
+    between = (shares[:, 0] > 0) & (shares[:, 0] < 1)
+    assert 0.3 < between.mean() < 0.7  # the others met one of their own kind
+    # On average an image stays half itself.
+    assert 0.6 < (shares * targets).sum(axis=1).mean() < 0.9
+
+
+@pytest.mark.parametrize(("alpha", "least"), [(0.05, 0.8), (5.0, 0.0)])
+def test_a_small_alpha_leaves_one_of_both_in_the_lead(alpha, least):
+    _, _, shares = mixed(mixup(alpha=alpha, **STILL), digits(400))
+    led = np.abs(shares[:, 0] - 0.5) > 0.49
+    assert led.mean() > least
+
+
+def test_erasing_wipes_a_rectangle_of_its_share_of_the_images():
+    images = np.full((600, 28, 28, 1), 255, np.float32)
+    options = {"erase_probability": 0.3, "max_erased_share": 0.4, **STILL}
+    after = erasing(**options)(images, np.array([1, 2], np.int32)).numpy()
+    assert set(np.unique(after)) == {0, 255}
+    wiped = (after == 0).mean(axis=(1, 2, 3))
+    assert 0.2 < (wiped > 0).mean() < 0.4
+    assert 0.2 < wiped.max() <= 0.45
+    for image in after[wiped > 0]:
+        rows, columns = (np.flatnonzero((image == 0).any(axis=axis)) for axis in (1, 0))
+        box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert (box == 0).all()
+
+
+def test_rectangles_have_their_share_but_for_what_lies_beyond():
+    shares = np.full(2000, 0.25, np.float32)
+    covered = sampling.rectangles(shares, np.array([3, 4], np.int32)).numpy().mean(axis=(1, 2, 3))
+    assert covered.max() == pytest.approx(0.25, abs=0.05)
+    assert 0.1 < covered.mean() < 0.2

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from invoke import python
 
+from mnist_exp.config.hydra import config_folder
 from mnist_exp.core import processor
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
@@ -85,8 +86,12 @@ def test_a_few_combinations_hold_every_option():
         wanted = set(itertools.product(determinism.THREADS, determinism.PRECISIONS, options))
         keys = (determinism.THREADS_KEY, determinism.PRECISION_KEY, group)
         assert {tuple(one[key] for key in keys) for one in few} == wanted
-    for key in ("weight_averaging", "label_smoothing", "plain_fraction"):
+    for key in ("weight_averaging", "plain_fraction"):
         assert len({one[f"training.{key}"] for one in few}) == 2
+    assert {one["loss"] for one in few} == set(determinism.LOSSES)
+    assert set(determinism.LOSSES) == {
+        file.stem for file in (config_folder() / "loss").glob("*.yaml")
+    }
     everything = list(determinism.every())
     assert all(one in everything for one in few)
 

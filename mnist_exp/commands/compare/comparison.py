@@ -1,7 +1,8 @@
 """Runs in, a comparison out: configs with their intervals, the best validation first."""
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -10,7 +11,7 @@ from mnist_exp.commands.compare.selection import Choice
 from mnist_exp.commands.compare.significance import BY_SEEDS, Finding, findings, looks_in_words
 from mnist_exp.core.statistics import Summary, summarize
 from mnist_exp.core.text import picked
-from mnist_exp.evaluation.names import FIT_SECONDS, PARAMETERS
+from mnist_exp.evaluation.names import FIT_SECONDS, PARAMETERS, TEST
 from mnist_exp.tracking.names import CODE_TAG, VALIDATION_IMAGES
 from mnist_exp.tracking.read.evidence import Predictions
 from mnist_exp.tracking.read.experiment import least
@@ -49,6 +50,7 @@ class Comparison:
 
     rows: tuple[ComparedConfig, ...]
     columns: Mapping[str, Sequence[str]]  # what sets them apart -> value of each row
+    metrics: tuple[str, ...]  # that configs ask for beside accuracy, of the test images
     data: str  # name of the data set
     images: int  # in the test set
     notes: tuple[str, ...]  # footnotes
@@ -94,12 +96,26 @@ def compare(choice: Choice, looks: int) -> Comparison:
     return Comparison(
         rows=tuple(rows),
         columns=shown(groups),
+        metrics=tuple(_metrics(groups)),
         data=choice.runs[0].params.get("data.name", ""),
         images=images,
         notes=tuple(_notes(rows, choice, looks)),
         left_out=tuple(choice.left_out),
         predictions=choice.predictions,
     )
+
+
+def _metrics(groups: Sequence[Group]) -> Iterator[str]:
+    """Yields the names of the metrics of the test images that configs ask for, each once."""
+    asked: set[str] = set()
+    for one in groups:
+        try:
+            names = json.loads(one.settings.get("metrics", "[]"))
+        except ValueError:  # anybody may have written it
+            continue
+        asked.update(map(str, names) if isinstance(names, list) else ())
+    measured = {name for one in groups for run in one.runs for name in run.metrics}
+    yield from sorted({f"{TEST}{name}" for name in asked} & measured)
 
 
 def _validation(one: Group) -> Summary | None:

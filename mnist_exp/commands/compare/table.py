@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from csv import DictWriter
 from io import StringIO
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp.commands.compare.comparison import ComparedConfig, Comparison
@@ -32,7 +33,7 @@ RIGHT = ("#", "seeds", "parameters", "fit s", "p")
 
 def header(comparison: Comparison) -> list[str]:
     """Returns the names of the columns."""
-    own = short_keys(list(comparison.columns)).values()
+    own = [*short_keys(list(comparison.columns)).values(), *comparison.metrics]
     measures = ("seeds", "val % (95 %)", "test % (95 %)", "parameters", "fit s", "p", "verdict")
     return ["#", "run", *own, *measures]
 
@@ -107,7 +108,8 @@ def csv(comparison: Comparison) -> str:
     Accuracies and differences are 0-1, times in seconds; what a config lacks is empty.
     """
     rows = [
-        _line(row, differing([row.group for row in comparison.rows])) for row in comparison.rows
+        _line(row, differing([row.group for row in comparison.rows]), comparison.metrics)
+        for row in comparison.rows
     ]
     text = StringIO()
     writer = DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -146,6 +148,7 @@ def _cells(comparison: Comparison, place: int) -> list[str]:
         str(row.place or ""),
         row.group.runs[0].name,
         *(shortened(values[place]) for values in comparison.columns.values()),
+        *("" if mean is None else f"{mean:.4f}" for mean in _means(row, comparison.metrics)),
         str(len(row.group.runs)),
         accuracy(row.validation),
         accuracy(row.test),
@@ -155,6 +158,15 @@ def _cells(comparison: Comparison, place: int) -> list[str]:
         _verdict(row),
     ]
     return [printable(text) for text in texts]
+
+
+def _means(row: ComparedConfig, names: Sequence[str]) -> list[float | None]:
+    """Returns the mean over seeds of each metric; None where a run has none."""
+    found = ([run.metrics.get(name) for run in row.group.runs] for name in names)
+    return [
+        None if None in values else fmean(value for value in values if value is not None)
+        for values in found
+    ]
 
 
 def _verdict(row: ComparedConfig) -> str:
@@ -198,7 +210,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
     return table
 
 
-def _line(row: ComparedConfig, keys: Sequence[str]) -> dict[str, Any]:
+def _line(row: ComparedConfig, keys: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
     finding = row.finding
     return {
         "place": row.place,
@@ -208,6 +220,7 @@ def _line(row: ComparedConfig, keys: Sequence[str]) -> dict[str, Any]:
         **{key: row.group.settings.get(key) for key in keys},
         **_columns("val", row.validation),
         **_columns("test", row.test),
+        **dict(zip(metrics, _means(row, metrics), strict=True)),
         "parameters": row.parameters,
         "fit_seconds": row.fit_seconds,
         "test_difference": finding.difference if finding else None,

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_exp import data
+from mnist_exp.config import sources
 from mnist_exp.core import hardware, numerics
 from mnist_exp.runs import source_code
-from mnist_exp.runs.environment import recorded_settings
-from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DATA_TAG, DIRTY_TAG, RESUMED_TAG
+from mnist_exp.runs.environment import mapping, recorded_components, recorded_settings
+from mnist_exp.tracking.names import (
+    CALLBACKS_TAG,
+    CODE_TAG,
+    COMMIT_TAG,
+    DATA_TAG,
+    DIRTY_TAG,
+    RESUMED_TAG,
+)
 from mnist_exp.tracking.read.evidence import Evidence
 
 UNKNOWN = "not recorded"
@@ -51,6 +59,12 @@ def code_inputs(evidence: Evidence, code: source_code.Code) -> Iterator[Input]:
     same = recorded == code.sha256 if recorded else None
     changed: tuple[str, ...] = () if same else tuple(_changes(evidence.files(), code.files))
     yield Input("code", _short(recorded), _short(code.sha256), same, details=changed)
+    yield from _components(recorded_components(tags))
+    if CALLBACKS_TAG in tags:
+        names = ", ".join(mapping(tags[CALLBACKS_TAG])) or "unknown"
+        yield Input(
+            "callbacks", names, "none", same=False, details=(f"{names}, which the run had",)
+        )
     if RESUMED_TAG in tags:
         went_on = f"cut off, went on with {tags[RESUMED_TAG]}"
         yield Input("parts of the run", went_on, "none", same=False, details=(went_on,))
@@ -83,7 +97,8 @@ def environment_inputs(
     then, system = evidence.system(), hardware.system(device)
     yield _equal("python", then.get("python"), system["python"], decides=True)
     yield _processor(then, system)
-    yield _equal("device", then.get("device"), system["device"], decides=True)
+    if "device" in then:  # runs of before do not say
+        yield _equal("device", then["device"], system["device"], decides=True)
     for name in hardware.GPU_VERSIONS:
         if name in then and name in system:
             yield _equal(name, then[name], system[name], decides=True)
@@ -109,6 +124,19 @@ def data_input(evidence: Evidence, section: Mapping[str, Any]) -> Input:
     recorded = evidence.run.tags.get(DATA_TAG, "")
     same = recorded == found.digest if recorded else None
     return Input(f"data {found.name}", _short(recorded), _short(found.digest), same)
+
+
+def _components(recorded: Mapping[str, str]) -> Iterator[Input]:
+    """Yields each file and package of a user's own that the run had, as it is here."""
+    present = {source.name: source.sha256 for source in sources.loaded()}
+    for name, digest in recorded.items():
+        now = present.get(name, "")
+        yield Input(
+            f"components {name}",
+            _short(digest),
+            _short(now) if now else "not loaded",
+            same=digest == now,
+        )
 
 
 def _equal(name: str, recorded: Any, present: Any, *, decides: bool = False) -> Input:

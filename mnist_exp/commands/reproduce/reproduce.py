@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp.commands.reproduce import inputs as depends
 from mnist_exp.commands.reproduce import worktree
 from mnist_exp.commands.reproduce.inputs import Input
+from mnist_exp.config import sources
+from mnist_exp.config.registry import source_of
 from mnist_exp.core import ids
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.terminal import printable, say, table_console
@@ -49,6 +51,7 @@ def reproduce(
     check_only: bool = False,
     code_of_then: bool = False,
     apply_diff: bool = False,
+    apply_components: bool = False,
 ) -> int:
     """Compares what a run depended on, runs it again, and compares the results; prints both.
 
@@ -58,6 +61,7 @@ def reproduce(
         check_only: whether to stop before training.
         code_of_then: whether to run the recorded commit instead of the code of now.
         apply_diff: whether to apply the changes that the code had besides its commit.
+        apply_components: whether to run the files of components that the run recorded.
 
     Returns:
         The exit code: of the verdict (0 identical, 3 not distinguishable, 4 different), or with
@@ -73,10 +77,17 @@ def reproduce(
             "Expected --worktree with --apply-diff: changes are applied to the recorded commit "
             "only. Received: --apply-diff alone."
         )
+    if apply_components and code_of_then:
+        raise RequestError(
+            "Expected --apply-components without --worktree: the code of then is a command of its "
+            "own, which takes --components FILE. Received: both."
+        )
     found = find(selector)
     require_finished(found.record)
     environment.adopt(found.record.tags)
     evidence = Evidence(found.record, found.store.uri)
+    if apply_components:
+        _load_components(evidence)
     original = _Original(found, evidence, recorded_config.local_values(evidence, overrides))
     with _code(evidence, code_of_then=code_of_then, apply_diff=apply_diff) as tree:
         inputs = _inputs(original, tree)
@@ -104,6 +115,19 @@ def _code(evidence: Evidence, *, code_of_then: bool, apply_diff: bool) -> Any:
         )
     commit = evidence.run.tags.get(COMMIT_TAG, "none")
     return worktree.checked_out(evidence, commit, apply_diff=apply_diff and bool(diff))
+
+
+def _load_components(evidence: Evidence) -> None:
+    """Shows the files of components that a run recorded, and loads them instead of those here."""
+    recorded = environment.recorded_components(evidence.run.tags)
+    for name in recorded:
+        if not name.endswith(".py"):
+            continue  # a package, which must be installed
+        text = evidence.components(name)
+        say(f"The run had these components, {name}, which are run now:", error=True)
+        for line in text.split("\n"):
+            say(line.expandtabs(), error=True)
+        sources.adopt([source_of(Path(name), text)])
 
 
 def _inputs(original: _Original, tree: Path | None) -> list[Input]:

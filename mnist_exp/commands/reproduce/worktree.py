@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mnist_exp.config import places
 from mnist_exp.config.identity import NOT_THE_RESULT, determines
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.runs.recorded_config import GROUPS
@@ -23,7 +24,7 @@ from mnist_exp.tracking.read.evidence import Evidence, EvidenceError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KEY = re.compile(r"[a-z]\w*")
-_SECTIONS = ("seed", "ensemble", *GROUPS)
+_SECTIONS = ("seed", "metrics", "ensemble", *GROUPS)
 # Hooks are programs; a worktree that is thrown away needs none.
 _GIT = ("git", "-c", "core.hooksPath=/dev/null", "-C")
 _STOP_SECONDS = 60.0
@@ -89,7 +90,8 @@ def overrides_of(
         if section not in _SECTIONS:  # such as `hydra`, or `tracking.uri` in one word
             raise EvidenceError(f"Expected sections of a config in the record. Received: {name!r}.")
         if not isinstance(content, Mapping):
-            values.append(_override(section, content))
+            if content != []:  # which is what a commit does that has no such key
+                values.append(_override(section, content))
             continue
         option = choices.get(section, "")
         if not (tree / "conf" / section / f"{option}.yaml").is_file():
@@ -120,7 +122,7 @@ def run(tree: Path, overrides: Sequence[str], job_dir: Path) -> None:
     Raises:
         ExperimentError: it failed; stderr says why.
     """
-    arguments = ["train", *overrides, f"hydra.run.dir={_quoted(str(job_dir))}"]
+    arguments = ["train", *places.flags, *overrides, f"hydra.run.dir={_quoted(str(job_dir))}"]
     # -P: the code must not come from the working folder, which may be a checkout of another time.
     command = [sys.executable, "-P", "-m", "mnist_exp", *arguments]
     # The command is this Python with the code of a commit of the user's own repository.

@@ -28,6 +28,7 @@ PACKAGES = "environment/requirements.txt"
 SYSTEM = "environment/system.json"
 FILES = "source/sha256sums.txt"
 DIFF = "source/diff.patch"
+COMPONENTS = "source/components"  # a folder: files of the user's own
 PREDICTIONS = "predictions/test.npz"
 ONNX = "export/model.onnx"
 
@@ -137,6 +138,20 @@ class Evidence:
     def files(self) -> dict[str, str]:
         """Returns path -> SHA-256 of the code that ran; empty for runs of older versions."""
         return _digest_lines(self._shown(FILES))
+
+    def components(self, name: str) -> str:
+        """Returns the text of a file of components that the run had.
+
+        Args:
+            name: of the file, as its tag has it.
+
+        Raises:
+            EvidenceError: it is missing or altered.
+        """
+        path = f"{COMPONENTS}/{name}"
+        if path not in self._digests:  # a tag may name any
+            raise self._unfit(path, "a recorded file", "none")
+        return self._content(path, _TEXT_BYTES).decode(errors="replace")
 
     def diff(self) -> str:
         """Returns what the code had besides its commit, as a patch; empty where nothing."""

@@ -9,8 +9,9 @@ from projects import SMALL
 from mnist_exp.tracking.names import REPRODUCES_TAG, VERDICT_TAG
 
 # One line of a model.
-LINE = ("mnist_exp/models/networks.py", "_dense(hidden_units, activation, dropout)")
-OTHER = '_dense(hidden_units, "tanh", dropout)'
+FILE = "mnist_exp/models/architectures.py"
+LINE = (FILE, "parts.dense(hidden_units, activation, dropout)")
+OTHER = 'parts.dense(hidden_units, "tanh", dropout)'
 
 
 def test_a_run_is_reproduced_in_a_fresh_process(project):
@@ -36,7 +37,7 @@ def test_a_changed_line_of_a_model_is_found(project, checkout):
     assert done.returncode in {3, 4}, done.stderr
     verdict = "different" if done.returncode == 4 else "not distinguishable"
     assert f"Verdict: {verdict}." in done.stdout
-    assert "can explain it: code (mnist_exp/models/networks.py)" in " ".join(done.stdout.split())
+    assert f"can explain it: code ({FILE})" in " ".join(done.stdout.split())
     assert project.runs()[0].tags[VERDICT_TAG] == verdict
 
 
@@ -59,15 +60,15 @@ def test_the_code_of_then_is_run_with_its_changes_or_without(project, checkout):
     )
     assert done.returncode == 0, done.stderr
     run = project.runs()[0]
-    code.edit("mnist_exp/models/networks.py", OTHER, '_dense(hidden_units, "elu", dropout)')
+    code.edit(FILE, OTHER, 'parts.dense(hidden_units, "elu", dropout)')
     code.git("commit", "-qam", "second")
 
     again = ("reproduce", run.name, "--worktree")
     without = mnist_exp(project.folder, *again, code=code.root)
     assert without.returncode in {3, 4}, without.stderr
-    assert f"+    parts += {OTHER}" in without.stderr
+    assert f"+    hidden = {OTHER}" in without.stderr
     assert "not applied" in without.stderr
-    assert "code (mnist_exp/models/networks.py)" in " ".join(without.stdout.split())
+    assert f"code ({FILE})" in " ".join(without.stdout.split())
 
     whole = mnist_exp(project.folder, *again, "--apply-diff", code=code.root)
     assert whole.returncode == 0, whole.stderr

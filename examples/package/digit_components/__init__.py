@@ -1,0 +1,1 @@
+"""Components for mnist-exp, as an installed package."""

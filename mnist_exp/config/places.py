@@ -1,0 +1,78 @@
+"""Where a user's own components lie; nothing of them is loaded here.
+
+A package names its modules by entry points of the group `mnist_exp.components`. A file is named on
+the command line, or in `pyproject.toml` of the working folder: `components = "components.py"` under
+`[tool.mnist_exp]`. A folder `conf` beside the file, or in the package, has its YAML.
+"""
+
+import importlib.metadata
+import importlib.util
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mnist_exp.core.errors import RequestError, reason_of
+
+_ENTRY_POINTS = "mnist_exp.components"
+_PROJECT = "pyproject.toml"
+_CONF = "conf"
+
+# Files that were named otherwise: on the command line, by another process, or by a program that
+# registers its own.
+named: list[Path] = []
+flags: list[str] = []  # of the command line that named them, for commands that repeat it
+
+
+def files() -> list[Path]:
+    """Returns the files: those that were named, else that of the project in the working folder.
+
+    Raises:
+        RequestError: the project's file is not TOML, or names none.
+    """
+    return list(named) or list(_of_project())
+
+
+def packages() -> list[importlib.metadata.EntryPoint]:
+    """Returns the entry points of installed packages."""
+    return list(importlib.metadata.entry_points(group=_ENTRY_POINTS))
+
+
+def folder_of(point: importlib.metadata.EntryPoint) -> Path | None:
+    """Returns the folder of the package of an entry point; None where it is not there."""
+    spec = importlib.util.find_spec(point.module.partition(".")[0])
+    found = spec.submodule_search_locations if spec is not None else None
+    return Path(found[0]) if found else None
+
+
+def config_folders() -> list[Path]:
+    """Returns the folders that hold the YAML of the user's own components.
+
+    Raises:
+        RequestError: as of `files`.
+    """
+    beside = [file.absolute().parent for file in files()]
+    within = [folder for folder in map(folder_of, packages()) if folder is not None]
+    folders = dict.fromkeys(folder / _CONF for folder in (*beside, *within))
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _of_project() -> Iterator[Path]:
+    try:
+        section: Any = tomllib.loads(Path(_PROJECT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as problem:
+        raise RequestError(
+            f"Expected {_PROJECT} to be TOML that can be read. Received: {reason_of(problem)}."
+        ) from problem
+    for key in ("tool", "mnist_exp", "components"):
+        section = section.get(key) if isinstance(section, dict) else None
+    if section is None:
+        return
+    if not isinstance(section, str):
+        raise RequestError(
+            f"Expected the name of a file as tool.mnist_exp.components in {_PROJECT}. "
+            f"Received: {section!r}."
+        )
+    yield Path(section)

@@ -1,0 +1,258 @@
+"""The table of components: group -> name -> function and section.
+
+The section of a component, its keys with their types and limits, is what the signature of its
+function says; the defaults stand in YAML.
+"""
+
+import hashlib
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Literal, TypeVar
+
+from pydantic import create_model, model_validator
+
+from mnist_exp.config import places
+from mnist_exp.config.fields import Component, Division
+from mnist_exp.core.errors import RequestError, reason_of
+
+GROUPS: Mapping[str, type[Component]] = MappingProxyType(
+    {
+        "data": Division,
+        "augmentation": Component,
+        "model": Component,
+        "optimizer": Component,
+        "schedule": Component,
+        "loss": Component,
+    }
+)
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Rule = Callable[..., None]  # of the options, as keyword arguments; raises `broken_rule`
+Size = Callable[..., int]  # of the options, as keyword arguments
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where components of a user's own come from."""
+
+    name: str  # of the file, or of the package with its version
+    path: str  # of the file, or of the package's folder
+    sha256: str
+    text: str | None = None  # of the file; a package must be installed wherever it is needed
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One component."""
+
+    function: Callable[..., Any]
+    section: type[Component]  # of a config
+    source: Source | None  # None: built in
+    parameters: Size | None = None  # of a model: how many weights it has at most
+    mixes: bool = False  # of an augmentation: whether it makes one image of several
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that is made of probabilities and labels."""
+
+    function: Callable[..., float]
+    source: Source | None  # None: built in
+
+
+_OURS = __name__.partition(".")[0]
+_registered: dict[str, dict[str, Registered]] = {group: {} for group in GROUPS}
+_metrics: dict[str, Metric] = {}
+# Becomes val/NAME and test/NAME, of which every run has some.
+_METRIC_NAME = r"(?!(accuracy|loss|errors|accuracy_low|accuracy_high|ece)$)[A-Za-z_]\w{0,49}"
+_source: Source | None = None  # of what is being loaded
+
+
+def of_group(group: str) -> Mapping[str, Registered]:
+    """Returns name -> component, of what was loaded so far.
+
+    Args:
+        group: one of `GROUPS`.
+    """
+    return _registered[group]
+
+
+def metrics() -> Mapping[str, Metric]:
+    """Returns name -> metric, of what was loaded so far."""
+    return _metrics
+
+
+@contextmanager
+def loading(source: Source) -> Iterator[None]:
+    """Notes what is registered in the block as from a source, in place of what was from it before.
+
+    Args:
+        source: of a user's own.
+    """
+    global _source  # noqa: PLW0603 - a decorator is told nothing of it
+    tables: list[dict[str, Any]] = [*_registered.values(), _metrics]
+    for components in tables:
+        for name, component in list(components.items()):
+            if component.source is not None and component.source.path == source.path:
+                del components[name]
+    _source = source
+    try:
+        yield
+    finally:
+        _source = None
+
+
+def registering(
+    group: str, name: str, *, rule: Rule | None, **traits: Any
+) -> Callable[[Function], Function]:
+    """Returns a decorator that registers a function and returns it as it is.
+
+    Args:
+        group: one of `GROUPS`.
+        name: of the component.
+        rule: between its options.
+        **traits: of `Registered`.
+
+    Raises:
+        RequestError: the name is taken, or the signature says no section.
+    """
+
+    def register(function: Function) -> Function:
+        _require_free(f"{group} {name}", _registered[group].get(name))
+        section = _section(group, name, function, rule)
+        source = _source or _file_of(function)
+        _registered[group][name] = Registered(function, section, source, **traits)
+        return function
+
+    return register
+
+
+def registering_metric(name: str) -> Callable[[Function], Function]:
+    """Returns a decorator that registers a metric and returns its function as it is.
+
+    Args:
+        name: of the metric.
+
+    Raises:
+        RequestError: the name is taken, or is no name.
+    """
+
+    def register(function: Function) -> Function:
+        if not re.fullmatch(_METRIC_NAME, name):
+            raise RequestError(
+                "Expected the name of a metric to be of letters, digits and _, and none that every "
+                f"run has. Received: {name!r}."
+            )
+        _require_free(f"metric {name}", _metrics.get(name))
+        _metrics[name] = Metric(function, _source or _file_of(function))
+        return function
+
+    return register
+
+
+def _require_free(words: str, taken: Registered | Metric | None) -> None:
+    if taken is not None:
+        by = "a built-in one" if taken.source is None else f"one of {taken.source.name}"
+        raise RequestError(
+            f"Expected a name of its own for {words}. Received: that of {by}. Choose another name."
+        )
+
+
+def of_users() -> list[Source]:
+    """Returns the sources of what was loaded so far, but for what is built in."""
+    tables: list[Mapping[str, Any]] = [*_registered.values(), _metrics]
+    every = (entry.source for table in tables for entry in table.values())
+    return sorted({source for source in every if source is not None}, key=lambda s: s.path)
+
+
+def read(file: Path) -> Source:
+    """Returns a file as a source.
+
+    Raises:
+        RequestError: it cannot be read.
+    """
+    try:
+        content = file.read_bytes()
+        text = content.decode()
+    except (OSError, ValueError) as problem:
+        raise RequestError(
+            f"Expected a Python file of components. Received: {file}, {reason_of(problem)}."
+        ) from problem
+    return source_of(file, text)
+
+
+def source_of(file: Path, text: str) -> Source:
+    """Returns the text of a file as a source.
+
+    Args:
+        file: where it lies, or would lie.
+        text: of the file.
+    """
+    return Source(file.name, str(file.absolute()), hashlib.sha256(text.encode()).hexdigest(), text)
+
+
+def _file_of(function: Callable[..., Any]) -> Source | None:
+    """Returns where a function is from that no file or package of components was loaded for."""
+    if function.__module__.partition(".")[0] == _OURS:
+        return None
+    file = Path(function.__code__.co_filename)  # of a program that registers its own
+    if file not in places.named:
+        places.named.append(file)
+    return read(file)
+
+
+def _section(
+    group: str, name: str, function: Callable[..., Any], rule: Rule | None
+) -> type[Component]:
+    """Returns what a config may say of a component.
+
+    Raises:
+        RequestError: the function's signature does not say it.
+    """
+    arguments = inspect.signature(function).parameters.values()
+    for argument in arguments:
+        wrong = _wrong(argument)
+        if wrong:
+            raise RequestError(
+                f"Expected {function.__name__}, the function of {group} {name}, to have "
+                f"keyword-only arguments with types and no defaults, which stand in YAML. "
+                f"Received: {argument}, {wrong}."
+            )
+    unread = SimpleNamespace(__annotations__={each.name: each.annotation for each in arguments})
+    types = typing.get_type_hints(unread, getattr(function, "__globals__", {}), include_extras=True)
+    fields: dict[str, Any] = {"name": (Literal[name], ...)}
+    fields |= {key: (kind, ...) for key, kind in types.items()}
+
+    def check(section: Component) -> Component:
+        if rule is not None:
+            rule(**section.options())
+        return section
+
+    validators: dict[str, Any] = {"check_rule": model_validator(mode="after")(check)}
+    return typing.cast(
+        "type[Component]",
+        create_model(
+            f"{group}_{name}",
+            __base__=GROUPS[group],
+            __doc__=inspect.getdoc(function),
+            __validators__=validators,
+            **fields,
+        ),
+    )
+
+
+def _wrong(argument: inspect.Parameter) -> str:
+    """Returns what keeps an argument from being a key of a config; nothing if all is well."""
+    if argument.kind is not argument.KEYWORD_ONLY:
+        return "which may be given without its name; put `*` before the first"
+    if argument.annotation is argument.empty:
+        return "which has no type"
+    if argument.default is not argument.empty:
+        return "which has a default"
+    return "whose name is taken" if argument.name == "name" else ""

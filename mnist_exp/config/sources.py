@@ -1,0 +1,145 @@
+"""Loads components: those of this package, of installed packages, and of files of the user's.
+
+A config or a record never names code: see `places` for who does.
+"""
+
+import functools
+import hashlib
+import importlib
+import sys
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mnist_exp.config import places, registry
+from mnist_exp.config.registry import Source
+from mnist_exp.core.errors import RequestError, reason_of
+
+# Each is imported to check a config: what takes long to import is imported within a function.
+_BUILT_IN = (
+    "mnist_exp.data.sets",
+    "mnist_exp.training.augmentations",
+    "mnist_exp.models.architectures",
+    "mnist_exp.training.optimizers",
+    "mnist_exp.training.schedules",
+    "mnist_exp.training.losses",
+    "mnist_exp.evaluation.scores",
+)
+
+_seen: set[Path] = set()  # files that were loaded, or could not be
+
+
+def load() -> None:
+    """Imports the built-in components and the user's, unless that is done.
+
+    Raises:
+        RequestError: the user's cannot be loaded.
+    """
+    _load_installed()
+    running = {Path(source.path) for source in registry.of_users()}  # a program with its own
+    for file in places.files():
+        if file.absolute() not in _seen | running:
+            _seen.add(file.absolute())
+            _execute(registry.read(file))
+
+
+def use(file: Path) -> None:
+    """Loads the file of components that --components names, instead of the project's.
+
+    Raises:
+        RequestError: it cannot be loaded.
+    """
+    places.named.append(file)
+    places.flags.append(f"--components={file}")
+    load()
+
+
+def adopt(found: Iterable[Source]) -> None:
+    """Loads what another process of this machine, or of another one, has loaded.
+
+    Args:
+        found: of `loaded` there; of a file its text travels along, a package must be installed.
+
+    Raises:
+        RequestError: they cannot be loaded.
+    """
+    _load_installed()
+    known = set(registry.of_users())
+    for source in found:
+        if source.text is not None:
+            places.named.append(Path(source.path))
+            _seen.add(Path(source.path))
+            if source not in known:
+                _execute(source)
+
+
+def loaded() -> tuple[Source, ...]:
+    """Returns the sources of the user's own."""
+    load()
+    return tuple(registry.of_users())
+
+
+@functools.cache
+def _load_installed() -> None:
+    for module in _BUILT_IN:
+        importlib.import_module(module)
+    for point in places.packages():
+        _import(point)
+
+
+def _import(point: EntryPoint) -> None:
+    """Imports the module that a package names, with all that it registers."""
+    distribution = point.dist
+    name = point.module if distribution is None else distribution.name
+    version = "" if distribution is None else f" {distribution.version}"
+    folder = places.folder_of(point)
+    try:
+        if folder is None:
+            raise ModuleNotFoundError(f"no package {point.module}")  # noqa: TRY301 - told below
+        source = Source(f"{name}{version}", str(folder), _digest(folder))
+        with registry.loading(source):
+            importlib.import_module(point.module)
+    except RequestError as problem:
+        raise RequestError(f"The installed package {name}: {problem}") from problem
+    except Exception as problem:
+        raise _broken(f"the package {name}{version}", problem) from problem
+
+
+def _execute(source: Source) -> None:
+    """Runs the text of a file, with all that it registers."""
+    assert source.text is not None
+    module: Any = ModuleType(f"mnist_exp_components_{Path(source.path).stem}")
+    module.__file__ = source.path
+    sys.modules[module.__name__] = module
+    try:
+        with registry.loading(source):
+            # The user named the file, on the command line or in the project's own folder.
+            exec(compile(source.text, source.path, "exec"), module.__dict__)  # noqa: S102
+    except RequestError as problem:
+        raise RequestError(f"In {source.name}: {problem}") from problem
+    except Exception as problem:
+        raise _broken(source.path, problem) from problem
+
+
+def _broken(what: str, problem: Exception) -> RequestError:
+    trace, line = problem.__traceback__, ""
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == what:
+            line = f", line {trace.tb_lineno}"
+        trace = trace.tb_next
+    if isinstance(problem, SyntaxError):
+        line = f", line {problem.lineno}"
+    return RequestError(
+        f"Expected components in {what} that can be loaded. Received: {reason_of(problem)}{line}."
+    )
+
+
+def _digest(folder: Path) -> str:
+    """Returns the SHA-256 over the paths and bytes of all Python files in a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(file.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,286 @@
+"""What every run promises, tried on components of a user's own before their first run.
+
+A few steps of training on random images, in seconds; what was proven is kept in the user's cache,
+by the digest of all that it depends on. Of built-in components the tests of this project say it.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_exp.config import components
+from mnist_exp.config.record import to_record
+from mnist_exp.config.registry import GROUPS
+from mnist_exp.config.schema import Config
+from mnist_exp.core import cache, hardware
+from mnist_exp.core.digits import CLASSES, IMAGE_SHAPE, SIDE
+from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.runs import source_code
+
+if TYPE_CHECKING:
+    import keras
+
+    from mnist_exp.data import Split, Splits
+    from mnist_exp.training.loop import Task
+
+_IMAGES, _BATCH = 40, 16  # the last batch of an epoch is smaller
+_LOADS = "import sys, keras; keras.saving.load_model(sys.argv[1])"
+
+Check = Callable[[Config], str]  # what is wrong, or nothing
+
+
+def require(config: Config) -> None:
+    """Proves the components of a config that are a user's own, unless that was done before.
+
+    Args:
+        config: settled.
+
+    Raises:
+        RequestError: they break a promise.
+    """
+    if not components.used(config):
+        return
+    proven = cache.folder("proofs") / _digest(config)
+    if proven.exists():
+        return
+    for name, problem in prove(config):
+        if problem:
+            names = ", ".join(source.name for source in components.used(config))
+            raise RequestError(
+                f"Expected components, of {names}, that keep what a run promises. Received: "
+                f"{name}: {problem} `mnist-exp check FILE` tries them alone."
+            )
+    with contextlib.suppress(OSError):  # it is proven again then
+        proven.parent.mkdir(parents=True, exist_ok=True)
+        proven.touch()
+
+
+def prove(config: Config) -> Iterator[tuple[str, str]]:
+    """Tries what a run promises with the components of a config.
+
+    Args:
+        config: settled; what it says of data and steps has no part in it.
+
+    Yields:
+        A promise in words, and what is wrong with it: nothing, or a sentence. After the first
+        that is broken no other is tried.
+    """
+    hardware.start_tensorflow(config.training.threads, config.training.device)
+    own = {
+        group
+        for group in GROUPS
+        if components.named(group)[getattr(config, group).name].source is not None
+    }
+    for words, groups, check in _CHECKS:
+        if own & groups:
+            try:
+                problem = check(config)
+            except Exception as error:  # noqa: BLE001 - a user's own code may raise anything
+                computed = f"in {config.training.precision}"
+                problem = f"{computed} it raises {reason_of(error).removesuffix('.')}."
+            yield words, problem
+            if problem:
+                return
+
+
+def _images_have_their_form(config: Config) -> str:
+    from mnist_exp import data
+
+    splits = data.load_whole(config.data.name, **config.data.options())
+    for name in ("train", "test"):
+        wrong = _wrong_split(getattr(splits, name))
+        if wrong:
+            return f"its images to {name} on {wrong}."
+    return ""
+
+
+def _wrong_split(split: "Split") -> str:
+    images, labels = split.images, split.labels
+    if images.shape != (len(labels), *IMAGE_SHAPE) or str(images.dtype) != "uint8":
+        return f"are {images.dtype} {list(images.shape)}, not uint8 [N, {SIDE}, {SIDE}]"
+    if labels.ndim != 1 or str(labels.dtype) != "uint8":
+        return f"have labels {labels.dtype} {list(labels.shape)}, not uint8 [N]"
+    if not len(labels) or labels.max() >= CLASSES:
+        return f"have labels that are not digits of 0 to {CLASSES - 1}"
+    return ""
+
+
+def _logits_for_any_batch(config: Config) -> str:
+    import numpy as np
+
+    from mnist_exp.models import networks
+    from mnist_exp.training import build
+
+    network = build.network(config)
+    shapes = tuple(getattr(network, name, None) for name in ("input_shape", "output_shape"))
+    if shapes != ((None, *IMAGE_SHAPE, 1), (None, CLASSES)):
+        expected = f"a Keras model from {[None, *IMAGE_SHAPE, 1]} to {[None, CLASSES]}"
+        return f"it is not {expected}, but from {shapes[0]} to {shapes[1]}."
+    for count in (1, 7):
+        logits = networks.predictor(network)(_random_images(count))
+        if not np.isfinite(logits).all():
+            return "its first logits are not finite."
+    return ""
+
+
+def _same_first_weights(config: Config) -> str:
+    from mnist_exp.training import build
+
+    first, second = (build.network(config).get_weights() for _ in range(2))
+    if not _equal(first, second):
+        return (
+            "its first weights are others each time: draw them by Keras's initializers, without a "
+            "seed, or from one that is fixed."
+        )
+    return ""
+
+
+def _same_images(config: Config) -> str:
+    import numpy as np
+
+    from mnist_exp.training import build
+
+    augment = build.augmentation(config)
+    images = _random_images(_BATCH)[..., None].astype(np.float32)
+    targets = np.eye(CLASSES, dtype=np.float32)[np.arange(_BATCH) % CLASSES]
+    first, second = (augment(images, targets, np.array([1, 2], np.int32)) for _ in range(2))
+    changed = np.asarray(first[0])
+    if changed.shape != images.shape or changed.dtype != np.float32:
+        expected = f"float32 {list(images.shape)}"
+        return f"it gives {changed.dtype} {list(changed.shape)}, not {expected}."
+    if not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True)):
+        return (
+            "it gives other images for the same seed: draw by tf.random.stateless_uniform and its "
+            "like, from the seed that it is given."
+        )
+    return ""
+
+
+def _same_training(config: Config) -> str:
+    first, second = (_trained(config) for _ in range(2))
+    if not all(map(_is_finite, first)):
+        return "five steps of training give weights that are not finite."
+    if not _equal(first, second):
+        return (
+            "the same training gives other weights each time: something draws random numbers that "
+            "the seed of a run does not reach. In a layer, keep a keras.random.SeedGenerator as an "
+            "attribute and hand it to what draws."
+        )
+    return ""
+
+
+def _loads_alone(config: Config) -> str:
+    """Loads the logged model in a process without the components, as MLflow and others do."""
+    from mnist_exp.models import networks
+    from mnist_exp.training import build
+
+    with tempfile.TemporaryDirectory(prefix="mnist-exp-") as folder:
+        file = Path(folder, "model.keras")
+        networks.classifier(build.network(config)).save(file)
+        # The code is a line of this module, the file the one above.
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-P", "-c", _LOADS, str(file)],
+            cwd=folder,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["nothing"])[-1][:300]
+        return (
+            "its saved model cannot be loaded without this code, as it must be wherever it is "
+            f"served: build it of Keras's own layers, functional or Sequential ({last})."
+        )
+    return ""
+
+
+def _exports(config: Config) -> str:
+    from mnist_exp.models import networks
+    from mnist_exp.models.export.onnx import write_onnx
+    from mnist_exp.training import build
+
+    classifier = networks.classifier(build.network(config))
+    with tempfile.TemporaryDirectory(prefix="mnist-exp-") as folder:
+        try:
+            write_onnx(classifier, Path(folder, "model.onnx"), _random_images(20), threshold=None)
+        except ExperimentError as problem:
+            return str(problem)
+    return ""
+
+
+_TRAINED = frozenset({"augmentation", "model", "optimizer", "schedule", "loss"})
+_MODEL = frozenset({"model"})
+_CHECKS: tuple[tuple[str, frozenset[str], Check], ...] = (
+    ("images and labels have their form", frozenset({"data"}), _images_have_their_form),
+    ("a model gives ten logits for any batch", _MODEL, _logits_for_any_batch),
+    ("the seed alone decides the first weights", _MODEL, _same_first_weights),
+    ("an augmentation is a function of its seed", frozenset({"augmentation"}), _same_images),
+    ("the same training gives the same weights", _TRAINED, _same_training),
+    ("the saved model loads without this code", _MODEL, _loads_alone),
+    ("the ONNX export gives the same digits", _MODEL, _exports),
+)
+
+
+def _trained(config: Config) -> list[Any]:
+    """Returns the weights after two epochs of three steps, validation and checkpoint included."""
+    from mnist_exp.training import build, loop
+
+    settings = {"epochs": 2, "batch_size": _BATCH}
+    short = config.model_copy(update={"training": config.training.model_copy(update=settings)})
+    task: Task = build.task(short, _random_splits())
+    with tempfile.TemporaryDirectory(prefix="mnist-exp-") as folder:
+        loop.fit(
+            task,
+            checkpoint_file=Path(folder, "checkpoint.npz"),
+            best_weights=False,
+            early_stopping_patience=None,
+        )
+    network: keras.Model = task.original
+    weights: list[Any] = network.get_weights()
+    return weights
+
+
+def _random_splits() -> "Splits":
+    import numpy as np
+
+    from mnist_exp.data import Split, Splits
+
+    split = Split(_random_images(_IMAGES), (np.arange(_IMAGES) % CLASSES).astype(np.uint8))
+    return Splits(split, split, split, "random", "", "", _IMAGES)
+
+
+def _random_images(count: int) -> Any:
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, 256, (count, *IMAGE_SHAPE), dtype=np.uint8)
+
+
+def _equal(first: list[Any], second: list[Any]) -> bool:
+    return [array.tobytes() for array in first] == [array.tobytes() for array in second]
+
+
+def _is_finite(array: Any) -> bool:
+    import numpy as np
+
+    return bool(np.isfinite(array).all())
+
+
+def _digest(config: Config) -> str:
+    """Returns the SHA-256 of what a proof depends on, as hex digits."""
+    record = to_record(config)
+    parts = {
+        "components": {source.name: source.sha256 for source in components.used(config)},
+        "sections": {group: record[group] for group in GROUPS},
+        "code": source_code.sha256(),
+        "packages": source_code.computing_packages(),
+        "precision": config.training.precision,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,294 @@
+"""Components of a user's own: from a file, from an installed package, with every promise."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from invoke import mnist_exp, python
+from projects import only_run, store
+
+from mnist_exp.tracking.names import COMPONENTS_TAG
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+RESNET = ("data=digits", "training=smoke", "model=resnet", "model.widths=[4,8]")
+
+# Each breaks one promise: group -> name -> the function, and what is said of it.
+BROKEN = {
+    ("model", "unseeded"): (
+        """
+class Noise(keras.layers.Layer):
+    def call(self, x, training=None):
+        return x + tf.random.normal(tf.shape(x), dtype=x.dtype) if training else x
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), Noise(),
+                         keras.layers.Dense(10)])
+""",
+        "other weights each time",
+    ),
+    ("model", "drawn"): (
+        """
+kernel = keras.initializers.Constant(np.random.normal(size=(784, 10)))
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(),
+                         keras.layers.Dense(10, kernel_initializer=kernel)])
+""",
+        "first weights are others each time",
+    ),
+    ("model", "nine"): (
+        """
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(),
+                         keras.layers.Dense(9)])
+""",
+        "from (None, 28, 28, 1) to (None, 9)",
+    ),
+    ("model", "custom"): (
+        """
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), Twice(),
+                         keras.layers.Dense(10)])
+""",
+        "cannot be loaded without this code",
+    ),
+    ("augmentation", "forgetful"): (
+        "return lambda images, seed: images * tf.random.uniform([])",
+        "other images for the same seed",
+    ),
+    ("augmentation", "narrow"): (
+        "return lambda images, seed: images[:, :20]",
+        "not float32 [16, 28, 28, 1]",
+    ),
+    ("loss", "endless"): (
+        "return lambda targets, logits: tf.reduce_sum(targets * logits, axis=1) / 0",
+        "not finite",
+    ),
+    ("optimizer", "absent"): ("return keras.optimizers.Nothing()", "it raises AttributeError"),
+}
+# Valid, however odd.
+WHOLE = {
+    ("model", "ones"): """
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(),
+                         keras.layers.Dense(10, kernel_initializer="ones")])
+""",
+    ("augmentation", "halves"): """
+return lambda images, seed: tf.where(
+    tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed) < 0.5, 255 - images, images)
+""",
+}
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A folder with the example's components, which its pyproject.toml names."""
+    folder = tmp_path / "project"
+    shutil.copytree(EXAMPLES / "components", folder)
+    (folder / "pyproject.toml").write_text('[tool.mnist_exp]\ncomponents = "components.py"\n')
+    return folder
+
+
+def functions(bodies) -> str:
+    """A file of components, each without arguments."""
+    lines = ["from mnist_exp.extend import augmentation, loss, model, optimizer"]
+    for (group, name), body in bodies.items():
+        lines += [f"@{group}({name!r})", f"def {name}():"]
+        body_lines = ["import keras, numpy as np, tensorflow as tf", *body.strip().splitlines()]
+        lines += [f"    {line}" for line in body_lines]
+    return "\n".join(lines) + "\n"
+
+
+def written(folder: Path, bodies) -> Path:
+    """A file of components, with their YAML beside it."""
+    for group, name in bodies:
+        (folder / "conf" / group).mkdir(parents=True, exist_ok=True)
+        (folder / "conf" / group / f"{name}.yaml").write_text(f"name: {name}\n")
+    file = folder / "own.py"
+    file.write_text(functions(bodies))
+    return file
+
+
+def test_a_model_of_ones_own_is_recorded_reproduced_and_named_when_it_changes(project):
+    done = mnist_exp(project, "train", *RESNET, check=True)
+    assert "resnet-" in done.stderr + done.stdout
+    run = only_run(project)
+    assert run.params["model.widths"] == "[4, 8]"
+    (digest,) = json.loads(run.tags[COMPONENTS_TAG]).values()
+    text = (project / "components.py").read_text()
+    recorded = store(project).artifact_path(run.run_id, "source/components/components.py")
+    assert recorded.read_text() == text
+
+    same = mnist_exp(project, "reproduce", run.run_id)
+    assert same.returncode == 0, same.stdout + same.stderr
+    assert "Verdict: identical." in same.stdout
+
+    (project / "components.py").write_text(text.replace("width // 2, 3", "width // 2, 5"))
+    other = mnist_exp(project, "reproduce", run.run_id)
+    assert other.returncode in (3, 4)
+    assert f"components components.py ({digest[:12]} then," in " ".join(other.stdout.split())
+
+    then = mnist_exp(project, "reproduce", run.run_id, "--apply-components")
+    assert then.returncode == 0, then.stdout + then.stderr
+    assert '@model("resnet", rule=even)' in then.stderr
+
+
+def test_rules_and_limits_of_ones_own_are_checked_with_all_others(project):
+    wrong = ("model.widths=[3]", "training.epochs=0", "optimizer.lr=1")
+    done = mnist_exp(project, "train", *RESNET[:3], *wrong)
+    assert done.returncode == 2
+    assert "model.widths: Expected even numbers. Received: [3]." in done.stderr
+    assert "training.epochs: Expected a whole number >= 1" in done.stderr
+    limits = mnist_exp(project, "train", *RESNET, "model.dropout=1")
+    assert "model.dropout: Expected a number >= 0 and < 1. Received: 1." in limits.stderr
+    assert not (project / "outputs").exists()
+
+
+def test_every_worker_of_a_sweep_has_them(project, tmp_path):
+    launcher = ("hydra/launcher=parallel", "hydra.launcher.n_jobs=2")
+    file = project / "components.py"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    mnist_exp(
+        elsewhere, "train", "-m", "--components", str(file), *RESNET, "seed=0,1", *launcher,
+        check=True,
+    )  # fmt: skip
+    runs = [run for run in store(elsewhere).search() if not run.is_sweep]
+    assert {run.outcome for run in runs} == {"finished"}
+    assert all(COMPONENTS_TAG in run.tags for run in runs)
+
+
+def test_the_example_keeps_every_promise_and_the_broken_ones_are_told(project):
+    (project / "bodies").mkdir()
+    bodies = {**{key: body for key, (body, _) in BROKEN.items()}, **WHOLE}
+    file = written(project / "bodies", bodies)
+    done = mnist_exp(project, "check", str(file))
+    assert done.returncode == 1
+    said, key = {}, ()
+    for line in done.stdout.splitlines():
+        if not line.startswith("  "):
+            key = tuple(line.split("="))
+        said.setdefault(key, []).append(line)
+    assert said.keys() == bodies.keys()
+    for key, (_, words) in BROKEN.items():
+        assert words in said[key][-1], said[key]
+        assert said[key][-1].startswith("  broken: ")
+    for key in WHOLE:
+        assert not any("broken" in line for line in said[key])
+
+    whole = mnist_exp(project, "check")
+    assert whole.returncode == 0, whole.stdout
+    assert "the saved model loads without this code" in whole.stdout
+
+
+def test_a_broken_promise_keeps_a_run_from_beginning(project):
+    file = written(project, {("augmentation", "narrow"): BROKEN["augmentation", "narrow"][0]})
+    own = ("--components", str(file), "augmentation=narrow")
+    done = mnist_exp(project, "train", *RESNET[:2], *own)
+    assert done.returncode == 2
+    assert "an augmentation is a function of its seed" in done.stderr
+    assert not list((project / "outputs").glob("*"))
+
+
+HEAD = "from mnist_exp.extend import BelowOne, metric, model\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import nothing_of_that_name", "line 1"),
+        ("x = = 1", "line 1"),
+        (HEAD + '@model("cnn")\ndef cnn(): ...', "Received: that of a built-in one"),
+        (HEAD + '@model("own")\ndef own(*, dropout: BelowOne = 0.5): ...', "which has a default"),
+        (HEAD + '@model("own")\ndef own(*, dropout): ...', "which has no type"),
+        (HEAD + '@model("own")\ndef own(dropout: BelowOne): ...', "put `*` before the first"),
+        (HEAD + '@metric("loss")\ndef loss(p, y): ...', "Expected the name of a metric"),
+    ],
+)
+def test_a_file_that_cannot_be_loaded_is_told_in_a_sentence(text, words, project):
+    (project / "components.py").write_text(text + "\n")
+    done = mnist_exp(project, "train", *RESNET)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "components.py" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_not_there(project):
+    done = mnist_exp(project, "train", "--components", "absent.py", *RESNET)
+    assert done.returncode == 2
+    assert "Expected a Python file of components. Received: absent.py" in done.stderr
+
+
+def test_a_record_never_names_code(project):
+    """A run of somebody's with components is told without them, and nothing of it is loaded."""
+    mnist_exp(project, "train", *RESNET, check=True)
+    (project / "pyproject.toml").unlink()
+    done = mnist_exp(project, "reproduce", "latest")
+    assert done.returncode == 2
+    assert "components components.py" in done.stdout
+    assert "not loaded" in done.stdout
+    assert "resnet" in done.stderr
+
+
+def test_a_program_registers_its_own(sealed_environment):
+    program = """
+import mnist_exp
+from mnist_exp.extend import Widths, model
+
+@model("one_layer")
+def one_layer():
+    import keras
+    return keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    )
+
+if __name__ == "__main__":
+    run = mnist_exp.run("data=digits", "training=smoke", "model=one_layer")
+    print(run.config.model.name, 0 < run.metrics["test/accuracy"] < 1)
+"""
+    Path("program.py").write_text(program)
+    Path("conf/model").mkdir(parents=True)
+    Path("conf/model/one_layer.yaml").write_text("name: one_layer\n")
+    done = python("import runpy; runpy.run_path('program.py', run_name='__main__')", check=True)
+    assert done.stdout.endswith("one_layer True\n")
+
+
+def test_metrics_are_recorded_and_compared(sealed_environment):
+    folder = sealed_environment
+    own = ("data=digits", "training=smoke", "model=mlp", "metrics=[macro_f1,top_2]")
+    mnist_exp(folder, "train", *own, check=True)
+    metrics = only_run(folder).metrics
+    for split in ("val", "test"):
+        assert metrics[f"{split}/accuracy"] < metrics[f"{split}/top_2"] <= 1
+        assert 0 < metrics[f"{split}/macro_f1"] < 1
+    table = mnist_exp(folder, "compare", check=True).stdout
+    assert "test/macro_f1" in table
+    wrong = mnist_exp(folder, "train", "metrics=[f1]")
+    assert wrong.returncode == 2
+    assert "metrics: Expected a list of one of macro_f1, top_2" in wrong.stderr
+
+
+def built(folder: Path, target: Path) -> Path:
+    """The wheel of a project."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    (wheel,) = target.glob("*.whl")
+    return wheel
+
+
+def test_an_installed_package_brings_components_and_their_options(tmp_path, monkeypatch):
+    package = shutil.copytree(EXAMPLES / "package", tmp_path / "package")
+    site = tmp_path / "site"
+    wheel = built(package, tmp_path / "wheels")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", str(site), str(wheel)], check=True)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    work = tmp_path / "work"
+    own = ("data=digits", "training=smoke", "model=mlp", "loss=generalized")
+    mnist_exp(work, "train", *own, "metrics=[worst_digit]", check=True)
+    run = only_run(work)
+    assert run.params["loss.power"] == "0.5"
+    assert 0 <= run.metrics["test/worst_digit"] < run.metrics["test/accuracy"]
+    assert list(json.loads(run.tags[COMPONENTS_TAG])) == ["digit-components 0.1.0"]
+    done = mnist_exp(work, "reproduce", "latest")
+    assert done.returncode == 0, done.stdout + done.stderr
