@@ -1,12 +1,16 @@
 """Components of a user's own: from a file, from an installed package, with every promise."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import environments
 import pytest
+import waiting
 from invoke import mnist_exp, python
 from projects import only_run, store
 
@@ -292,3 +296,46 @@ def test_an_installed_package_brings_components_and_their_options(tmp_path, monk
     assert list(json.loads(run.tags[COMPONENTS_TAG])) == ["digit-components 0.1.0"]
     done = mnist_exp(work, "reproduce", "latest")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.long("components of one's own from the wheel: swept, killed, resumed, reproduced")
+@pytest.mark.timeout(900)  # of a dozen commands in fresh processes
+def test_from_the_wheel_in_an_empty_environment(tmp_path):
+    """Every promise that built-in ones have, where the checkout is out of sight."""
+    environment = environments.empty(tmp_path / "venv", with_dependencies=True)
+    install = [environment, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    package = shutil.copytree(EXAMPLES / "package", tmp_path / "package")
+    for name, folder in (("ours", EXAMPLES.parent), ("theirs", package)):
+        subprocess.run([*install, built(folder, tmp_path / name)], check=True)
+    work = shutil.copytree(EXAMPLES / "components", tmp_path / "fresh")
+    (work / "pyproject.toml").write_text('[tool.mnist_exp]\ncomponents = "components.py"\n')
+    program = environment.with_name("mnist-exp")
+    places = {"cwd": work, "env": {"PATH": os.defpath, "HOME": str(tmp_path)}}
+
+    def run(*arguments: str, code: int = 0) -> str:
+        command = [program, *arguments]
+        done = subprocess.run(command, **places, check=False, capture_output=True, text=True)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    small = ("data=digits", "training=smoke", "model=resnet", "training.epochs=40")
+    own = (*small, "metrics=[macro_f1,worst_digit]")
+    run("train", "-m", *own, "loss=focal,generalized", "seed=0,1")
+    table = run("compare")
+    assert "test/macro_f1" in table
+    assert "test/worst_digit" in table
+
+    process = subprocess.Popen([program, "train", *own, "loss=focal", "seed=7"], **places)
+    waiting.until(lambda: [*work.glob("outputs/*/checkpoints/last.npz")], what="a checkpoint")
+    process.kill()
+    process.wait()
+    run("resume", "latest")
+    assert "Verdict: identical." in run("reproduce", "latest")
+    run("export", "latest", "--format", "onnx", "--out", "model.onnx")
+
+    file = work / "components.py"
+    file.write_text(file.read_text().replace("width // 2, 3", "width // 2, 1"))
+    table = run("reproduce", "best", "--check-only", code=3)
+    assert re.search(
+        r"^components components.py +[0-9a-f]{12} +[0-9a-f]{12} *$", table, re.MULTILINE
+    )
