@@ -16,6 +16,7 @@ BASH_SCRIPTS = (
     "quickstart",
     "test",
     "check",
+    "docs",
     "lock",
     "benchmark",
     "determinism",
