@@ -4,6 +4,7 @@ import contextlib
 import shlex
 
 import click
+from hydra.types import RunMode
 
 from mnist_exp import cli
 from mnist_exp.config.compose import Composer
@@ -23,6 +24,8 @@ def understand(line: str) -> None:
     """
     program, verb, *words = shlex.split(line.partition(" > ")[0], comments=True)
     assert program == "mnist-exp", line
+    if verb == "--help":
+        return
     if verb != "train":
         with contextlib.suppress(click.exceptions.Exit):  # --help
             cli.cli.commands[verb].make_context(verb, list(words))
@@ -32,7 +35,11 @@ def understand(line: str) -> None:
     )
     assert not unknown, line
     composer = Composer(flags.config_dir)
-    if flags.multirun:
+    if flags.multirun or _is_sweep_in_a_file(composer, flags.overrides):
         Plan(SweepComposer(composer, flags.overrides))
     else:
         composer.checked(flags.overrides)
+
+
+def _is_sweep_in_a_file(composer: Composer, overrides: list[str]) -> bool:
+    return SweepComposer(composer, overrides).hydra["mode"] == RunMode.MULTIRUN.name

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import documents
 import numpy as np
 import pytest
 import servers
@@ -38,12 +39,12 @@ for overrides in (
 ):
     mnist_exp.run("model=mlp", "training=smoke", *overrides)
 """
-# As the README has it.
-REQUEST = """\
-python -c 'import json, numpy, PIL.Image as I; print(json.dumps({"inputs": \
-[numpy.asarray(I.open("digit.png").convert("L").resize((28, 28))).tolist()]}))' |
-  curl -H 'Content-Type: application/json' -d @- http://127.0.0.1:5001/invocations
-"""
+# As docs/export.md has it, behind the command that serves.
+((_, REQUEST),) = (
+    block.split("\n", 1)
+    for block in documents.blocks("docs/export.md", "sh")
+    if block.startswith("mlflow models serve")
+)
 SERVED_IMAGES = 5
 
 
