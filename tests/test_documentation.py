@@ -23,7 +23,7 @@ from projects import copied
 CONF = REPOSITORY / "conf"
 MOST_BYTES = 6000  # of the README
 # What stands in examples beside mnist-exp; what it does is its own affair, or has a test elsewhere.
-OTHERS = {"curl", "mlflow", "pip", "python", "source"}
+OTHERS = {"curl", "docker", "mlflow", "pip", "python", "source"}
 COMMANDS = ("bash", "sh", "console")
 WITH_COMMANDS = [page for page in PAGES if documents.commands(page, *COMMANDS)]
 TO_RUN = [page for page in PAGES if documents.commands(page, "bash")]

@@ -21,6 +21,7 @@ Verbs:
   ui                    the MLflow UI on the right store
   sync                  sends what an outage left behind to MLflow
   completion SHELL      prints tab completion for bash, zsh or fish
+  schema [GROUP]        the JSON Schema of the config, for editors
 
   RUN is a run id or its unique start, a run name, latest, best (by validation
   accuracy) or @champion. `mnist-exp VERB --help` tells more of a verb.

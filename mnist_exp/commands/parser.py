@@ -22,6 +22,17 @@ from mnist_exp.commands.types import (
 if TYPE_CHECKING:
     from mnist_exp.commands.compare.compare import Form
 
+# Of the config, whose options `schema` describes; named here since the schema itself is heavier.
+GROUPS = (
+    "data",
+    "augmentation",
+    "model",
+    "optimizer",
+    "schedule",
+    "training",
+    "tracking",
+    "search",
+)
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -391,3 +402,22 @@ def completion(shell: str) -> None:
     from mnist_exp.commands.completion import script
 
     click.echo(script(cli, shell))
+
+
+@cli.command()
+@click.argument("group", required=False, type=click.Choice(GROUPS), metavar="[GROUP]")
+def schema(group: str | None) -> None:
+    """Prints the JSON Schema of the config, with which an editor completes and checks YAML files.
+
+    Without GROUP, that of a recipe (experiment/*.yaml), which may say any part of the config. With
+    it, that of an option of the group: data, augmentation, model, optimizer, schedule, training,
+    tracking or search. The first line of a file names its schema:
+
+    # yaml-language-server: $schema=model.schema.json
+    """
+    import json
+
+    from mnist_exp.config import json_schema
+
+    found = json_schema.of_option(group) if group else json_schema.of_recipe()
+    click.echo(json.dumps(found, indent=2))

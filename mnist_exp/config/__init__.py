@@ -10,6 +10,7 @@
     compose      overrides -> config
     assign       overrides that only set values, quickly
     grid         overrides -> the configs of many jobs
+    json_schema  the keys of the schema for editors
     record       config -> nested, flat, digest, and back
     identity     which keys make two runs runs of the same experiment
 
