@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -142,3 +143,21 @@ def test_the_benchmark_explains_itself():
     assert "--seeds N" in done.stdout
     for subject in ("commands", "sweeps", "records"):
         assert subject in done.stdout
+
+
+@pytest.mark.parametrize(
+    "file",
+    [".github/workflows/ci.yml", ".pre-commit-config.yaml", ".devcontainer/devcontainer.json"],
+)
+def test_what_hooks_and_ci_call_is_there(file):
+    called = re.findall(r"\bscripts/\w+", (REPOSITORY / file).read_text())
+    assert called
+    assert all(os.access(REPOSITORY / script, os.X_OK) for script in called)
+
+
+def test_the_image_is_made_of_what_is_there():
+    copied = re.findall(r"^COPY (.*) \S+$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    names = {name for line in copied for name in line.split()}
+    ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    assert names == {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    assert all((REPOSITORY / name).exists() for name in names)
