@@ -35,8 +35,8 @@ def run(
         *overrides: Hydra overrides, such as "model=cnn" or "training.epochs=2".
         config_dir: a folder of configs, searched after the built-in ones: it adds options.
         callbacks: Keras callbacks, called at the start and the end of training and of each epoch;
-            of an ensemble, in each member. `resume` does not bring them back. Those of `INSTEAD`
-            are not taken.
+            of an ensemble, in each member. `resume` does not bring them back. Those that reach
+            into Keras's own fit are not taken.
 
     Returns:
         The run: `run_id`, `metrics`, `config` and more.
