@@ -34,6 +34,7 @@ ARGUMENTS = {
     "compare": [],
     "demo": [],
     "runs": [],
+    "schema": [],
     "sync": [],
     "ui": [],
     "train": ["-m", "seed=1,2"],
