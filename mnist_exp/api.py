@@ -46,7 +46,7 @@ def run(
             the store, the data or the threads cannot be had; no folder was made.
         ExperimentError: the run failed; its record says so. What a callback raises, it raises here.
 
-    Example:
+    Examples:
         >>> run = mnist_exp.run("model=cnn", "training.epochs=2")
         >>> run.metrics["test/accuracy"]
     """

@@ -30,12 +30,12 @@ def blocks(page: str, *languages: str) -> list[str]:
 
 
 def commands(page: str, *languages: str) -> list[str]:
-    """Returns the command lines of a page; a pipe at the end of a line goes on in the next."""
+    """Returns the command lines of a page; a pipe or a backslash at the end of one goes on."""
     lines = [
         line.removeprefix("$ ")
         for language in languages
         for block in blocks(page, language)
-        for line in block.replace("|\n ", "| ").splitlines()
+        for line in block.replace("|\n ", "| ").replace("\\\n ", " ").splitlines()
         if line and (language != "console" or line.startswith("$ "))
     ]
     return [line for line in lines if not line.startswith("#")]
@@ -61,10 +61,10 @@ def write_files(page: str, folder: Path) -> None:
         file.write_text(block[named.end() :], encoding="utf-8")
 
 
-def tables(page: str) -> list[list[list[str]]]:
-    """Returns the tables of a page: rows of cells, the heading first, without the line below it."""
+def tables_of(text: str) -> list[list[list[str]]]:
+    """Returns the tables of a text: rows of cells, the heading first, without the line below it."""
     found = []
-    for table in _TABLE.findall(PAGES[page]):
+    for table in _TABLE.findall(text):
         rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()]
         found.append([[cell.strip() for cell in row] for row in (rows[0], *rows[2:])])
     return found

@@ -1,5 +1,6 @@
 """README and docs/ are true: commands run, answers are as they are said, tables are conf's."""
 
+import json
 import os
 import re
 import shutil
@@ -10,17 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import browsers
 import documents
 import drawn
 import pytest
 import servers
+import waiting
 import yaml
 from documents import PAGES, README, REPOSITORY
 from examples import understand
 from invoke import python
 from projects import copied
+from selenium.webdriver import ActionChains, Keys
 
 CONF = REPOSITORY / "conf"
+SEARCH = "document.activeElement.shadowRoot"  # of the site's pages, when it is open
 MOST_BYTES = 6000  # of the README
 # What stands in examples beside mnist-exp; what it does is its own affair, or has a test elsewhere.
 OTHERS = {"curl", "docker", "mlflow", "pip", "python", "source"}
@@ -161,37 +166,47 @@ def test_training_names_every_option():
 
 
 def test_the_tables_of_options_are_those_of_conf():
-    told = dict(options_told())
-    assert told.pop(("mnist", "data.mirrors")) == "…"
-    in_conf = dict(options_in_conf())
-    del in_conf[("mnist", "data.mirrors")]
-    assert told == in_conf
+    told = list(options_told())
+    assert len(told) == len({key for key, _ in told})
+    assert dict(told) == dict(options_in_conf())
 
 
-def options_told() -> Iterator[tuple[tuple[str, str], Any]]:
-    """Yields (option, key) and value, as docs/options.md has them."""
-    for (_, *options, _), *rows in documents.tables("docs/options.md"):
-        for key, *values, _ in rows:
-            for option, value in zip(options, values, strict=True):
-                if value:
-                    yield (option.strip("`"), key.strip("`")), yaml.safe_load(value.strip("`"))
+def options_told() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yields (group, option, key) and value, as docs/options.md has them."""
+    for part in PAGES["docs/options.md"].split("\n## ")[1:]:
+        group = part.partition("\n")[0]
+        for (_, *options, _), *rows in documents.tables_of(part):
+            for key, *values, _ in rows:
+                for option, value in zip(options, values, strict=True):
+                    if value:
+                        yield (
+                            (group, option.strip("`"), key.strip("`")),
+                            yaml.safe_load(value.strip("`")),
+                        )
 
 
-def options_in_conf() -> Iterator[tuple[tuple[str, str], Any]]:
+def options_in_conf() -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yields the same of the YAML files."""
-    for file in CONF.glob("*/*.yaml"):
-        if file.parent.name != "experiment":
+    for file in [*CONF.glob("*/*.yaml"), *CONF.glob("hydra/launcher/*.yaml")]:
+        group = str(file.parent.relative_to(CONF))
+        if group != "experiment":
             for key, value in values_of(file):
                 if key != "name":
-                    yield (file.stem, f"{file.parent.name}.{key}"), value
-    for file in CONF.glob("hydra/launcher/*.yaml"):
-        for key, value in values_of(file):
-            yield (file.stem, key), value
+                    yield (group, file.stem, key), shown(value)
     for section, value in values_of(CONF / "config.yaml"):
         if section not in ("hydra", "search"):
             keys = value if isinstance(value, dict) else {"": value}
             for key, inner in keys.items():
-                yield ("default", f"{section}.{key}".rstrip(".")), inner
+                yield ("Keys without a group", "default", f"{section}.{key}".rstrip(".")), inner
+
+
+def shown(value: Any) -> Any:
+    """Returns a value as the tables show it: without addresses."""
+    if isinstance(value, list) and str(value).startswith("['http"):
+        return "…"
+    if isinstance(value, str):
+        return re.sub(r"^\$\{oc\.env:(\w+),.*\}$", r"$\1", value)
+    return value
 
 
 def values_of(file: Path) -> Iterator[tuple[str, Any]]:
@@ -204,7 +219,9 @@ def values_of(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def test_the_table_of_recipes_has_the_figures_of_the_recipes():
-    (table,) = (table for table in documents.tables(README) if "experiment" in table[0][0])
+    (table,) = (
+        table for table in documents.tables_of(PAGES[README]) if "experiment" in table[0][0]
+    )
     rows = {row[0].strip("`"): row[1:] for row in table[1:]}
     assert rows.keys() == {file.stem for file in CONF.glob("experiment/*.yaml")}
     for recipe, (_, accuracy, fit) in rows.items():
@@ -242,14 +259,28 @@ def build(site: Path) -> subprocess.CompletedProcess:
     )
 
 
-def test_the_site_is_built_and_asks_no_other_host(site):
+def test_the_site_is_built_and_opened_as_files_its_search_works(site):
     done = build(site)
     assert done.returncode == 0, done.stdout
     assert done.stdout == f"{len(PAGES)} pages in build/docs\n"  # 404.html for the README
     built = site / "build" / "docs"
-    python_page = (built / "python-api.html").read_text(encoding="utf-8")
-    assert "Hydra overrides, such as" in python_page
-    assert "cosine" in (built / "search.json").read_text(encoding="utf-8")
+    assert "Hydra overrides, such as" in (built / "python-api.html").read_text(encoding="utf-8")
+    with browsers.chromium(1440, 900) as browser:
+        browser.get((built / "index.html").as_uri())
+        ActionChains(browser).key_down(Keys.CONTROL).send_keys("k").key_up(Keys.CONTROL).perform()
+        waiting.until(lambda: browser.execute_script(f"return {SEARCH} !== null"))
+        ActionChains(browser).send_keys("hyperband").perform()
+        waiting.until(
+            lambda: "Every option" in browser.execute_script(f"return {SEARCH}.textContent")
+        )
+        log = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = {
+        entry["params"]["request"]["url"]
+        for entry in log
+        if entry["method"] == "Network.requestWillBeSent"
+    }
+    assert any(url.endswith("/search.js") for url in asked)
+    assert all(url.startswith(("file:", "data:")) for url in asked), asked
 
 
 BROKEN = {

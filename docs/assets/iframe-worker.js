@@ -1,5 +1,5 @@
 // Browsers refuse a worker to pages that were opened as files, and the search is one. Here it runs in a
-// hidden frame of the page instead. Served pages keep the browser's own.
+// hidden frame of the page instead; what is sent is copied, as a worker's is. Served pages keep the browser's own.
 if (location.protocol === "file:") {
   window.Worker = class {
     constructor(address) {
@@ -7,7 +7,10 @@ if (location.protocol === "file:") {
       this.frame.hidden = true;
       document.body.append(this.frame);
       const inside = this.frame.contentWindow;
-      inside.postMessage = (data) => setTimeout(() => this.onmessage?.({ data }));
+      inside.postMessage = (data) => {
+        const copy = structuredClone(data);
+        setTimeout(() => this.onmessage?.({ data: copy }));
+      };
       const script = inside.document.createElement("script");
       this.ready = new Promise((resolve, reject) => {
         script.onload = () => resolve(inside);
@@ -19,7 +22,8 @@ if (location.protocol === "file:") {
     }
 
     postMessage(data) {
-      this.ready.then((inside) => inside.onmessage?.({ data }), () => {});
+      const copy = structuredClone(data);
+      this.ready.then((inside) => inside.onmessage?.({ data: copy }), () => {});
     }
 
     terminate() {
