@@ -12,7 +12,7 @@ PAGES = {
 }
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TABLE = re.compile(r"(?:^\|.*\|\n)+", re.MULTILINE)
-_FILE = re.compile(r"# (\S+\.yaml)\n")
+_FILE = re.compile(r"# (\S+\.(?:py|toml|yaml))\n")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ def blocks(page: str, *languages: str) -> list[str]:
     """Returns the code of a page: `bash` is run, `sh` understood, `console` has answers."""
     found = _BLOCK.findall(PAGES[page])
     return [text for language, text in found if language in languages]
+
+
+def programs(page: str) -> list[str]:
+    """Returns the examples in Python that are no files of a name."""
+    return [block for block in blocks(page, "python") if not _FILE.match(block)]
 
 
 def commands(page: str, *languages: str) -> list[str]:
@@ -52,10 +57,12 @@ def answers(page: str) -> list[Answer]:
 
 
 def write_files(page: str, folder: Path) -> None:
-    """Writes the YAML files of a page, each of which begins with its path, into a folder."""
-    for block in blocks(page, "yaml"):
+    """Writes the files of a page, each of which begins with its path, into a folder."""
+    for block in blocks(page, "yaml", "toml", "python"):
         named = _FILE.match(block)
-        assert named, f"{page}: a YAML file without its path as a comment in the first line"
+        if named is None:
+            assert block in programs(page), f"{page}: a file without its path in the first line"
+            continue
         file = folder / named[1]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(block[named.end() :], encoding="utf-8")

@@ -2,9 +2,11 @@
 
 import contextlib
 import shlex
+from pathlib import Path
 
 import click
 from hydra.types import RunMode
+from invoke import python
 
 from mnist_exp import cli
 from mnist_exp.config.compose import Composer
@@ -13,11 +15,12 @@ from mnist_exp.config.hydra_internal import get_args_parser
 from mnist_exp.sweeps.plan import Plan
 
 
-def understand(line: str) -> None:
+def understand(line: str, *, elsewhere: bool = False) -> None:
     """Parses a command line, and composes and checks what it would train.
 
     Args:
         line: a call of `mnist-exp`, as a shell has it.
+        elsewhere: whether this process was made for it.
 
     Raises:
         Exception: it is refused.
@@ -26,12 +29,20 @@ def understand(line: str) -> None:
     assert program == "mnist-exp", line
     if verb == "--help":
         return
+    if "--components" in words and not elsewhere:  # what it loads would stay in this process
+        code = "import sys; sys.path.append(sys.argv[1]); import examples\n"
+        code += "examples.understand(sys.argv[2], elsewhere=True)"
+        python(code, str(Path(__file__).parent), line, check=True)
+        return
     if verb != "train":
         with contextlib.suppress(click.exceptions.Exit):  # --help
             cli.cli.commands[verb].make_context(verb, list(words))
         return
+    if "--help" in words:
+        return
+    context = cli.cli.commands[verb].make_context(verb, list(words))
     flags, unknown = get_args_parser().parse_known_intermixed_args(
-        [word for word in words if word not in ("--dry-run", "--help")]
+        list(context.params["arguments"])
     )
     assert not unknown, line
     composer = Composer(flags.config_dir)

@@ -19,10 +19,11 @@ import servers
 import waiting
 import yaml
 from documents import PAGES, README, REPOSITORY
-from examples import understand
 from invoke import python
 from projects import copied
 from selenium.webdriver import ActionChains, Keys
+
+from examples import understand
 
 CONF = REPOSITORY / "conf"
 SEARCH = "document.activeElement.shadowRoot"  # of the site's pages, when it is open
@@ -32,7 +33,7 @@ OTHERS = {"curl", "docker", "mlflow", "pip", "python", "source"}
 COMMANDS = ("bash", "sh", "console")
 WITH_COMMANDS = [page for page in PAGES if documents.commands(page, *COMMANDS)]
 TO_RUN = [page for page in PAGES if documents.commands(page, "bash")]
-WITH_PYTHON = [page for page in PAGES if documents.blocks(page, "python")]
+WITH_PYTHON = [page for page in PAGES if documents.programs(page)]
 ANSWERS = [(page, answer) for page in PAGES for answer in documents.answers(page)]
 REFUSED = [answer for _, answer in ANSWERS if answer.text.startswith("The config has ")]
 
@@ -134,7 +135,7 @@ def without_figures(text: str) -> str:
 
 @pytest.mark.parametrize("page", WITH_PYTHON)
 def test_the_python_examples(page, sealed_environment):
-    for example in documents.blocks(page, "python"):
+    for example in documents.programs(page):
         done = python(example, check=True)
         assert re.fullmatch(r"[0-9a-f]{32} 0\.\d+ cnn\n|2 epochs\n", done.stdout)
 

@@ -326,7 +326,8 @@ def test_from_the_wheel_in_an_empty_environment(tmp_path):
     assert "test/worst_digit" in table
 
     process = subprocess.Popen([program, "train", *own, "loss=focal", "seed=7"], **places)
-    waiting.until(lambda: [*work.glob("outputs/*/checkpoints/last.npz")], what="a checkpoint")
+    checkpoints = "outputs/*/checkpoints/last.npz"
+    waiting.until(lambda: [*work.glob(checkpoints)], process=process, what="no checkpoint")
     process.kill()
     process.wait()
     run("resume", "latest")

@@ -29,6 +29,7 @@ GROUPS = (
     "model",
     "optimizer",
     "schedule",
+    "loss",
     "training",
     "tracking",
     "search",

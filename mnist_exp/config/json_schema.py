@@ -7,7 +7,7 @@ some of them. Any value may be an interpolation of OmegaConf's. Rules between ke
 from collections.abc import Iterator
 from typing import Any
 
-from mnist_exp.config.schema import Config
+from mnist_exp.config.schema import config_type
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _INTERPOLATED = {"type": "string", "pattern": r"\$\{.+\}|^\?\?\?$"}
@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 
 def of_recipe() -> Schema:
     """Returns the JSON Schema of a recipe, which may say any part of the config."""
-    whole = _part(Config.model_json_schema())
+    whole = _part(config_type().model_json_schema())
     whole["properties"] |= {"defaults": _DEFAULTS, "hydra": {"type": "object"}}
     return {"$schema": DIALECT, "title": "A recipe of mnist_exp", **whole}
 
@@ -28,7 +28,7 @@ def of_option(group: str) -> Schema:
     Args:
         group: of the config, such as `model`.
     """
-    schema = Config.model_json_schema()
+    schema = config_type().model_json_schema()
     definitions = schema["$defs"]
     complete = [_readable(definitions[name]) for name in _named(schema["properties"][group])]
     partial = [_part(option) for option in complete]
