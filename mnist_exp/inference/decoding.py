@@ -26,6 +26,26 @@ _OPAQUE = 0.5  # more there than not
 _CLEARER = 2.0  # times the range of lightness: less may be the noise of one colour
 _ONE_COLOUR = 0.2  # so little do the grey values of one pen differ
 
+_HEIC, _PDF = "a HEIC photo, as phones take them", "a PDF document"
+_OTHERS = {  # what else is opened as an image: how it begins, from its first or fifth byte on
+    **dict.fromkeys((b"ftyphe", b"ftypmif1", b"ftypmsf1"), _HEIC),
+    b"ftypavif": "an AVIF image",
+    b"GIF8": "a GIF image",
+    b"II*\0": "a TIFF image",
+    b"MM\0*": "a TIFF image",
+    b"%PDF": _PDF,
+    b"<svg": "an SVG drawing",
+}
+_REMEDIES = {
+    _HEIC: "Send or save it as JPEG. (An iPhone takes JPEG photos after Settings, Camera, Formats, "
+    "Most Compatible.)",
+    _PDF: "Save the page as PNG, or take a picture of the screen.",
+}
+_SAVE_ANEW = "Open it in another program, and save it as PNG or JPEG."
+_SMALLER = "Make it smaller, or cut out the part that shows digits."
+_LARGER = "Give a larger picture."
+_CUT_OUT = "Cut out the part that shows digits."
+
 # They are refused in words of our own.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
@@ -46,11 +66,10 @@ def decode(content: bytes, name: str) -> NDArray[np.float32]:
         RequestError: it is none, too large, too small, animated, or broken.
     """
     if not content:
-        raise _refused(name, "an image", "an empty file")
+        raise _refused(name, "an image", "an empty file", "Copy it anew, or give another.")
     if len(content) > MOST_BYTES:
-        raise _refused(
-            name, f"at most {MOST_BYTES // 2**20} MiB", f"{len(content) / 2**20:.0f} MiB"
-        )
+        received = f"{len(content) / 2**20:.0f} MiB"
+        raise _refused(name, f"at most {MOST_BYTES // 2**20} MiB", received, _SMALLER)
     image = _opened(content, name)
     try:
         # Of a JPEG, this decodes what is needed.
@@ -60,7 +79,7 @@ def decode(content: bytes, name: str) -> NDArray[np.float32]:
         raise _broken(name, problem) from problem
     if min(values.shape) < FEWEST_PIXELS_A_SIDE:  # its longer side was reduced, and this one too
         received = f"{image.size[0]:,} x {image.size[1]:,}, too long for its width"
-        raise _refused(name, f"at least {FEWEST_PIXELS_A_SIDE} pixels a side", received)
+        raise _refused(name, f"at least {FEWEST_PIXELS_A_SIDE} pixels a side", received, _CUT_OUT)
     return values
 
 
@@ -115,21 +134,21 @@ def _opened(content: bytes, name: str) -> Image.Image:
         width, height = image.size
         frames = getattr(image, "n_frames", 1)
     except Image.DecompressionBombError as problem:
-        raise _refused(name, f"at most {MOST_PIXELS:,} pixels", "many times more") from problem
+        most = f"at most {MOST_PIXELS:,} pixels"
+        raise _refused(name, most, "many times more", _SMALLER) from problem
     except UnidentifiedImageError as problem:
-        start = content[:16].hex(" ")
-        received = f"a file that is none of them; it begins with {start}"
-        raise _refused(name, "a PNG, JPEG, WebP or BMP image", received) from problem
+        kind, remedy = _kind(content)
+        raise _refused(name, "a PNG, JPEG, WebP or BMP image", kind, remedy) from problem
     except Exception as problem:  # as above
         raise _broken(name, problem) from problem
+    size = f"{width:,} x {height:,}"
     if width * height > MOST_PIXELS:
-        raise _refused(name, f"at most {MOST_PIXELS:,} pixels", f"{width:,} x {height:,}")
+        raise _refused(name, f"at most {MOST_PIXELS:,} pixels", size, _SMALLER)
     if min(width, height) < FEWEST_PIXELS_A_SIDE:
-        raise _refused(
-            name, f"at least {FEWEST_PIXELS_A_SIDE} pixels a side", f"{width} x {height}"
-        )
+        raise _refused(name, f"at least {FEWEST_PIXELS_A_SIDE} pixels a side", size, _LARGER)
     if frames > 1 and image.format in {"PNG", "WEBP"}:  # a JPEG may hold a second view
-        raise _refused(name, "one picture", f"an animation of {frames} frames")
+        received = f"an animation of {frames} frames"
+        raise _refused(name, "one picture", received, "Save one of its frames as PNG.")
     return image
 
 
@@ -164,12 +183,21 @@ def _scaled(image: Image.Image) -> NDArray[np.float32]:
     return np.asarray(image, np.float32) / np.float32(255)
 
 
-def _refused(name: str, expected: str, received: str) -> RequestError:
-    return RequestError(
-        f"{name}: Expected {expected}. Received: {received}. Give a photo or a drawing as PNG, "
-        f"JPEG, WebP or BMP, of at most {MOST_PIXELS // 1_000_000} million pixels."
-    )
+def _kind(content: bytes) -> tuple[str, str]:
+    """Returns what a file of another format is, and what to do about it."""
+    for start, kind in _OTHERS.items():
+        if content.startswith(start) or content.startswith(start, 4):
+            return kind, _REMEDIES.get(kind, _SAVE_ANEW)
+    if min(content[:64].translate(None, b"\t\n\r"), default=0) >= ord(" "):
+        return "a text", "Give a photo or a drawing."
+    kind = f"a file that is none of them; it begins with {content[:16].hex(' ')}"
+    return kind, "Give a photo or a drawing."
+
+
+def _refused(name: str, expected: str, received: str, remedy: str) -> RequestError:
+    return RequestError(f"{name}: Expected {expected}. Received: {received}. {remedy}")
 
 
 def _broken(name: str, problem: Exception) -> RequestError:
-    return _refused(name, "a whole image file", f"a broken one ({reason_of(problem)})")
+    received = f"a broken one ({reason_of(problem)})"
+    return _refused(name, "a whole image file", received, "Copy or save it anew, or give another.")
