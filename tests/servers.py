@@ -34,18 +34,21 @@ def page(address: str, process: Process) -> str:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, verb: str, *arguments: str) -> Iterator[tuple[str, Process]]:
-    """Runs `mnist-exp ui` or `demo` on a free port while the block lasts.
+def serving(
+    folder: Path, verb: str, *arguments: str, port: int | None = None
+) -> Iterator[tuple[str, Process]]:
+    """Runs `mnist-exp ui` or `demo` while the block lasts.
 
     Args:
         folder: with runs.
         verb: which.
         *arguments: of the verb.
+        port: to listen on; None for a free one.
 
     Yields:
         The address, which answers, and the process.
     """
-    port = free_port()
+    port = port or free_port()
     address = f"http://127.0.0.1:{port}"
     with start(folder, verb, *arguments, "--port", str(port)) as process:
         try:

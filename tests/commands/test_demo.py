@@ -29,6 +29,7 @@ from projects import copied
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 from servers import free_port
 
 from mnist_exp.commands.demo import cards
@@ -98,8 +99,8 @@ def project(fast, tmp_path_factory):
     return folder
 
 
-def serving(folder, *arguments):
-    return servers.serving(folder, "demo", *arguments)
+def serving(folder, *arguments, port=None):
+    return servers.serving(folder, "demo", *arguments, port=port)
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +124,13 @@ def chromium():
 @pytest.fixture
 def page(chromium, address):
     """The page, just opened."""
-    chromium.get(address)
-    eventually(chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
-    return chromium
+    return opened(chromium, address)
+
+
+def opened(browser, address):
+    browser.get(address)
+    eventually(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
+    return browser
 
 
 def eventually(browser, holds):
@@ -154,13 +159,14 @@ def click(browser, tool):
 
 def said(browser):
     """Returns what stands above the bars."""
-    found = browser.find_elements(By.CSS_SELECTOR, "#answer .texts")
-    return " ".join(found[0].text.split()) if found else ""
+    script = "return document.querySelector('#answer .texts')?.innerText ?? ''"
+    return " ".join(browser.execute_script(script).split())
 
 
 def texts(browser):
     """Returns the texts that the runs read."""
-    return [e.text for e in browser.find_elements(By.CSS_SELECTOR, "#answer .text strong")]
+    script = "return [...document.querySelectorAll('#answer .text strong')].map(e => e.innerText)"
+    return browser.execute_script(script)  # at once: another answer may take their place
 
 
 def read_after(browser, act):
@@ -195,6 +201,57 @@ def test_several_digits_are_read_together_and_the_last_stroke_is_undone(page):
     assert len(page.find_elements(By.CSS_SELECTOR, "#answer .card")) == 3
     click(page, "undo")
     eventually(page, lambda: texts(page) == [text[:2]])
+
+
+def paper(browser):
+    """Returns what is on the paper."""
+    return browser.execute_script("return document.querySelector('#pad canvas').toDataURL()")
+
+
+def press(browser, key, *held):
+    actions = ActionChains(browser)
+    for one in held:
+        actions.key_down(one)
+    actions.send_keys(key)
+    for one in held:
+        actions.key_up(one)
+    actions.perform()
+
+
+def test_clear_and_what_was_opened_are_undone_and_done_again(page, tmp_path):
+    blank = paper(page)
+    assert read_after(page, lambda: draw(page, DIGITS[7])) == ["7"]
+    drawn = paper(page)
+    click(page, "clear")
+    assert paper(page) == blank
+    click(page, "undo")
+    assert paper(page) == drawn
+    eventually(page, lambda: texts(page) == ["7"])
+    file = tmp_path / "zero.png"
+    file.write_bytes(image_of(0))
+    open_image(page, file)
+    eventually(page, lambda: texts(page) == ["0"])
+    read = paper(page)
+    for key, held, expected in (
+        ("z", [Keys.CONTROL], drawn),
+        ("z", [Keys.CONTROL], blank),  # as Clear had left it
+        ("y", [Keys.CONTROL], drawn),
+        ("z", [Keys.CONTROL, Keys.SHIFT], read),
+        ("y", [Keys.CONTROL], read),  # there is no more
+        ("z", [Keys.CONTROL], drawn),
+    ):
+        press(page, key, *held)
+        assert paper(page) == expected, (key, held)
+    eventually(page, lambda: texts(page) == ["7"])
+
+
+def test_a_click_draws_a_dot(page):
+    page.find_element(By.CSS_SELECTOR, "#pad canvas").click()
+    eventually(page, lambda: not said(page).startswith("Draw a digit"))
+    image = Image.open(io.BytesIO(base64.b64decode(paper(page).partition(",")[2]))).convert("L")
+    ink = np.argwhere(np.asarray(image) < 128)
+    assert np.abs(ink.mean(axis=0) - 240).max() < 3
+    assert np.ptp(ink, axis=0).tolist() == pytest.approx([22, 22], abs=2)
 
 
 def open_image(browser, file):
@@ -244,45 +301,136 @@ def test_the_size_of_a_drawing_is_the_one_that_pillow_reads():
     assert not pad._is_small(b"no image")
 
 
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000)
 BAD = {
-    "text.png": (b"This is text.", "Expected a PNG, JPEG, WebP or BMP image."),
+    "text.png": (b"This is text.", "Expected a PNG, JPEG, WebP or BMP image. Received: a text."),
     "half.png": (image_of(3, side=900)[:-900], "Expected a whole image file."),
     "bomb.png": (bomb(), "Expected at most 50,000,000 pixels."),
     "<b>.png": (b"", "Expected an image. Received: an empty file."),
-    "white.png": (as_url, "Nothing drawn"),
-    "large.png": (bytes(17 * 2**20), "Expected at most 16 MiB. Received: 17 MiB."),
+    "large.png": (bytes(17 * 2**20), "Expected at most 16 MiB. Received: 17 MiB. Make the"),
+    "IMG_1.HEIC": (HEIC, "Received: a HEIC photo, as phones take them. Send or save it as JPEG."),
 }
 
 
+def problems(page):
+    """Returns the errors that the page shows."""
+    found = page.find_elements(By.CSS_SELECTOR, ".problem, .away")
+    return [one.text for one in found if one.is_displayed()]
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_picture_of_a_digit_is_told_in_the_page(page, tmp_path, name):
+def test_what_is_no_picture_is_told_and_leaves_the_drawing(page, tmp_path, name):
     content, message = BAD[name]
     file = tmp_path / name
-    if name == "white.png":
-        Image.new("RGB", (300, 200), "white").save(file)
-    else:
-        file.write_bytes(content)
-    open_image(page, file)
-    shown = "return document.querySelector('#columns').innerText"
-    eventually(page, lambda: message in page.execute_script(shown))
-    assert name in page.execute_script(shown) or name == "white.png"
+    file.write_bytes(content)
     assert read_after(page, lambda: draw(page, DIGITS[7])) == ["7"]
+    drawn = paper(page)
+    open_image(page, file)
+    [problem] = eventually(page, lambda: problems(page))
+    assert problem.startswith(f"{name}: ")
+    assert message in problem
+    assert paper(page) == drawn
+    assert texts(page) == ["7"]
+    draw(page, DIGITS[1], 0.85, 0.25, 0.1)
+    eventually(page, lambda: not problems(page))
 
 
-def shown_options(page):
-    """Returns the options of an open list; none before each has its text."""
-    options = page.find_elements(By.CSS_SELECTOR, "[role=option]")
-    return options if all(option.text for option in options) else []
+def test_one_error_is_told_at_a_time_and_a_second_file_leaves_the_first(page, tmp_path):
+    files = {name: tmp_path / name for name in ("large.png", "text.png", "seven.png")}
+    files["large.png"].write_bytes(BAD["large.png"][0])
+    files["text.png"].write_bytes(BAD["text.png"][0])
+    files["seven.png"].write_bytes(image_of(7))
+    assert read_after(page, lambda: open_image(page, files["seven.png"])) == ["7"]
+    draw(page, DIGITS[1], 0.75, 0.25, 0.2)
+    eventually(page, lambda: len(texts(page)[0]) == 2)
+    drawn = paper(page)
+    for name in ("text.png", "large.png", "text.png"):
+        open_image(page, files[name])
+        eventually(
+            page, lambda name=name: [one.partition(":")[0] for one in problems(page)] == [name]
+        )
+        assert paper(page) == drawn
+    click(page, "undo")
+    eventually(page, lambda: not problems(page) and texts(page) == ["7"])
+
+
+def test_a_picture_of_nothing_is_shown_and_said_to_be(page, tmp_path):
+    file = tmp_path / "white.png"
+    Image.new("RGB", (300, 200), "white").save(file)
+    open_image(page, file)
+    eventually(page, lambda: "Nothing drawn" in said(page))
+    assert page.find_element(By.CSS_SELECTOR, "#pad canvas").get_property("width") == 300
+
+
+def test_strokes_drawn_while_a_photo_loads_are_kept(page, tmp_path):
+    file = tmp_path / "seven.png"
+    image = Image.new("L", (900, 600), 255)
+    with Image.open(io.BytesIO(image_of(7, side=500))) as seven:
+        image.paste(seven, (0, 50))
+    image.save(file)
+    assert read_after(page, lambda: draw(page, DIGITS[0])) == ["0"]
+    page.set_network_conditions(latency=2000, throughput=10**7)
+    try:
+        open_image(page, file)
+        draw(page, DIGITS[1], 0.6, 0.25, 0.5)
+        assert page.find_element(By.CSS_SELECTOR, "#pad canvas").get_property("width") == 480
+        eventually(page, lambda: texts(page) == ["71"])
+    finally:
+        page.delete_network_conditions()
+    assert page.find_element(By.CSS_SELECTOR, "#pad canvas").get_property("width") == 900
+    click(page, "undo")  # what was there before it, with the stroke
+    eventually(page, lambda: len(texts(page)[0]) == 2 and texts(page)[0][0] == "0")
+
+
+def test_a_server_that_is_away_makes_the_answer_an_old_one(project, chromium):
+    def opacity():
+        return float(
+            page.find_element(By.CSS_SELECTOR, "#answer .cards").value_of_css_property("opacity")
+        )
+
+    with serving(project, "best") as (address, _):
+        page = opened(chromium, address)
+        assert read_after(page, lambda: draw(page, DIGITS[7], 0.1, 0.35, 0.24)) == ["7"]
+        assert opacity() == 1
+    draw(page, DIGITS[0], 0.4, 0.35, 0.24)
+    [problem] = eventually(page, lambda: problems(page))
+    assert "What stands below is its answer to an earlier drawing." in problem
+    assert texts(page) == ["7"]
+    eventually(page, lambda: opacity() < 0.5)
+    drawn = paper(page)
+    page.find_element(By.ID, "file").click()
+    eventually(page, lambda: "Not filed" in page.find_element(By.ID, "note").text)
+    with serving(project, "best", port=int(address.rpartition(":")[2])):
+        eventually(page, lambda: texts(page) == ["70"])
+        eventually(page, lambda: opacity() == 1)
+        assert problems(page) == []
+        assert paper(page) == drawn
+        time.sleep(3)  # Gradio would ask every two seconds, and load the page anew
+        assert paper(page) == drawn
+
+
+def test_many_digits_flow_into_columns_as_wide_as_the_page(page, tmp_path):
+    image = Image.new("L", (2000, 300), 255)
+    for place in range(10):
+        with Image.open(io.BytesIO(image_of(place))) as digit:
+            image.paste(digit.crop((50, 0, 230, 280)), (200 * place + 10, 10))
+    file = tmp_path / "ten.png"
+    image.save(file)
+    [text] = read_after(page, lambda: open_image(page, file))
+    assert len(text) == 10
+    columns = page.find_element(By.ID, "columns").rect
+    cards = page.find_element(By.CSS_SELECTOR, "#answer .cards").rect
+    assert cards["width"] == columns["width"] > 900
+    assert cards["height"] < 800
+    assert len({one.rect["x"] for one in page.find_elements(By.CSS_SELECTOR, ".card")}) >= 5
 
 
 def test_a_second_run_reads_the_same_drawing(page):
     assert len(read_after(page, lambda: draw(page, DIGITS[0]))) == 1
-    chooser = page.find_element(By.CSS_SELECTOR, "#beside input")
-    chooser.click()
-    options = eventually(page, lambda: shown_options(page))
-    first, second = (option.text.strip("✓ \n") for option in options)
+    chooser = Select(page.find_element(By.CSS_SELECTOR, "#beside select"))
+    first, second = (option.text for option in chooser.options)
     assert first == NOBODY
-    options[1].click()
+    chooser.select_by_visible_text(second)
     eventually(page, lambda: len(texts(page)) == 2)
     assert f"{second} reads" in said(page)
     titles = page.find_elements(By.CSS_SELECTOR, "#answer .bars .run")
@@ -323,14 +471,25 @@ def test_everything_but_the_paper_is_reached_by_the_tab_key(page):
         reached.append(
             focused.get_attribute("data-tool") or focused.get_attribute("value") or focused.text
         )
-    wanted = ["clear", "undo", "open", *"0123456789", "File this drawing"]
+    wanted = ["clear", "undo", "open", "0", "File this drawing", NOBODY]
     assert [name for name in reached if name in wanted][: len(wanted)] == wanted
 
 
+def test_the_digits_are_one_group_with_a_name(page):
+    group = page.find_element(By.ID, "digit")
+    assert (group.aria_role, group.accessible_name) == ("radiogroup", "What did you draw?")
+    radios = group.find_elements(By.CSS_SELECTOR, "input[type=radio]")
+    assert [one.accessible_name for one in radios] == list("0123456789")
+    radios[0].send_keys(Keys.SPACE)
+    press(page, Keys.ARROW_LEFT)  # within a group, arrows choose
+    assert page.switch_to.active_element.get_attribute("value") == "9"
+    assert [one.is_selected() for one in radios] == [False] * 9 + [True]
+
+
 def test_every_request_goes_to_this_machine(page, address):
-    page.get_log("performance")
-    page.get(address)
-    eventually(page, lambda: page.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
+    for log in ("performance", "browser"):
+        page.get_log(log)  # of what was before
+    opened(page, address)
     read_after(page, lambda: draw(page, DIGITS[7]))
     events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"].endswith("WillBeSent")]
@@ -362,8 +521,7 @@ def test_it_fits_a_phone(phone):
 def test_it_has_a_dark_mode(page, address, by):
     wanted = {"name": "prefers-color-scheme", "value": "dark" if by == "preference" else "light"}
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [wanted]})
-    page.get(f"{address}/?__theme=dark" if by == "query" else address)
-    eventually(page, lambda: page.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
+    opened(page, f"{address}/?__theme=dark" if by == "query" else address)
     read_after(page, lambda: draw(page, DIGITS[7]))
     with Image.open(io.BytesIO(page.get_screenshot_as_png())) as image:
         shown = np.asarray(image.convert("L"))
@@ -378,7 +536,8 @@ def test_it_has_a_dark_mode(page, address, by):
 def ask(client, address, value, beside=NOBODY):
     reply = client.post(f"{address}/gradio_api/run/read", json={"data": [value, beside]})
     reply.raise_for_status()
-    return reply.json()["data"][0]
+    [answer] = reply.json()["data"]
+    return answer.get("texts", "") + answer.get("problem", "")
 
 
 def test_twenty_people_draw_at_once(address):
@@ -402,16 +561,16 @@ def test_what_is_unsure_is_said_in_words_and_names_are_only_text():
     assert Digit(Box(0, 0, 9, 9), np.zeros((28, 28), np.uint8), nearly, sure=False).likely == (
         "1 (over 99.9%)"
     )
-    alone = cards.cards([cards.Answer("<b>", Reading((digit(4, 9, sure=False),)))])
+    alone = "".join(cards.cards([cards.Answer("<b>", Reading((digit(4, 9, sure=False),)))]))
     assert "<strong>?</strong>" in alone
     assert "Unsure: 4 (51.0%) or 9 (44.0%)" in alone
     assert "&lt;b&gt; reads" in alone
     assert "<b>" not in alone.split("<ol>")[0]
     pair = (digit(4, 9, sure=False), digit(1, 7, sure=True))
-    together = cards.cards([cards.Answer("run", Reading(pair))])
+    together, _ = cards.cards([cards.Answer("run", Reading(pair))])
     assert "<strong>?1</strong>" in together
     assert "Unsure of 1, shown as ?" in together
-    many = cards.cards([cards.Answer("run", Reading(pair * 50))])
+    _, many = cards.cards([cards.Answer("run", Reading(pair * 50))])
     assert many.count("<figure") == cards.MOST_CARDS
     assert "and 80 more digits" in many
 
@@ -421,6 +580,8 @@ def test_what_a_page_would_not_ask_is_refused(address):
     with httpx.Client(timeout=60) as client:
         for value in (7, ["a"], "data:,x", "data:image/png;base64,§", "x" * 1000):
             assert "Expected" in ask(client, address, value)
+        for nobody in (7, ["a"], None, "<b>"):
+            assert "<strong>3</strong>" in ask(client, address, as_url(image_of(3)), nobody)
         read = f"{address}/gradio_api/run/read"
         assert client.post(read, content=bytes(25 * 2**20)).status_code == 413
         assert client.post(read, content=iter([b"{}"])).status_code == 411
@@ -463,8 +624,7 @@ def test_photos_take_bounded_memory_however_many_come(server):
 )
 def test_it_ends_quietly_while_a_page_is_open(project, chromium, number, code, message):
     with serving(project) as (address, process):
-        chromium.get(address)
-        eventually(chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
+        opened(chromium, address)
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (code, message)
@@ -477,8 +637,12 @@ def test_a_run_beside_is_named_on_the_command_line(project):
     assert "Received: 'nobody'." in wrong.stderr
     with serving(project, "best", "--beside", "latest") as (address, _):
         config = httpx.get(f"{address}/config").json()
-    [chooser] = [part["props"] for part in config["components"] if part["type"] == "dropdown"]
-    assert chooser["value"] == chooser["choices"][1][0] != NOBODY
+    [pad] = [
+        part["props"]
+        for part in config["components"]
+        if "js_on_load" in part["props"] and part["props"].get("elem_id") == "pad"
+    ]
+    assert pad["props"]["beside"] == pad["props"]["runs"][1] != NOBODY
 
 
 def test_other_machines_are_let_in_only_when_asked_and_that_is_told(project):
@@ -560,9 +724,7 @@ def test_an_exported_space_draws_in_an_empty_environment(installed, project, chr
     ) as process:
         try:
             servers.page(f"http://127.0.0.1:{port}", process)
-            chromium.get(f"http://127.0.0.1:{port}")
-            paper = "#pad canvas[width]"
-            eventually(chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, paper))
+            opened(chromium, f"http://127.0.0.1:{port}")
             assert read_after(chromium, lambda: draw(chromium, DIGITS[7])) == ["7"]
         finally:
             process.terminate()

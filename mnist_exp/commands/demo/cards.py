@@ -12,7 +12,6 @@ from mnist_exp.inference import Digit, Reading
 
 MOST_CARDS = 20
 NOTHING = "Nothing drawn: no ink stands out from the ground."
-INVITATION = "Draw a digit, or several, and lift the pen. The answer appears here."
 
 
 class Answer(NamedTuple):
@@ -22,17 +21,14 @@ class Answer(NamedTuple):
     reading: Reading
 
 
-def invitation() -> str:
-    """Returns what stands there before anything is drawn."""
-    return _answer(f"<p class='quiet'>{INVITATION}</p>")
+class Shown(NamedTuple):
+    """What runs read, as HTML."""
+
+    texts: str  # which a screen reader speaks
+    cards: str
 
 
-def problem(message: str) -> str:
-    """Returns a message in place of an answer."""
-    return _answer(f"<p class='problem'>{html.escape(message)}</p>")
-
-
-def cards(answers: Sequence[Answer]) -> str:
+def cards(answers: Sequence[Answer]) -> Shown:
     """Returns what runs read in one picture.
 
     Args:
@@ -40,18 +36,12 @@ def cards(answers: Sequence[Answer]) -> str:
     """
     digits = list(zip(*(answer.reading.digits for answer in answers), strict=True))
     if not digits:
-        return _answer(f"<p class='quiet'>{NOTHING}</p>")
-    texts = "".join(_text(answer) for answer in answers)
+        return Shown(f"<p class='quiet'>{NOTHING}</p>", "")
     names = [answer.run for answer in answers]
     shown = "".join(_card(names, of_runs) for of_runs in digits[:MOST_CARDS])
     left = len(digits) - MOST_CARDS
     more = f"<p class='quiet'>and {left} more digits</p>" if left > 0 else ""
-    return _answer(texts, f"<div class='cards'>{shown}</div>{more}")
-
-
-def _answer(said: str, shown: str = "") -> str:
-    """Returns an answer; a screen reader speaks what is said, when it changes."""
-    return f"<div class='answer'><div class='texts' role='status'>{said}</div>{shown}</div>"
+    return Shown("".join(map(_text, answers)), shown + more)
 
 
 def _text(answer: Answer) -> str:

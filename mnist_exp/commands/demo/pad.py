@@ -1,11 +1,13 @@
-"""What one draws on: a canvas that sends a picture after each stroke.
+"""What one draws on, and all that is around it: `pad.html`, which `pad.js` brings to life.
 
-Its value is a data URL: of the drawing, or of an image file that was opened, dropped or pasted.
-Gradio's own editor sends several files for each stroke, and its tools hide the paper on a phone.
+It sends a data URL: of the drawing after each stroke, or of an image file that was opened, dropped
+or pasted. Gradio's own editor sends several files for each stroke, and its tools hide the paper on
+a phone; its events end with the first that is not answered.
 """
 
 import base64
 import io
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,27 +29,25 @@ _NAME_CHARACTERS = 80
 # all wait.
 _photos = ThreadPoolExecutor(1)
 
-_TEMPLATE = """
-<div class="paper"><canvas aria-label="The paper: draw digits on it"></canvas></div>
-<p class="problem" role="alert" hidden></p>
-<div class="tools">
-  <button type="button" data-tool="clear">Clear</button>
-  <button type="button" data-tool="undo">Undo</button>
-  <button type="button" data-tool="open">Open image</button>
-</div>
-<input type="file" accept="image/png,image/jpeg,image/webp,image/bmp" hidden>
-"""
 
+def pad(runs: Sequence[str], beside: str, *, files: bool) -> gr.HTML:
+    """Returns the component.
 
-def pad() -> gr.HTML:
-    """Returns the component; it says `input` when there is something else to read."""
+    Args:
+        runs: the names of those that may read beside the first; the first of them is nobody's.
+        beside: which of them does at first.
+        files: whether drawings can be filed.
+    """
     return gr.HTML(
         "",
-        html_template=_TEMPLATE,
-        js_on_load=Path(__file__).with_name("pad.js").read_text(encoding="utf-8"),
+        html_template=_text("pad.html"),
+        js_on_load=_text("pad.js"),
         apply_default_css=False,
         elem_id="pad",
         most_bytes=MOST_FILE_BYTES,
+        runs=list(runs),
+        beside=beside,
+        files=files,
     )
 
 
@@ -92,6 +92,10 @@ def png_url(pixels: NDArray[np.uint8]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def _parts(value: Any) -> tuple[str, bytes]:

@@ -1,4 +1,4 @@
-"""The page: a pad, the answer, a second model beside the first, and filing a drawing.
+"""The page: a heading and the pad, and the server's answers to the two questions that the pad asks.
 
 It is given what reads; where models come from is told by others. Every answer is one short
 request, without Gradio's queue, which would add a second one and a wait.
@@ -21,6 +21,7 @@ from mnist_exp.inference.drawings import file_drawing
 
 TITLE = "Draw a digit"
 NOBODY = "no other"
+NOTHING_DRAWN = "Nothing is drawn yet."
 DIGITS = [str(digit) for digit in range(10)]
 # Fonts of the machine: nothing is asked from outside.
 _FONTS = ["system-ui", "sans-serif"]
@@ -53,29 +54,11 @@ def page(
     others = others or {}
     with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
         gr.HTML(_heading(reader), elem_id="heading")
-        with gr.Row(elem_id="columns"):
-            with gr.Column(min_width=300):
-                paper = pad()
-            with gr.Column(min_width=300):
-                answer = gr.HTML(cards.invitation(), apply_default_css=False, elem_id="answer")
-                with gr.Column(visible=drawings is not None, elem_id="filing"):
-                    digit = gr.Radio(DIGITS, label="What did you draw?", elem_id="digit")
-                    file = gr.Button("File this drawing", elem_id="file")
-                    note = gr.HTML("", apply_default_css=False, elem_id="note")
-                second = gr.Dropdown(
-                    [NOBODY, *others],
-                    value=beside,
-                    label="A second run that reads the same drawing",
-                    visible=bool(others),
-                    elem_id="beside",
-                )
-        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
-        read: list[Any] = [_reading(reader, others), [paper, second], [answer, paper, note]]
-        paper.input(*read, api_name="read", trigger_mode="always_last", **quick)
-        second.change(*read, api_visibility="private", **quick)
+        pad([NOBODY, *others], beside, files=drawings is not None)
+        gr.api(_reading(reader, others), api_name="read", queue=False)
         if drawings is not None:
-            into = _filing_into(drawings)
-            file.click(into, [paper, digit], [note, digit], api_visibility="private", **quick)
+            file = _filing_into(drawings)
+            gr.api(file, api_name="file", queue=False, api_visibility="private")
     return blocks
 
 
@@ -86,44 +69,54 @@ def _heading(reader: Reader) -> str:
     )
 
 
-def _reading(reader: Reader, others: Readers) -> Callable[..., tuple[str, Any, str]]:
-    def read(value: Any, beside: str) -> tuple[str, Any, str]:
-        """Returns the answer as HTML, what the pad is to show, and no note on filing."""
+def _reading(reader: Reader, others: Readers) -> Callable[[Any, Any], dict[str, str]]:
+    def read(value: Any, beside: Any) -> dict[str, str]:
+        """Reads a picture.
+
+        Args:
+            value: a data URL: of a drawing as a PNG file, or of an image file.
+            beside: the name of a run that reads it, too.
+
+        Returns:
+            HTML: `texts` and `cards`; else the `problem`, in words. Of an image file, `image` is
+            what the pad is to show, unless it cannot be decoded.
+        """
+        answer = {}
         try:
             grey = picture_of(value)
             if grey is None:
-                return cards.invitation(), gr.skip(), ""
-            readers = [reader, others[beside]()] if beside in others else [reader]
-            answer = cards.cards(
-                [cards.Answer(each.name, each.recognizer.read(grey)) for each in readers]
-            )
+                return {"problem": NOTHING_DRAWN}
+            if not is_drawing(value):
+                answer["image"] = data_url(grey)
+            readers = [reader]
+            if isinstance(beside, str) and beside in others:
+                readers.append(others[beside]())
+            answers = [cards.Answer(each.name, each.recognizer.read(grey)) for each in readers]
+            return answer | cards.cards(answers)._asdict()
         except (RequestError, ExperimentError) as problem:
-            # A drawing stays on the pad: it is not to blame where the second run has no model.
-            return cards.problem(str(problem)), gr.skip() if is_drawing(value) else "", ""
-        return answer, gr.skip() if is_drawing(value) else data_url(grey), ""
+            return answer | {"problem": str(problem)}
 
     return read
 
 
-def _filing_into(folder: Path) -> Callable[[Any, Any], tuple[str, Any]]:
-    def file(value: Any, digit: Any) -> tuple[str, Any]:
-        """Files a drawing; returns what became of it, and no digit chosen for the next."""
-        chosen: Any = gr.skip()
+def _filing_into(folder: Path) -> Callable[[Any, Any], dict[str, Any]]:
+    def file(value: Any, digit: Any) -> dict[str, Any]:
+        """Files a drawing; returns what was `said`, and whether it was `done`."""
+        done = False
         try:
             grey = picture_of(value)
             said = _filed(grey, digit, folder)
-            if grey is not None and digit in DIGITS:
-                chosen = None
+            done = grey is not None and digit in DIGITS
         except (RequestError, ExperimentError) as problem:
             said = str(problem)
-        return f"<p role='status'>{html.escape(said)}</p>", chosen
+        return {"said": said, "done": done}
 
     return file
 
 
 def _filed(grey: NDArray[np.float32] | None, digit: Any, folder: Path) -> str:
     if grey is None:
-        return "Nothing is drawn yet."
+        return NOTHING_DRAWN
     if digit not in DIGITS:
         return "Choose what it is first, 0 to 9."
     filed = file_drawing(grey, int(digit), folder)
