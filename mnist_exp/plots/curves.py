@@ -18,6 +18,10 @@ from mnist_exp.evaluation.names import (
 from mnist_exp.plots.frame import BLUE, GREY, INK, ORANGE, add_axes, framed, style
 
 MARKED_EPOCHS = 20  # more markers than that hide the line
+_FEW_EPOCHS = 3  # a line of them needs no more than a third of the width
+# Left, bottom, width and height of the panels, in pixels.
+_BELOW = (75, 430, 800, 220), (75, 170, 800, 205), (75, 55, 800, 60)
+_BESIDE = (75, 55, 210, 190), (370, 55, 210, 190), (665, 55, 210, 190)
 _DECADE = 10
 _TICK_PIXELS = 25  # what the label of a tick needs
 
@@ -42,22 +46,22 @@ def learning_curves(epochs: Mapping[str, Sequence[float]]) -> Figure:
     measured = "Training: mean over the epoch's batches."
     if epochs.get(VAL_LOSS):
         measured += " Validation: after the epoch."
-    figure = framed(760, learning_title(epochs), measured)
-    loss = add_axes(figure, 75, 430, 800, 220)
-    _draw(loss, "Loss (nats)", _training_and_validation(epochs, "loss"))
-    error_rate = add_axes(figure, 75, 170, 800, 205)
+    few = len(epochs[TRAIN_LOSS]) <= _FEW_EPOCHS
+    figure = framed(390 if few else 760, learning_title(epochs), measured)
+    loss, error_rate, rate = (add_axes(figure, *place) for place in (_BESIDE if few else _BELOW))
+    _draw(loss, "Loss (nats)", _training_and_validation(epochs, "loss"), few=few)
     errors = {
         key: [100 * (1 - value) for value in values]
         for key, values in epochs.items()
         if key.endswith("/accuracy")
     }
-    _draw(error_rate, "Error rate (%)", _training_and_validation(errors, "accuracy"))
-    rate = add_axes(figure, 75, 55, 800, 60)
-    _draw(rate, "Learning rate", [Curve("", GREY, "o", epochs[LEARNING_RATE])])
+    _draw(error_rate, "Error rate (%)", _training_and_validation(errors, "accuracy"), few=few)
+    _draw(rate, "Learning rate", [Curve("", GREY, "o", epochs[LEARNING_RATE])], few=few)
     if rate.get_yscale() == "linear":
         rate.set_ylim(0, 1.2 * max(epochs[LEARNING_RATE]) or 1)
         rate.yaxis.set_major_locator(MaxNLocator(nbins=2))
-    rate.set_xlabel("Epoch", color=INK)
+    for axes in (loss, error_rate, rate) if few else (rate,):
+        axes.set_xlabel("Epoch", color=INK)
     return figure
 
 
@@ -89,7 +93,7 @@ def _training_and_validation(table: Mapping[str, Sequence[float]], quantity: str
     ]
 
 
-def _draw(axes: Axes, label: str, curves: Sequence[Curve]) -> None:
+def _draw(axes: Axes, label: str, curves: Sequence[Curve], *, few: bool) -> None:
     count = len(curves[0].values)
     for name, colour, marker, values in curves:
         if len(values):
@@ -104,9 +108,12 @@ def _draw(axes: Axes, label: str, curves: Sequence[Curve]) -> None:
     if use_log_scale(axes, [value for curve in curves for value in curve.values]):
         label += ", log scale"
     style(axes)
-    axes.set_title(label, loc="left", fontsize=11, color=INK)
+    axes.set_title(label, loc="left", fontsize=11, color=INK, pad=45 if few else None)
     if curves[0].name:
-        axes.legend(loc="lower right", bbox_to_anchor=(1.015, 0.98), ncols=2, frameon=False)
+        if few:
+            axes.legend(loc="lower left", bbox_to_anchor=(-0.05, 1), frameon=False)
+        else:
+            axes.legend(loc="lower right", bbox_to_anchor=(1.015, 0.98), ncols=2, frameon=False)
     margin = min(0.5, 0.1 + 0.02 * count)  # below 1, lest there be an epoch 0
     axes.set_xlim(1 - margin, count + margin)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))

@@ -89,19 +89,18 @@ def percent(probability: float) -> str:
 
 
 def augmentation_preview(originals: NDArray[Any], augmented: NDArray[Any]) -> Figure:
-    """Draws some training images, each with random versions of it beside it.
+    """Draws some training images, each with random versions of it beside it, unless all are equal.
 
     Args:
         originals: [k, 28, 28] of any dtype, from 0 to any brightest value, ink bright.
         augmented: [k, m, 28, 28] in the same range.
     """
     count, versions = augmented.shape[:2]
-    if np.array_equal(augmented, np.broadcast_to(originals[:, None], augmented.shape)):
-        title = "Augmentation: none, training sees the digits as they are"
-        subtitle = "Every version equals its original."
-    else:
-        title = f"Augmentation: {versions} random versions of {count} training digits"
-        subtitle = "Training sees other random versions in every epoch."
+    unchanged = np.array_equal(augmented, np.broadcast_to(originals[:, None], augmented.shape))
+    if unchanged:
+        return _unaugmented(originals)
+    title = f"Augmentation: {versions} random versions of {count} training digits"
+    subtitle = "Training sees other random versions in every epoch."
     gap, space = 6, 24
     scale = max(1, (WIDTH - 50 - space - gap * versions) // (SIDE * (versions + 1)))
     pitch = SIDE * scale + gap
@@ -116,6 +115,21 @@ def augmentation_preview(originals: NDArray[Any], augmented: NDArray[Any]) -> Fi
     _show(axes, canvas)
     axes.text(0, -8, "Original", fontsize=10, color=INK)
     axes.text(pitch + space, -8, "Augmented", fontsize=10, color=INK)
+    return figure
+
+
+def _unaugmented(originals: NDArray[Any]) -> Figure:
+    """Draws training images as they are, in a row."""
+    gap = 6
+    scale = max(1, min(5, ((WIDTH - 50) // len(originals) - gap) // SIDE))
+    pitch = SIDE * scale + gap
+    canvas = np.full((SIDE * scale, len(originals) * pitch), 255, dtype=np.uint8)
+    for place, original in enumerate(originals):
+        _paste(canvas, original / max(float(originals.max()), 1e-9), 0, place * pitch, scale)
+    title = "Augmentation: none, training sees the digits as they are"
+    subtitle = "Some of them, the same in every epoch."
+    figure = framed(canvas.shape[0] + 85, title, subtitle)
+    _show(add_axes(figure, 25, 10, canvas.shape[1], canvas.shape[0]), canvas)
     return figure
 
 

@@ -36,6 +36,10 @@ def epochs(count, *, validation=True):
 
 FIGURES = {
     "one epoch": lambda: plots.learning_curves(epochs(1)),
+    "two epochs": lambda: plots.learning_curves(epochs(2)),
+    "three epochs, many decades": lambda: plots.learning_curves(
+        epochs(3) | {"learning_rate": [0.01, 1e-4, 1e-6], "train/loss": [1234.5, 1, 0.00123]}
+    ),
     "ten epochs": lambda: plots.learning_curves(epochs(10)),
     "fifty epochs": lambda: plots.learning_curves(epochs(50)),
     "two hundred epochs": lambda: plots.learning_curves(epochs(200)),
@@ -47,6 +51,8 @@ FIGURES = {
     "one mistake": lambda: misclassified(1),
     "four hundred mistakes": lambda: misclassified(400),
     "augmentation": lambda: plots.augmentation_preview(IMAGES[:5], VERSIONS),
+    "no augmentation": lambda: plots.augmentation_preview(IMAGES[:5], IMAGES[:5][:, None]),
+    "no augmentation of one": lambda: plots.augmentation_preview(IMAGES[:1], IMAGES[:1][:, None]),
     "one version": lambda: plots.augmentation_preview(IMAGES[:1], IMAGES[1:2][None]),
     "reliability": lambda: reliability(evaluation(400)),
     "perfect reliability": lambda: reliability(evaluation(0)),
@@ -109,6 +115,12 @@ def test_learning_curves_show_the_values_they_were_given():
     assert error_rate.lines[1].get_ydata() == pytest.approx([2, 1, 2 / 3])
     assert list(rate.lines[0].get_ydata()) == table["learning_rate"]
     assert len(plots.learning_curves(epochs(3, validation=False)).axes[0].lines) == 1
+
+
+@pytest.mark.parametrize(("count", "tops"), [(1, 1), (3, 1), (4, 3), (10, 3)])
+def test_a_few_epochs_take_a_third_of_the_width(count, tops):
+    places = [axes.get_position() for axes in plots.learning_curves(epochs(count)).axes]
+    assert len({place.y1 for place in places}) == tops
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 50, 200])
@@ -191,9 +203,14 @@ def test_only_certainty_is_a_hundred_percent(probability, text):
 def test_augmentation_preview_knows_when_nothing_changes():
     originals = IMAGES[:5].astype(np.float32) / 255
     versions = np.stack([originals] * 4, axis=1)
-    assert title(plots.augmentation_preview(originals, versions)) == (
-        "Augmentation: none, training sees the digits as they are"
-    )
+    figure = plots.augmentation_preview(originals, versions)
+    assert title(figure) == "Augmentation: none, training sees the digits as they are"
+    (axes,) = figure.axes
+    assert written(axes) == []
+    canvas = axes.images[0].get_array()
+    assert canvas.shape == (140, 5 * 146)  # each once
+    tile = (244 * (1 - originals[4] / originals.max())).astype(np.uint8)
+    assert np.abs(canvas[::5, 4 * 146 : 4 * 146 + 140 : 5].astype(int) - tile).max() <= 1
     assert title(plots.augmentation_preview(originals, versions[:, :, ::-1])) == (
         "Augmentation: 4 random versions of 5 training digits"
     )
