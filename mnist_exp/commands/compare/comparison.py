@@ -17,6 +17,10 @@ from mnist_exp.tracking.read.evidence import Predictions
 from mnist_exp.tracking.read.experiment import least
 
 RANKED = "Ranked by validation accuracy, less what few images leave open; "
+TWO_SEEDS = (
+    "An interval of two seeds is 12.7 times as wide as they lie apart (t of 1 degree of freedom); "
+    "a third seed narrows it to about a quarter."
+)
 UNRANKED = "No run has validation images, so none is the best: each is tested against the first; "
 CHOOSES_NOTHING = "test accuracy is shown and chooses nothing."
 INTERVALS = (
@@ -29,6 +33,7 @@ TESTS = (
     "not of the configs; groups by the seeds that they share (paired t test); p is corrected for "
     "the number of tests (Holm)."
 )
+_TWO = 2
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,9 @@ def _notes(rows: Sequence[ComparedConfig], choice: Choice, looks: int) -> list[s
     if any(row.finding and row.finding.method == BY_SEEDS for row in rows):
         next_seed = 1 + max(seed for row in rows for seed in row.group.seeds)
         notes.append(looks_in_words(looks, next_seed))
+    of_two = [row for row in rows if len(row.group.runs) == _TWO]
+    if any(one and one.deviation for row in of_two for one in (row.validation, row.test)):
+        notes.append(TWO_SEEDS)
     mixed = [
         row.group.name
         for row in rows

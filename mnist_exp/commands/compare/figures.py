@@ -63,26 +63,37 @@ def accuracy(
     Args:
         title: of the panel.
         summaries: one per config; None for one that was not measured.
-        limits: the ends of the scale, 0-1, the same for panels that are read together.
+        limits: the ends of the scale, 0-1, the same for panels that are read together; all means
+            lie between them.
     """
     count = len(summaries)
     figure = _panel(70 + 30 * count)
     axes = add_axes(figure, 40, 35, 380, 30 * count)
+    low, high = limits
+    margin = 0.04 * (high - low) or 0.01
+    axes.set(xlim=(100 * (low - margin), 100 * (high + margin)), ylim=(count - 0.5, -0.5))
     for place, summary in enumerate(summaries):
         if summary is None:
             _write_right(axes, place, "none")
             continue
-        mean, low, high = (100 * value for value in (summary.mean, summary.low, summary.high))
-        axes.plot([low, high], [place, place], color=COLOURS[place], linewidth=2)
+        mean = 100 * summary.mean
+        _draw_interval(axes, place, 100 * summary.low, 100 * summary.high)
         axes.plot(mean, place, color=COLOURS[place], marker=_MARKERS[place], markersize=7)
         _write_right(axes, place, f"{mean:.2f}")
     _finish(axes, title, legend=False)
-    low, high = limits
-    margin = 0.04 * (high - low) or 0.01
-    axes.set(xlim=(100 * (low - margin), 100 * (high + margin)), ylim=(count - 0.5, -0.5))
     axes.set_yticks(range(count), LETTERS[:count])
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     return figure
+
+
+def _draw_interval(axes: Axes, place: int, low: float, high: float) -> None:
+    """Draws an interval; an arrow at the end of the scale, where it goes on beyond."""
+    left, right = axes.get_xlim()
+    shown = max(low, left), min(high, right)
+    axes.plot(shown, [place, place], color=COLOURS[place], linewidth=2)
+    for end, beyond, marker in ((left, low < left, "<"), (right, high > right, ">")):
+        if beyond:
+            axes.plot(end, place, color=COLOURS[place], marker=marker, clip_on=False)
 
 
 def _write_right(axes: Axes, place: int, text: str) -> None:

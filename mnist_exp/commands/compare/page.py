@@ -141,7 +141,8 @@ def _key(comparison: Comparison, found: Details) -> list[dict[str, str]]:
     }
     telling = _telling(columns)
     short = short_keys(telling)
-    names = {key: f"{short[key]}=" if len(telling) > 1 else "" for key in telling}
+    named = telling != ["model"]  # whose options say what they are
+    names = {key: f"{short[key]}=" if named else "" for key in telling}
     labels = [
         " ".join(f"{names[key]}{columns[key][place]}" for key in telling if columns[key][place])
         for place in range(len(found.rows))

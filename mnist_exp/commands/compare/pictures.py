@@ -13,6 +13,7 @@ from mnist_exp.commands.compare.details import Details, Image
 from mnist_exp.core.statistics import Summary
 from mnist_exp.evaluation.names import TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS
 
+_TWO = 2
 _LEAST_CHANGE = 0.5  # of a mean count, that is worth a word
 _NAMED_CHANGES = 3
 _TITLES = {
@@ -38,8 +39,14 @@ def accuracies(found: Details) -> list[Picture]:
         "Validation accuracy (%)": [row.validation for row in found.rows],
         "Test accuracy (%)": [row.test for row in found.rows],
     }
-    measured = [summary for found in panels.values() for summary in found if summary]
-    limits = min(one.low for one in measured), max(one.high for one in measured)
+    seeds = [len(row.group.runs) for row in found.rows]
+    ends = [
+        _ends(summary, count)
+        for summaries in panels.values()
+        for summary, count in zip(summaries, seeds, strict=True)
+        if summary
+    ]
+    limits = min(low for low, _ in ends), max(high for _, high in ends)
     return [
         _picture(
             figures.accuracy(title, summaries, limits),
@@ -49,6 +56,17 @@ def accuracies(found: Details) -> list[Picture]:
         for title, summaries in panels.items()
         if any(summaries)
     ]
+
+
+def _ends(summary: Summary, seeds: int) -> tuple[float, float]:
+    """Returns what the scale has to hold: the interval, but of two seeds no more than is near.
+
+    Theirs is 12.7 times as wide as the two lie apart, and would be all that is seen.
+    """
+    if seeds != _TWO or not summary.deviation:
+        return summary.low, summary.high
+    near = 2 * summary.deviation
+    return max(summary.low, summary.mean - near), min(summary.high, summary.mean + near)
 
 
 def curves(found: Details) -> list[Picture]:

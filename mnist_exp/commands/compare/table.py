@@ -129,11 +129,10 @@ def title(comparison: Comparison) -> str:
 
 
 def accuracy(summary: Summary | None) -> str:
-    """Returns an accuracy in percent with its interval, and its deviation over seeds if known."""
+    """Returns an accuracy in percent with its interval; the deviation over seeds is in the CSV."""
     if summary is None:
         return ""
-    spread = "" if summary.deviation is None else f" ± {percent(summary.deviation)}"
-    return f"{percent(summary.mean)}{spread} ({percent(summary.low)}-{percent(summary.high)})"
+    return f"{percent(summary.mean)} ({percent(summary.low)}-{percent(summary.high)})"
 
 
 def p_of(row: ComparedConfig) -> str:

@@ -41,6 +41,7 @@ FIGURES = {
     "one accuracy": lambda: figures.accuracy("Test accuracy (%)", SUMMARIES[:1], (0.9, 1.0)),
     "eight accuracies": lambda: figures.accuracy("Test accuracy (%)", SUMMARIES, (0.9, 1.0)),
     "none measured": lambda: figures.accuracy("Val (%)", [None, SUMMARIES[0], None], (0.9, 1.0)),
+    "beyond the scale": lambda: figures.accuracy("Test (%)", SUMMARIES[:2], (0.985, 0.991)),
     "all perfect": lambda: figures.accuracy("Test (%)", [PERFECT] * 2, (1.0, 1.0)),
     "one epoch": lambda: figures.learning_curve("Validation loss (nats)", curves(3, 1)),
     "ten epochs": lambda: figures.learning_curve("Validation loss (nats)", curves(8, 10)),
@@ -85,6 +86,18 @@ def test_a_line_goes_on_dotted_where_only_some_seeds_did():
     assert line.get_ydata()[:2].tolist() == [4, 4]
     assert np.isnan(line.get_ydata()[2])
     assert dotted.get_linestyle() == ":"
+
+
+def test_an_interval_that_goes_beyond_the_scale_ends_in_an_arrow():
+    wide, other = Summary(0.9, 0.1, 0.0, 1.0), Summary(0.91, 0.001, 0.909, 0.911)
+    axes = figures.accuracy("Test (%)", [wide, other], (0.8, 0.95)).axes[0]
+    left, right = axes.get_xlim()
+    assert left > 79
+    assert right < 96
+    ends = [
+        (line.get_marker(), line.get_xdata()[0]) for line in axes.lines if line.get_marker() in "<>"
+    ]
+    assert ends == [("<", left), (">", right)]
 
 
 def test_the_confusion_difference_says_who_recognises_more():

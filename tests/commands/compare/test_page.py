@@ -6,11 +6,12 @@ import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
+import browsers
 import pytest
 from made_runs import predicted, record, sweep
 
 from mnist_exp import data
-from mnist_exp.commands.compare import page
+from mnist_exp.commands.compare import figures, page
 from mnist_exp.commands.compare.details import details
 from mnist_exp.core.errors import RequestError
 
@@ -182,8 +183,9 @@ def test_results_stand_before_what_the_configs_are(compared, curves):
         ({"model__name": "ab", "training__epochs": "12"}, ["A a", "B b"]),
         (
             {"optimizer__learning_rate": ["0.1", "0.2"], "training__epochs": "12"},
-            ["A 0.1", "B 0.2"],
+            ["A learning_rate=0.1", "B learning_rate=0.2"],
         ),
+        ({"training__epochs": "35"}, ["A epochs=3", "B epochs=5"]),
         (
             {"model__name": "aab", "training__epochs": "122", "training__batch_size": "889"},
             ["A model=a epochs=1", "B model=a epochs=2", "C model=b epochs=2"],
@@ -201,6 +203,47 @@ def test_what_was_left_out_is_said(compared, curves):
     found = Page(rendered(compared(runs, predictions, ["Left out: mlp-1, pruned."]), curves))
     assert "Not compared" in found.text
     assert "Left out: mlp-1, pruned." in found.text
+
+
+def test_commands_in_what_is_said_stand_in_no_backticks(compared, curves):
+    runs, predictions = sweep({"cnn": 0.97})
+    lines = ["See `mnist-exp runs` and `<b>`.", "An odd ` in <a> name."]
+    markup = rendered(compared(runs, predictions, lines), curves)
+    assert "See <code>mnist-exp runs</code> and <code>&lt;b&gt;</code>." in markup
+    assert "An odd ` in &lt;a&gt; name." in markup
+
+
+def test_an_interval_of_two_seeds_does_not_set_the_scale(compared, curves, monkeypatch):
+    scales = []
+    draw = figures.accuracy
+    monkeypatch.setattr(figures, "accuracy", lambda *a: (scales.append(a[2]), draw(*a))[1])
+    runs, predictions = sweep({"cnn": 0.97, "mlp": 0.9}, seeds=2)
+    runs[-1].metrics["chosen/val_accuracy"] = 0.8
+    comparison = compared(runs, predictions)
+    text = Page(rendered(comparison, curves)).text
+    assert comparison.rows[1].validation.low < 0.3
+    low, high = scales[0]
+    assert 0.7 < low < 0.72  # twice the deviation below the mean
+    assert 0.98 < high < 1
+    assert text.count("An interval of two seeds is 12.7 times as wide as they lie apart") == 1
+    scales.clear()
+    assert "two seeds" not in Page(rendered(compared(*sweep({"cnn": 0.97}, seeds=3)), curves)).text
+
+
+def test_panels_fill_the_width_and_none_of_four_stands_alone(three_by_five, curves, tmp_path):
+    (tmp_path / "page.html").write_text(rendered(three_by_five, curves), encoding="utf-8")
+    with browsers.chromium(1440, 2000) as browser:
+        browser.get((tmp_path / "page.html").as_uri())
+        width = browser.find_element("tag name", "main").rect["width"]
+        rows = [
+            [panel.rect for panel in panels.find_elements("class name", "panel")]
+            for panels in browser.find_elements("class name", "panels")
+        ]
+    assert [len(row) for row in rows] == [2, 4, 2, 2]
+    for row in rows:
+        tops = [rect["y"] for rect in row]
+        assert all(tops.count(top) == 2 for top in tops)
+        assert max(rect["x"] + rect["width"] for rect in row) - row[0]["x"] > 0.95 * width
 
 
 def test_every_picture_is_described_and_has_its_size(three_by_five, curves):

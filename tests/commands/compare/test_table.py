@@ -24,7 +24,7 @@ def test_numbers_are_means_over_seeds_with_their_intervals(three_by_five):
     assert row["model"] == "cnn"
     assert row["seeds"] == "5"
     # 97.0, 96.9, 96.8, 96.7, 96.6 %: deviation 0.158, t of 4 degrees 2.776.
-    assert row["val % (95 %)"] == "96.80 ± 0.16 (96.60-97.00)"
+    assert row["val % (95 %)"] == "96.80 (96.60-97.00)"
     assert row["verdict"] == "best on validation"
     assert [line[-1] for line in others] == ["worse on test", "worse on test"]
 
