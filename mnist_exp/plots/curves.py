@@ -114,9 +114,14 @@ def _draw(axes: Axes, label: str, curves: Sequence[Curve], *, few: bool) -> None
             axes.legend(loc="lower left", bbox_to_anchor=(-0.05, 1), frameon=False)
         else:
             axes.legend(loc="lower right", bbox_to_anchor=(1.015, 0.98), ncols=2, frameon=False)
-    margin = min(0.5, 0.1 + 0.02 * count)  # below 1, lest there be an epoch 0
-    axes.set_xlim(1 - margin, count + margin)
+    axes.set_xlim(*epoch_limits(count))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
+
+
+def epoch_limits(count: int) -> tuple[float, float]:
+    """Returns the ends of a scale of epochs: lines end before them, and there is no epoch 0."""
+    margin = 0.1 + 0.02 * count
+    return 1 - min(0.5, margin), count + margin
 
 
 def use_log_scale(axes: Axes, values: Sequence[float]) -> bool:

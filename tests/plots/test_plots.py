@@ -132,6 +132,14 @@ def test_epochs_are_whole_numbers_from_one(count):
         assert all(tick >= 1 and tick == round(tick) for tick in ticks)
 
 
+@pytest.mark.parametrize("count", [1, 3, 10, 50, 200, 1000])
+def test_lines_end_before_the_right_edge(count):
+    for axes in plots.learning_curves(epochs(count)).axes:
+        low, high = axes.get_xlim()
+        assert (high - count) / (high - low) > 0.015
+        assert low > 0
+
+
 def test_more_than_a_decade_gets_a_log_scale():
     loss, _, rate = plots.learning_curves(epochs(3)).axes
     assert (loss.get_yscale(), rate.get_yscale()) == ("log", "linear")

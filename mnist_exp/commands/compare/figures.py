@@ -16,7 +16,7 @@ from PIL import Image
 
 from mnist_exp.commands.compare.details import Curve, Recall
 from mnist_exp.core.statistics import Summary
-from mnist_exp.plots.curves import MARKED_EPOCHS, use_log_scale
+from mnist_exp.plots.curves import MARKED_EPOCHS, epoch_limits, use_log_scale
 from mnist_exp.plots.frame import BLUE, GREY, INK, ORANGE, add_axes, style
 
 LETTERS = "ABCDEFGH"
@@ -120,8 +120,7 @@ def learning_curve(title: str, curves: Sequence[Curve | None]) -> Figure:
     if use_log_scale(axes, values):
         title += ", log scale"
     _finish(axes, title, legend=True)
-    margin = min(0.5, 0.1 + 0.02 * last)  # below 1, lest there be an epoch 0
-    axes.set_xlim(1 - margin, last + margin)
+    axes.set_xlim(*epoch_limits(last))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     axes.set_xlabel("Epoch", color=INK)
     return figure

@@ -88,6 +88,13 @@ def test_a_line_goes_on_dotted_where_only_some_seeds_did():
     assert dotted.get_linestyle() == ":"
 
 
+@pytest.mark.parametrize("epochs", [1, 10, 300])
+def test_curves_end_before_the_right_edge(epochs):
+    low, high = figures.learning_curve("Loss", curves(2, epochs)).axes[0].get_xlim()
+    assert (high - epochs) / (high - low) > 0.015
+    assert low > 0
+
+
 def test_an_interval_that_goes_beyond_the_scale_ends_in_an_arrow():
     wide, other = Summary(0.9, 0.1, 0.0, 1.0), Summary(0.91, 0.001, 0.909, 0.911)
     axes = figures.accuracy("Test (%)", [wide, other], (0.8, 0.95)).axes[0]
