@@ -71,12 +71,13 @@ const complain = (message) => {
   problem.hidden = !message;
 };
 
-// Shows whether the answer that stands there is that to the drawing.
+// Shows whether another answer is to come, and whether what stands there is one to this drawing.
 const mark = () => {
-  const waits = answered < changes || opened > 0;
+  const old = answered < changes;
+  const waits = old || opened > 0;
   columns.classList.toggle("waits", waits);
   notice.hidden = !(waits && away);
-  notice.textContent = AWAY + (cards.innerHTML ? OLD : "");
+  notice.textContent = AWAY + (old && cards.innerHTML ? OLD : "");
 };
 
 // Shows an answer; one to an older drawing than the last is late.
