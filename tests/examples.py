@@ -29,7 +29,8 @@ def understand(line: str, *, elsewhere: bool = False) -> None:
     assert program == "mnist-exp", line
     if verb == "--help":
         return
-    if "--components" in words and not elsewhere:  # what it loads would stay in this process
+    loads = "--components" in words or Path("pyproject.toml").exists()
+    if loads and not elsewhere:  # what it loads would stay in this process
         code = "import sys; sys.path.append(sys.argv[1]); import examples\n"
         code += "examples.understand(sys.argv[2], elsewhere=True)"
         python(code, str(Path(__file__).parent), line, check=True)
