@@ -64,13 +64,13 @@ def text(drawn, width=120):
     [
         [],
         pytest.param(
-            ["keras_example", "keras_tutorial"],
+            ["keras_fit", "keras_example", "keras_tutorial"],
             marks=pytest.mark.long("a quick benchmark of other people's networks beside ours"),
         ),
     ],
 )
 def test_a_quick_benchmark_of_every_kind_of_contender(peers, tmp_path):
-    names = ("fast", "keras_fit", *peers, "torch_float32")
+    names = ("fast", *peers, "torch_float32")
     files = ("--json", tmp_path / "values.json", "--picture", tmp_path / "frontier.png")
     command = (
         sys.executable,
@@ -89,7 +89,7 @@ def test_a_quick_benchmark_of_every_kind_of_contender(peers, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "A QUICK CHECK, NO RESULT" in done.stdout
     titles = ("experiment=fast", "fast, Keras's fit", "Keras's convnet example")
-    for title in titles[: 2 + len(peers)]:
+    for title in titles[: 1 + len(peers)]:
         assert title in done.stdout
     assert "fast in PyTorch is left out: no-such-python" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
@@ -105,8 +105,8 @@ def test_a_quick_benchmark_of_every_kind_of_contender(peers, tmp_path):
         assert one["failures"] == []
     assert "oneDNN on" in values["machine"]
     counts = {one["name"]: one["training_multiply_adds"] for one in values["results"]}
-    assert counts["keras_fit"] == counts["fast"]
     if peers:
+        assert counts["keras_fit"] == counts["fast"]
         # What Keras's own summary of the example says, and two dense layers of 50 over 784 pixels.
         # Three times, but for the gradient of the image, which nobody computes.
         first, others = 26**2 * 9 * 32, 11**2 * 9 * 32 * 64 + 1600 * 10
