@@ -161,6 +161,10 @@ def test_every_worker_of_a_sweep_has_them(project, tmp_path):
     runs = [run for run in store(elsewhere).search() if not run.is_sweep]
     assert {run.outcome for run in runs} == {"finished"}
     assert all(COMPONENTS_TAG in run.tags for run in runs)
+    again = ("train", "-m", "--components", str(file), *RESNET, "seed=0,1", "--dry-run")
+    assert "older code" not in mnist_exp(elsewhere, *again, check=True).stderr
+    file.write_text(file.read_text() + "# another file\n")
+    assert "2 of those done were run by older code" in mnist_exp(elsewhere, *again).stderr
 
 
 def test_promises_that_are_broken_are_told_and_odd_components_keep_them(project):

@@ -27,6 +27,7 @@ from mnist_exp.tracking.names import (
     DIRTY_TAG,
     ENVIRONMENT_TAG,
     OTHER_CODE,
+    OTHER_COMPONENTS,
     SETTINGS_TAG,
 )
 from mnist_exp.tracking.read.evidence import (
@@ -43,7 +44,7 @@ from mnist_exp.tracking.recorder import Recorder
 # What a run that goes on may find changed, and what that is called.
 _CHANGEABLE = {
     CODE_TAG: OTHER_CODE,
-    COMPONENTS_TAG: "other components",
+    COMPONENTS_TAG: OTHER_COMPONENTS,
     ENVIRONMENT_TAG: "other packages, or another processor or GPU",
     SETTINGS_TAG: "other settings of TensorFlow",
 }

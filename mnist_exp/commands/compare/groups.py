@@ -1,10 +1,11 @@
 """From runs to configs: the seeds of each together, and the keys in which they differ."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mnist_exp.config.identity import determines
-from mnist_exp.tracking.names import CODE_TAG
+from mnist_exp.tracking.names import CODE_TAG, COMPONENTS_TAG
 from mnist_exp.tracking.records import RunRecord
 
 SEED = "seed"
@@ -94,7 +95,10 @@ def _threads(run: RunRecord) -> str:
 
 
 def _code(run: RunRecord) -> str:
-    return run.tags.get(CODE_TAG, "")[:_DIGEST_CHARACTERS]
+    digest = run.tags.get(CODE_TAG, "")
+    if COMPONENTS_TAG in run.tags:  # of the user's own, which are code too
+        digest = hashlib.sha256(f"{digest}{run.tags[COMPONENTS_TAG]}".encode()).hexdigest()
+    return digest[:_DIGEST_CHARACTERS]
 
 
 def _group(runs: Sequence[RunRecord], settings: Mapping[str, str]) -> Group:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mnist_exp.config import sources
 from mnist_exp.config.record import flatten
 from mnist_exp.core import ids
 from mnist_exp.core.errors import ExperimentError, RequestError
@@ -25,6 +26,7 @@ from mnist_exp.tracking.names import (
     DATA_TAG,
     DONE,
     OTHER_CODE,
+    OTHER_COMPONENTS,
     OVERRIDES_TAG,
     RESUMED_TAG,
 )
@@ -55,6 +57,7 @@ class PendingJobs:
         self._outputs = outputs
         self._since = since
         self._code = source_code.code().sha256
+        self._components = {source.name: source.sha256 for source in sources.loaded()}
         self._check_space()
         self._check_data()
         self.jobs = self._numbered(plan.grid)  # of a grid; a search has them as it goes
@@ -148,8 +151,13 @@ class PendingJobs:
         """Whether a run was made by other code, or a part of it was made by another."""
         if run is None:
             return False
-        mixed = OTHER_CODE in run.tags.get(RESUMED_TAG, "")
-        return mixed or run.tags.get(CODE_TAG) != self._code
+        parts = run.tags.get(RESUMED_TAG, "")
+        mixed = OTHER_CODE in parts or OTHER_COMPONENTS in parts
+        return mixed or run.tags.get(CODE_TAG) != self._code or self._has_other_components(run)
+
+    def _has_other_components(self, run: RunRecord) -> bool:
+        recorded = environment.recorded_components(run.tags)
+        return any(self._components.get(name) != digest for name, digest in recorded.items())
 
     def _check_space(self) -> None:
         """Refuses a name that another space has."""
