@@ -27,7 +27,6 @@ Verbs:
   accuracy) or @champion. `mnist-exp VERB --help` tells more of a verb.
 
 Options:  --version  -h, --help
-
 Exit codes:  0 done  1 it ran and failed  2 the request was wrong
              3, 4 verdicts of reproduce  130 Ctrl-C  143 SIGTERM
 Runs are kept where MLFLOW_TRACKING_URI says, else in mlflow.db of this folder.

@@ -407,12 +407,14 @@ def completion(shell: str) -> None:
 
 @cli.command()
 @click.argument("group", required=False, type=click.Choice(GROUPS), metavar="[GROUP]")
+@takes_components
 def schema(group: str | None) -> None:
     """Prints the JSON Schema of the config, with which an editor completes and checks YAML files.
 
     Without GROUP, that of a recipe (experiment/*.yaml), which may say any part of the config. With
-    it, that of an option of the group: data, augmentation, model, optimizer, schedule, training,
-    tracking or search. The first line of a file names its schema:
+    it, that of an option of the group: data, augmentation, model, optimizer, schedule, loss,
+    training, tracking or search. Components of your own are among them. The first line of a file
+    names its schema:
 
     # yaml-language-server: $schema=model.schema.json
     """

@@ -12,6 +12,7 @@ from mnist_exp.config.schema import config_type
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _INTERPOLATED = {"type": "string", "pattern": r"\$\{.+\}|^\?\?\?$"}
 _DEFAULTS = {"type": "array", "description": "Options that this file builds on."}
+_BY_NAME = ("properties", "$defs")  # whose keys are names, not those of a schema
 Schema = dict[str, Any]
 
 
@@ -59,17 +60,22 @@ def _part(schema: Any) -> Any:
         return [_part(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    readable = _readable(schema)
     return {
-        "anyOf" if key == "oneOf" else key: _part(value)
-        for key, value in readable.items()
+        "anyOf" if key == "oneOf" else key: _parts(value) if key in _BY_NAME else _part(value)
+        for key, value in _readable(schema).items()
         if key not in ("required", "discriminator")
     }
+
+
+def _parts(schemas: Schema) -> Schema:
+    return {name: _part(schema) for name, schema in schemas.items()}
 
 
 def _readable(schema: Schema) -> Schema:
     """Returns a schema without titles made of names, whose values may be interpolations."""
     kept = {key: value for key, value in schema.items() if key != "title"}
+    if "description" in kept:
+        kept["description"] = kept["description"].partition("\n\n")[0]
     if "properties" in kept:
         kept["properties"] = {
             name: value if _is_section(value) else _value(value)

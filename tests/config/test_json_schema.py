@@ -63,3 +63,11 @@ def test_an_option_without_a_key_is_valid_only_on_top_of_another():
 def test_the_verb_prints_it(group):
     done = here("schema", *([group] if group else []), check=True)
     assert json.loads(done.stdout) == (of_option(group) if group else of_recipe())
+
+
+def test_components_of_ones_own_are_among_them():
+    file = CONF.parent / "examples" / "components" / "components.py"
+    done = here("schema", "model", "--components", str(file), check=True)
+    text = (file.parent / "conf" / "model" / "resnet.yaml").read_text()
+    assert valid(json.loads(done.stdout), text)
+    assert not valid(of_option("model"), text)
