@@ -126,13 +126,14 @@ def recipe(config: Config, network: keras.Model, images: int) -> dict[str, Any]:
     steps = math.ceil(images / training.batch_size) * training.epochs
     schedule = components.build("schedule", config.schedule)
     factors = schedule(tf.range(steps, dtype=tf.float32) / steps).numpy()
+    peak = config.optimizer.options()["learning_rate"]
     return {
         "layers": [
             {"class_name": type(layer).__name__, "config": layer.get_config()}
             for layer in network.layers
         ],
         "optimizer": config.optimizer.model_dump(),
-        "rates": [config.optimizer.learning_rate * float(factor) for factor in factors],
+        "rates": [peak * float(factor) for factor in factors],
         "epochs": training.epochs,
         "batch_size": training.batch_size,
         "validation_images": config.data.validation_images,
