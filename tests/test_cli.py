@@ -85,6 +85,8 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     ("arguments", "words"),
     [
         (["tarin"], "Did you mean 'train'?"),
+        (["model=mlp", "seed=1"], "Write `mnist-exp train model=mlp seed=1`"),
+        (["-m", "model=mlp,cnn"], "Write `mnist-exp train -m model=mlp,cnn`"),
         (["train", "modle=cnn"], "Did you mean 'model'?"),
         (["train", "tracking.uri=htp://127.0.0.1:5000"], "Did you mean 'http'?"),
         (["train", "seed=1", "-m", "model=cnn,mlpp"], "Did you mean 'mlp'?"),

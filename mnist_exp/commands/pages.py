@@ -58,7 +58,7 @@ Hydra flags:
   -m            every combination of the values given with commas; done ones
                 are skipped; --dry-run only shows the plan. Keys: sweep.name,
                 sweep.rerun, sweep.retries, search.trials, search.pruner
-  --cfg job     prints the config instead; --info says where it comes from
+  --cfg job     prints the config; --info defaults: where it comes from
   --config-dir  a folder of your own configs, which adds options
   --components  a Python file of your own models, losses and so on
   --hydra-help  all the others

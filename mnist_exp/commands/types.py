@@ -1,6 +1,7 @@
 """What the command line is made of: pages written by hand, near verbs, runs and overrides."""
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from mnist_exp.commands.pages import HELP
 from mnist_exp.commands.program import PROGRAM
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.files import require_working_folder
+
+_OF_TRAIN = ("-m", "--multirun", "-c", "--cfg")  # flags that people give without it
 
 
 class Verb(click.Command):
@@ -64,9 +67,24 @@ class Verbs(click.Group):
         if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in verbs:
             raise RequestError(
                 f"Expected a verb: {', '.join(verbs)}. Received: {args[0]}."
-                f"{nearest(args[0], verbs)} `{PROGRAM} --help` explains them."
+                f"{_meant(args, verbs)} `{PROGRAM} --help` explains them."
             )
         return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads what stands before the verb."""
+        if args and args[0] in _OF_TRAIN and not ctx.resilient_parsing:
+            raise RequestError(
+                f"Expected a verb before its flags. Received: {args[0]}.{_meant(args, ())}"
+            )
+        return super().parse_args(ctx, args)
+
+
+def _meant(args: Sequence[str], verbs: Sequence[str]) -> str:
+    """Returns a sentence on the command that was meant, or nothing."""
+    if "=" in args[0] or args[0] in _OF_TRAIN:
+        return f" Write `{PROGRAM} train {shlex.join(args)}`."
+    return nearest(args[0], verbs)
 
 
 def takes_components(command: Callable[..., Any]) -> Callable[..., Any]:

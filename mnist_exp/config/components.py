@@ -201,9 +201,11 @@ def used(config: Any) -> list[Source]:
 
 
 def _check_images(validation: int, train: int | None, total: int) -> None:
-    if validation + (train or 1) > total:
-        raise broken_rule(
-            "data.validation_images",
-            f"at most {total} images for validation and training together",
-            f"{validation} and {train or 'none'}",
-        )
+    if train is not None and train > total:
+        raise broken_rule("data.train_images", f"at most {total:,} images", f"{train:,}")
+    if validation >= total:
+        expected = f"at most {total - 1:,}, so that an image remains for training"
+        raise broken_rule("data.validation_images", expected, f"{validation:,}")
+    if train is not None and validation + train > total:
+        expected = f"at most {total:,} images for validation and training together"
+        raise broken_rule("data.validation_images", expected, f"{validation:,} and {train:,}")

@@ -1,8 +1,11 @@
 """Overrides that Hydra refuses, one by one: what is wrong with each, and which can stay."""
 
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -11,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from mnist_exp.config.hydra import SLIPS
+from mnist_exp.config import slips
+from mnist_exp.config.hydra import SLIPS, config_folder
 from mnist_exp.config.hydra_internal import ConfigLoaderImpl
 from mnist_exp.config.validate import ConfigError, Problem, schema_keys, takes_list, unknown_key
 from mnist_exp.core.errors import nearest
@@ -75,7 +79,9 @@ class Examination:
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
         """Returns the overrides that can be read and name an option that exists."""
-        parsed = [override for text in overrides for override in self._parse(text)]
+        cut = slips.across(overrides)
+        self.problems += cut.problems
+        parsed = [override for text in cut.rest for override in self._parse(text)]
         return [o for o in parsed if not self._is_selection(o) or self._option_exists(o)]
 
     def selections(self, parsed: Sequence[Override]) -> list[Override]:
@@ -144,6 +150,9 @@ class Examination:
         expected = "an override that fits the config"
         received = str(override.input_line)
         remedy = "Try it without the +." if override.is_add() else words(error)
+        owners = [] if override.is_add() else _launchers(override.key_or_group)
+        if owners:
+            remedy = f"It is a key of hydra/launcher={' or '.join(owners)}, to be chosen with it."
         self.problems.append(Problem(override.get_key_element(), expected, received, remedy))
 
     def _parse(self, text: str) -> Iterator[Override]:
@@ -154,10 +163,10 @@ class Examination:
             override = None
         if override is None or not override.key_or_group:
             expected = "an override: key=value, +key=value, ~key or group=option"
-            remedy = "Put quotes around a value with special characters: key=\"'a: b'\"."
-            if "=" not in text:
-                remedy = f"Write {text}=VALUE, or group=OPTION."
-            self.problems.append(Problem(repr(text), expected, "a syntax error", remedy))
+            repository = self._loader.repository
+            options = {group: repository.get_group_options(group) for group in _groups(repository)}
+            found = Problem(repr(text), expected, "a syntax error", slips.remedy(text, options))
+            self.problems.append(found)
             return
         if override.is_sweep_override() and self._mode == RunMode.RUN:
             received = text.partition("=")[2]
@@ -187,9 +196,30 @@ class Examination:
             self.problems.append(problem)
             return False
         names = value if isinstance(value, list) else [value]
+        if str(value) in options and not isinstance(value, str):
+            quoted = shlex.quote(f'{group}="{value}"')
+            problem = Problem(group, "text", f"{value}, no text", f"Write {quoted}.")
+            self.problems.append(problem)
+            return False
         for name in [str(name) for name in names if str(name) not in options]:
             self.problems.append(Problem(group, expected, name, nearest(name, options).strip()))
         return all(str(name) in options for name in names)
+
+
+def _launchers(key: str) -> list[str]:
+    """Returns the launchers of conf/ that have a key, of those below `hydra.launcher`."""
+    section, _, name = key.rpartition(".")
+    if section != "hydra.launcher":
+        return []
+    files = sorted((config_folder() / "hydra" / "launcher").glob("*.yaml"))
+    line = re.compile(rf"^{re.escape(name)}:", re.MULTILINE)
+    return [file.stem for file in files if line.search(file.read_text(encoding="utf-8"))]
+
+
+def _groups(repository: Any) -> list[str]:
+    """Returns the config groups, without Hydra's own."""
+    found = repository.get_group_options("", results_filter=ObjectType.GROUP)
+    return [group for group in found if group != "hydra"]
 
 
 def _may_fit(override: Override) -> bool:

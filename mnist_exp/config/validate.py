@@ -185,7 +185,7 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
                 yield Problem(key, expected, "nothing", f"Set it with {key}=VALUE.")
                 continue
             received = show(_select(values, key))
-            yield Problem(key, expected, received, _remedy(field, received))
+            yield Problem(key, expected, received, _remedy(key, field, received))
 
 
 def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Problem:
@@ -256,7 +256,17 @@ def _component_names(model: type[BaseModel]) -> list[str]:
     return [str(name) for name in get_args(model.model_fields["name"].annotation)]
 
 
-def _remedy(field: FieldInfo | None, received: str) -> str:
+def _takes_text(annotation: Any) -> bool:
+    return annotation is str or (
+        get_origin(annotation) in (Annotated, Union, UnionType)
+        and any(map(_takes_text, get_args(annotation)))
+    )
+
+
+def _remedy(key: str, field: FieldInfo | None, received: str) -> str:
+    if field is not None and received[:1] in "-0123456789" and _takes_text(field.annotation):
+        text = received if received.isdecimal() else "..."
+        return f"A number becomes text in quotes within quotes: '{key}=\"{text}\"'."
     names = get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
     return nearest(received.strip('"'), map(str, names)).strip()
 

@@ -63,11 +63,18 @@ def nearest_key(key: str, known: Iterable[str]) -> str:
     A key whose last part is the same counts as nearest, so `epochs` finds `training.epochs`.
     """
     known = list(known)
-    last = key.rpartition(".")[2]
+    section, _, last = key.rpartition(".")
+    short = [k for k in known if k.rpartition(".")[0] == section and _initials(k) == last]
+    if len(short) == 1:  # lr
+        return f" Did you mean {short[0]!r}?"
     same_end = [other for other in known if other.rpartition(".")[2] == last]
     if len(same_end) == 1:
         return f" Did you mean {same_end[0]!r}?"
     return nearest(key, same_end or known)
+
+
+def _initials(key: str) -> str:
+    return "".join(word[:1] for word in key.rpartition(".")[2].split("_"))
 
 
 def _scalar(annotation: Any, *, many: bool) -> str:

@@ -1,10 +1,13 @@
 """Wrong configs: each kind of message, and everything at once."""
 
+import shutil
+
 import pytest
 from golden_files import ERRORS, GOLDEN, error, sweep_error
 
 from mnist_exp.config.compose import Composer, compose
 from mnist_exp.config.grid import SweepComposer
+from mnist_exp.config.hydra import config_folder
 from mnist_exp.config.validate import ConfigError
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.plan import Plan
@@ -135,3 +138,11 @@ def test_rule_that_holds_for_some_jobs_only_is_found():
     with pytest.raises(ConfigError) as caught:
         plan(["data.validation_images=0,100"])
     assert [p.key for p in caught.value.problems] == ["training.best_weights"]
+
+
+def test_an_option_whose_name_is_a_number_is_written_in_quotes(tmp_path):
+    (tmp_path / "model").mkdir()
+    shutil.copyfile(config_folder() / "model" / "mlp.yaml", tmp_path / "model" / "2.yaml")
+    with pytest.raises(ConfigError, match=r"""Write 'model="2"'\."""):
+        compose(["model=2"], str(tmp_path))
+    assert compose(['model="2"'], str(tmp_path)).config.model.name == "mlp"
