@@ -21,6 +21,7 @@ from mnist_exp.config.validate import ConfigError, Problem, schema_keys, takes_l
 from mnist_exp.core.errors import nearest
 
 # Hydra raises ValueError where an override does not fit a group, and lets YAML's errors through.
+_WITHOUT_PACKAGE = re.compile(r"Could not override '[\w/]+@\w+\.")
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, *SLIPS)
 
 
@@ -150,6 +151,8 @@ class Examination:
         expected = "an override that fits the config"
         received = str(override.input_line)
         remedy = "Try it without the +." if override.is_add() else words(error)
+        if _WITHOUT_PACKAGE.search(remedy):
+            remedy = "Begin that file with the line `# @package _global_`, as every recipe does."
         owners = [] if override.is_add() else _launchers(override.key_or_group)
         if owners:
             remedy = f"It is a key of hydra/launcher={' or '.join(owners)}, to be chosen with it."

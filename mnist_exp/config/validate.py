@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from mnist_exp.config.fields import MEMBERS, SEEDS, Component
+from mnist_exp.config.registry import GROUPS
 from mnist_exp.config.schema import Config, config_type
 from mnist_exp.config.wording import describe, nearest_key, show
 from mnist_exp.core.errors import RequestError, nearest
@@ -264,6 +265,9 @@ def _takes_text(annotation: Any) -> bool:
 
 
 def _remedy(key: str, field: FieldInfo | None, received: str) -> str:
+    if key in GROUPS and received.startswith('"'):
+        option = received.strip('"')
+        return f"In a file, choose an option by `- override /{key}: {option}` under `defaults`."
     if field is not None and received[:1] in "-0123456789" and _takes_text(field.annotation):
         text = received if received.isdecimal() else "..."
         return f"A number becomes text in quotes within quotes: '{key}=\"{text}\"'."

@@ -146,3 +146,18 @@ def test_an_option_whose_name_is_a_number_is_written_in_quotes(tmp_path):
     with pytest.raises(ConfigError, match=r"""Write 'model="2"'\."""):
         compose(["model=2"], str(tmp_path))
     assert compose(['model="2"'], str(tmp_path)).config.model.name == "mlp"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("defaults:\n  - override /model: mlp\n", "Begin that file with the line `# @package"),
+        ("# @package _global_\nmodel: mlp\n", "by `- override /model: mlp` under `defaults`"),
+    ],
+)
+def test_a_recipe_that_hydra_misreads_is_told_how_it_is_written(text, remedy, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        compose(["experiment=mine"], str(tmp_path))
+    assert remedy in str(refused.value)
