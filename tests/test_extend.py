@@ -68,13 +68,16 @@ return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), Twice
         "return lambda targets, logits: tf.reduce_sum(targets * logits, axis=1) / 0",
         "not finite",
     ),
+    ("metric", "moody"): ("", "for the same predictions"),
     ("optimizer", "absent"): ("return keras.optimizers.Nothing()", "it raises AttributeError"),
 }
 # Valid, however odd.
 WHOLE = {
     ("model", "ones"): """
-return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(),
-                         keras.layers.Dense(10, kernel_initializer="ones")])
+x = keras.layers.Dense(8, kernel_initializer="ones")(keras.layers.Flatten()(
+    image := keras.Input((28, 28, 1))))
+x = keras.layers.BatchNormalization(scale=False)(x)
+return keras.Model(image, keras.layers.Dense(10, kernel_initializer="ones")(x))
 """,
     ("augmentation", "halves"): """
 return lambda images, seed: tf.where(
@@ -96,6 +99,10 @@ def functions(bodies) -> str:
     """A file of components, each without arguments."""
     lines = ["from mnist_exp.extend import augmentation, loss, model, optimizer"]
     for (group, name), body in bodies.items():
+        if group == "metric":
+            lines += ["import random", "from mnist_exp.extend import metric", f"@metric({name!r})"]
+            lines += [f"def {name}(probabilities, labels): return random.random()"]
+            continue
         lines += [f"@{group}({name!r})", f"def {name}():"]
         body_lines = ["import keras, numpy as np, tensorflow as tf", *body.strip().splitlines()]
         lines += [f"    {line}" for line in body_lines]
@@ -105,6 +112,8 @@ def functions(bodies) -> str:
 def written(folder: Path, bodies) -> Path:
     """A file of components, with their YAML beside it."""
     for group, name in bodies:
+        if group == "metric":
+            continue
         (folder / "conf" / group).mkdir(parents=True, exist_ok=True)
         (folder / "conf" / group / f"{name}.yaml").write_text(f"name: {name}\n")
     file = folder / "own.py"
@@ -178,6 +187,7 @@ def test_promises_that_are_broken_are_told_and_odd_components_keep_them(project)
         if not line.startswith("  "):
             key = tuple(line.split("="))
         said.setdefault(key, []).append(line)
+    said["metric", "moody"] = said.pop(("metrics", "[moody]"))
     assert said.keys() == bodies.keys()
     for key, (_, words) in BROKEN.items():
         assert words in said[key][-1], said[key]
@@ -195,6 +205,40 @@ def test_a_broken_promise_keeps_a_run_from_beginning(project):
     assert not list((project / "outputs").glob("*"))
 
 
+DATA = """
+from mnist_exp.extend import Fraction, Official, Split, dataset
+@dataset("dots")
+def dots(*, ink: Fraction):
+    import numpy as np
+    labels = (np.arange(300) % 10).astype(np.uint8)
+    images = np.zeros((300, 28, 28), np.uint8)
+    images[np.arange(300), 10 + labels, 10] = int(255 * ink)
+    return Official(Split(images, labels), Split(images, labels), "dots")
+"""
+
+
+def test_a_data_set_of_ones_own_is_checked_recorded_and_found_again(project):
+    (project / "components.py").write_text(DATA)
+    (project / "conf" / "data").mkdir()
+    section = "validation_images: 50\ntrain_images: null\nsplit_seed: null\n"
+    (project / "conf" / "data" / "pale.yaml").write_text(f"name: dots\n{section}ink: 0.5\n")
+    own = ("training=smoke", "model=mlp", "data=pale", "data.ink=0.75")
+    many = mnist_exp(project, "train", *own, "data.validation_images=300")
+    assert many.returncode == 2
+    assert "Expected data.validation_images < 300" in many.stderr
+    assert not (project / "outputs").exists()
+
+    mnist_exp(project, "train", *own, check=True)
+    same = mnist_exp(project, "reproduce", "latest", "--check-only")
+    assert same.returncode == 0, same.stdout + same.stderr
+
+    floats = DATA.replace("28, 28), np.uint8", "28, 28), float")
+    (project / "components.py").write_text(floats)
+    wrong = mnist_exp(project, "train", *own)
+    assert wrong.returncode == 2
+    assert "Received: float64 [300, 28, 28] as images of train" in wrong.stderr
+
+
 HEAD = "from mnist_exp.extend import BelowOne, metric, model\n"
 
 
@@ -207,6 +251,8 @@ HEAD = "from mnist_exp.extend import BelowOne, metric, model\n"
         (HEAD + '@model("own")\ndef own(*, dropout: BelowOne = 0.5): ...', "which has a default"),
         (HEAD + '@model("own")\ndef own(*, dropout): ...', "which has no type"),
         (HEAD + '@model("own")\ndef own(dropout: BelowOne): ...', "put `*` before the first"),
+        (HEAD + '@model("own")\ndef own(*, seed: int): ...', "whose name is taken"),
+        (HEAD + '@model("own")\ndef own(*, kind: object()): ...', "that pydantic checks"),
         (HEAD + '@metric("loss")\ndef loss(p, y): ...', "Expected the name of a metric"),
     ],
 )
@@ -217,6 +263,14 @@ def test_a_file_that_cannot_be_loaded_is_told_in_a_sentence(text, words, project
     assert words in done.stderr
     assert "components.py" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_keras_at_the_top_of_a_file_is_refused(project):
+    """It would be set up before a run has said how."""
+    (project / "components.py").write_text("import keras\n")
+    done = mnist_exp(project, "train", *RESNET, fresh=True)
+    assert done.returncode == 2
+    assert "Received: one at its top" in done.stderr
 
 
 def test_a_file_that_is_not_there(project):

@@ -8,7 +8,7 @@ from mnist_exp.config.compose import compose
 from mnist_exp.config.hydra import config_folder
 from mnist_exp.config.registry import GROUPS
 from mnist_exp.core import plain_yaml
-from mnist_exp.core.errors import RequestError
+from mnist_exp.core.errors import RequestError, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.runs import environment, proof
 
@@ -30,6 +30,9 @@ def check(file: Path | None) -> int:
     if file is not None:
         sources.use(file)
     options = list(_options())
+    metrics = [name for name, metric in components.metrics().items() if metric.source is not None]
+    if metrics:
+        options.append(("metrics", f"[{','.join(metrics)}]"))
     if not options:
         raise RequestError(
             "Expected components with YAML files that name them, in a folder `conf` beside their "
@@ -57,6 +60,11 @@ def _options() -> Iterator[tuple[str, str]]:
                 if component.source is not None
             }
             for file in sorted((folder / group).glob("*.yaml")):
-                values = plain_yaml.load(file.read_bytes())
+                try:
+                    values = plain_yaml.load(file.read_bytes())
+                except ValueError as problem:
+                    raise RequestError(
+                        f"Expected YAML in {file}. Received: {reason_of(problem)}."
+                    ) from problem
                 if isinstance(values, dict) and values.get("name") in own:
                     yield group, file.stem

@@ -304,6 +304,7 @@ def export(run: str, form: str, out: Path) -> None:
 @cli.command()
 @click.argument("run", type=RunArgument())
 @click.option("--force", is_flag=True, help="Promotes one that is worse, or not comparable, too.")
+@takes_components
 def promote(run: str, *, force: bool) -> None:
     """Makes a run's model the champion in MLflow's registry, unless it is measurably worse.
 

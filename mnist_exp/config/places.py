@@ -18,9 +18,8 @@ _ENTRY_POINTS = "mnist_exp.components"
 _PROJECT = "pyproject.toml"
 _CONF = "conf"
 
-# Files that were named otherwise: on the command line, by another process, or by a program that
-# registers its own.
-named: list[Path] = []
+named: list[Path] = []  # files, on the command line or by another process
+programs: list[Path] = []  # that register their own, and have run
 flags: list[str] = []  # of the command line that named them, for commands that repeat it
 
 
@@ -51,7 +50,7 @@ def config_folders() -> list[Path]:
     Raises:
         RequestError: as of `files`.
     """
-    beside = [file.absolute().parent for file in files()]
+    beside = [file.absolute().parent for file in (*files(), *programs)]
     within = [folder for folder in map(folder_of, packages()) if folder is not None]
     folders = dict.fromkeys(folder / _CONF for folder in (*beside, *within))
     return [folder for folder in folders if folder.is_dir()]

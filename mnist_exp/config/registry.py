@@ -16,9 +16,10 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any, Literal, TypeVar
 
 from pydantic import create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from mnist_exp.config import places
-from mnist_exp.config.fields import Component, Division
+from mnist_exp.config.fields import Component, Division, broken_rule
 from mnist_exp.core.errors import RequestError, reason_of
 
 GROUPS: Mapping[str, type[Component]] = MappingProxyType(
@@ -69,6 +70,9 @@ class Metric:
 _OURS = __name__.partition(".")[0]
 _registered: dict[str, dict[str, Registered]] = {group: {} for group in GROUPS}
 _metrics: dict[str, Metric] = {}
+# Names of arguments that mean something else: to what calls a component, or to its section.
+_TAKEN = {"name", "seed", "options"}
+_TAKEN_OF_DATA = set(Division.model_fields)
 # Becomes val/NAME and test/NAME, of which every run has some.
 _METRIC_NAME = r"(?!(accuracy|loss|errors|accuracy_low|accuracy_high|ece)$)[A-Za-z_]\w{0,49}"
 _source: Source | None = None  # of what is being loaded
@@ -127,6 +131,8 @@ def registering(
         _require_free(f"{group} {name}", _registered[group].get(name))
         section = _section(group, name, function, rule)
         source = _source or _file_of(function)
+        if source is not None:
+            _require_complete(f"{group} {name}", section)
         _registered[group][name] = Registered(function, section, source, **traits)
         return function
 
@@ -154,6 +160,17 @@ def registering_metric(name: str) -> Callable[[Function], Function]:
         return function
 
     return register
+
+
+def _require_complete(words: str, section: type[Component]) -> None:
+    """Refuses types that nothing can check; those of this project are known to be good."""
+    try:
+        section.model_rebuild(force=True)
+    except Exception as problem:
+        raise RequestError(
+            f"Expected arguments of {words} with types that pydantic checks, such as int, float, "
+            f"str, tuples of them, or those of mnist_exp.extend. Received: {reason_of(problem)}."
+        ) from problem
 
 
 def _require_free(words: str, taken: Registered | Metric | None) -> None:
@@ -202,9 +219,10 @@ def _file_of(function: Callable[..., Any]) -> Source | None:
     if function.__module__.partition(".")[0] == _OURS:
         return None
     file = Path(function.__code__.co_filename)  # of a program that registers its own
-    if file not in places.named:
-        places.named.append(file)
-    return read(file)
+    source = read(file)
+    if file not in places.programs:
+        places.programs.append(file)
+    return source
 
 
 def _section(
@@ -217,7 +235,7 @@ def _section(
     """
     arguments = inspect.signature(function).parameters.values()
     for argument in arguments:
-        wrong = _wrong(argument)
+        wrong = _wrong(group, argument)
         if wrong:
             raise RequestError(
                 f"Expected {function.__name__}, the function of {group} {name}, to have "
@@ -231,7 +249,7 @@ def _section(
 
     def check(section: Component) -> Component:
         if rule is not None:
-            rule(**section.options())
+            _obey(group, rule, section.options())
         return section
 
     validators: dict[str, Any] = {"check_rule": model_validator(mode="after")(check)}
@@ -247,7 +265,17 @@ def _section(
     )
 
 
-def _wrong(argument: inspect.Parameter) -> str:
+def _obey(group: str, rule: Rule, options: Mapping[str, Any]) -> None:
+    """Calls a rule; what a user's own raises otherwise is told as what it expects."""
+    try:
+        rule(**options)
+    except PydanticCustomError:
+        raise
+    except Exception as problem:
+        raise broken_rule(group, reason_of(problem), str(dict(options))) from problem
+
+
+def _wrong(group: str, argument: inspect.Parameter) -> str:
     """Returns what keeps an argument from being a key of a config; nothing if all is well."""
     if argument.kind is not argument.KEYWORD_ONLY:
         return "which may be given without its name; put `*` before the first"
@@ -255,4 +283,6 @@ def _wrong(argument: inspect.Parameter) -> str:
         return "which has no type"
     if argument.default is not argument.empty:
         return "which has a default"
-    return "whose name is taken" if argument.name == "name" else ""
+    taken = _TAKEN | (_TAKEN_OF_DATA if group == "data" else set())
+    is_taken = argument.name in taken or argument.name.startswith(("_", "model_"))
+    return "whose name is taken" if is_taken else ""

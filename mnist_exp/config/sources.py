@@ -7,7 +7,8 @@ import functools
 import hashlib
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,7 @@ _BUILT_IN = (
     "mnist_exp.evaluation.scores",
 )
 
+_SLOW = {"keras", "tensorflow"}
 _seen: set[Path] = set()  # files that were loaded, or could not be
 
 
@@ -68,11 +70,22 @@ def adopt(found: Iterable[Source]) -> None:
     _load_installed()
     known = set(registry.of_users())
     for source in found:
-        if source.text is not None:
+        if source.text is None:
+            _require_package(source, known)
+        else:
             places.named.append(Path(source.path))
             _seen.add(Path(source.path))
             if source not in known:
                 _execute(source)
+
+
+def _require_package(wanted: Source, known: Iterable[Source]) -> None:
+    here = [source.name for source in known if source.sha256 == wanted.sha256]
+    if wanted.name not in here:
+        raise RequestError(
+            f"Expected the package {wanted.name} on this machine, as the command has it, for its "
+            "components. Received: none, or another version of its code. Install it here."
+        )
 
 
 def loaded() -> tuple[Source, ...]:
@@ -85,26 +98,47 @@ def loaded() -> tuple[Source, ...]:
 def _load_installed() -> None:
     for module in _BUILT_IN:
         importlib.import_module(module)
+    of_folder: dict[Path | None, list[EntryPoint]] = {}
     for point in places.packages():
-        _import(point)
+        of_folder.setdefault(places.folder_of(point), []).append(point)
+    for folder, points in of_folder.items():
+        _import(folder, points)
 
 
-def _import(point: EntryPoint) -> None:
-    """Imports the module that a package names, with all that it registers."""
-    distribution = point.dist
-    name = point.module if distribution is None else distribution.name
+def _import(folder: Path | None, points: Sequence[EntryPoint]) -> None:
+    """Imports the modules that a package names, with all that they register."""
+    distribution = points[0].dist
+    name = points[0].module if distribution is None else distribution.name
     version = "" if distribution is None else f" {distribution.version}"
-    folder = places.folder_of(point)
+    what = f"the installed package {name}{version}"
+    if folder is None:
+        raise _broken(what, ModuleNotFoundError(f"no package {points[0].module}"))
     try:
-        if folder is None:
-            raise ModuleNotFoundError(f"no package {point.module}")  # noqa: TRY301 - told below
         source = Source(f"{name}{version}", str(folder), _digest(folder))
-        with registry.loading(source):
-            importlib.import_module(point.module)
+        with registry.loading(source), _without_keras(what):
+            for point in points:
+                importlib.import_module(point.module)
     except RequestError as problem:
-        raise RequestError(f"The installed package {name}: {problem}") from problem
+        raise RequestError(f"In {what}: {problem}") from problem
     except Exception as problem:
-        raise _broken(f"the package {name}{version}", problem) from problem
+        raise _broken(what, problem) from problem
+
+
+@contextmanager
+def _without_keras(what: str) -> Iterator[None]:
+    """Refuses what imports TensorFlow before a run has said by which settings.
+
+    Raises:
+        RequestError: it did.
+    """
+    before = _SLOW & sys.modules.keys()
+    yield
+    if _SLOW & sys.modules.keys() - before:
+        raise RequestError(
+            f"Expected imports of Keras and TensorFlow within the functions of {what}. Received: "
+            "one at its top, which comes before a run sets TensorFlow up. Move it into the "
+            "functions."
+        )
 
 
 def _execute(source: Source) -> None:
@@ -114,7 +148,7 @@ def _execute(source: Source) -> None:
     module.__file__ = source.path
     sys.modules[module.__name__] = module
     try:
-        with registry.loading(source):
+        with registry.loading(source), _without_keras(source.name):
             # The user named the file, on the command line or in the project's own folder.
             exec(compile(source.text, source.path, "exec"), module.__dict__)  # noqa: S102
     except RequestError as problem:

@@ -87,7 +87,7 @@ def _scalar(annotation: Any, *, many: bool) -> str:
 def _limits(metadata: list[Any]) -> str:
     form = next((item.pattern for item in metadata if hasattr(item, "pattern")), None)
     if form is not None:
-        return _FORMS[form]
+        return _FORMS.get(form, f"of the form {form}")
     texts = [
         f"{sign} {_number(getattr(item, limit))}"
         for item in metadata

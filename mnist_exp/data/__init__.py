@@ -3,12 +3,21 @@
 Pixels stay uint8; whoever needs floats makes them from a batch.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mnist_exp.config import components
-from mnist_exp.core.errors import RequestError, nearest, reason_of
-from mnist_exp.data.splits import Official, Split, Splits, digest, divide, require_images
+from mnist_exp.core.errors import ExperimentError, RequestError, nearest, reason_of
+from mnist_exp.data.splits import (
+    Official,
+    Split,
+    Splits,
+    digest,
+    divide,
+    require_images,
+    wrong_form,
+)
 
 __all__ = [
     "DIVISION",
@@ -70,7 +79,7 @@ def load(
             f"{nearest(name, names())}"
         )
     require_place(name, options.get("root"))
-    official: Official = components.named("data")[name].function(**options)
+    official = _official(name, options)
     train, validation = divide(
         official.train,
         seed=seed if split_seed is None else split_seed,
@@ -86,6 +95,25 @@ def load(
         source=official.source,
         available=len(official.train),
     )
+
+
+def _official(name: str, options: Mapping[str, Any]) -> Official:
+    """Calls the function of a data set; what one of a user's own gives or raises is looked at."""
+    component = components.named("data")[name]
+    if component.source is None:
+        built_in: Official = component.function(**options)
+        return built_in
+    whose = f"Expected images by the data set {name} of {component.source.name}"
+    try:
+        official: Official = component.function(**options)
+        wrong = wrong_form(official)
+    except (RequestError, ExperimentError):
+        raise
+    except Exception as problem:
+        raise ExperimentError(f"{whose}. Received: {reason_of(problem)}.") from problem
+    if wrong:
+        raise ExperimentError(f"{whose}, in the form of MNIST's. Received: {wrong}.")
+    return official
 
 
 def load_whole(name: str, **options: Any) -> Splits:
@@ -127,7 +155,7 @@ def require(name: str, *, validation_images: int, train_images: int | None, **op
     """Checks, before anything is made for a run, that data are there and can be divided so.
 
     Args:
-        name: One of `names`. Of all but `idx` the config's schema knows how many there are.
+        name: One of `names`. Of MNIST and digits the config's schema knows how many there are.
         validation_images: How many training images to hold out.
         train_images: How many of the others to train on; None for all.
         **options: The rest of what `load` takes.
@@ -136,10 +164,9 @@ def require(name: str, *, validation_images: int, train_images: int | None, **op
         RequestError: If a number, a folder or what lies in it is wrong.
     """
     require_place(name, options.get("root"))
-    if name == "idx":
-        from mnist_exp.data import idx
-
-        total = len(idx.load(root=options["root"]).train)
+    if name == "idx" or components.named("data")[name].source is not None:
+        place = {key: value for key, value in options.items() if key not in DIVISION}
+        total = len(_official(name, place).train)
         require_images(total, validation_images=validation_images, train_images=train_images)
 
 

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnist_exp.core.digits import CLASSES
+from mnist_exp.core.digits import CLASSES, IMAGE_SHAPE
 from mnist_exp.core.errors import RequestError
 
 if TYPE_CHECKING:  # the sections of data sets are read without NumPy
@@ -58,6 +58,24 @@ def digest(official: Official) -> str:
         state.update(np.ascontiguousarray(split.images).data)
         state.update(np.ascontiguousarray(split.labels).data)
     return state.hexdigest()
+
+
+def wrong_form(official: Official) -> str:
+    """Returns what keeps a data set from being used as MNIST is, in words; nothing if all is well.
+
+    Args:
+        official: of a user's own, who may have given anything.
+    """
+    for name in ("train", "test"):
+        split = getattr(official, name)
+        images, labels = split.images, split.labels
+        if images.shape != (len(labels), *IMAGE_SHAPE) or str(images.dtype) != "uint8":
+            return f"{images.dtype} {list(images.shape)} as images of {name}, not uint8 [N, 28, 28]"
+        if labels.ndim != 1 or str(labels.dtype) != "uint8":
+            return f"{labels.dtype} {list(labels.shape)} as labels of {name}, not uint8 [N]"
+        if not len(labels) or labels.max() >= CLASSES:
+            return f"labels of {name} that are not digits of 0 to {CLASSES - 1}"
+    return ""
 
 
 def require_images(total: int, *, validation_images: int, train_images: int | None) -> None:

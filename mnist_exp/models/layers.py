@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+_IMAGE_DIMENSIONS = 4  # [batch, height, width, channels]
+
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """Keras's batch normalisation, in training as one operation of TensorFlow's.
@@ -20,7 +22,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalises a batch [batch, height, width, channels] in its own precision."""
-        if not training:
+        if not training or not self._is_usual(inputs):
             return super().call(inputs, training=training, mask=mask)
         normalized, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
@@ -34,6 +36,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return normalized
+
+    def _is_usual(self, inputs: Any) -> bool:
+        """Whether the operation, which is for images, does what this layer was asked for."""
+        of_images = len(inputs.shape) == _IMAGE_DIMENSIONS and self.axis in (-1, 3)
+        return of_images and self.scale and self.center and self.trainable and not self.renorm
 
 
 def copy(network: keras.Model, dtype_policy: str) -> keras.Model:

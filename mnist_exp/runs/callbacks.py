@@ -25,7 +25,7 @@ def tags(callbacks: Sequence[Any], of_hydra: Mapping[str, Any]) -> dict[str, str
     """
     found = {type(each).__qualname__: _digest(type(each)) for each in callbacks}
     for name, section in of_hydra.items():
-        found[f"hydra.callbacks.{name}"] = str(section.get("_target_", "none"))
+        found[f"hydra.callbacks.{name}"] = str((section or {}).get("_target_", "none"))
     return {CALLBACKS_TAG: json.dumps(found)} if found else {}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from mnist_exp.config import places
 from mnist_exp.config.hydra import typed_flags
 from mnist_exp.config.record import digest, flatten, from_record, to_record
 from mnist_exp.config.schema import Config
@@ -164,8 +165,8 @@ def _typed(job_dir: Path) -> list[str]:
         yaml.safe_load((folder / name).read_text(encoding="utf-8"))
         for name in ("hydra.yaml", "overrides.yaml")
     )
-    own = [text for text in texts if not text.startswith("sweep.")]  # those a sweep sets
-    return [*typed_flags(hydra["hydra"]["runtime"]), *own]
+    typed = [text for text in texts if not text.startswith("sweep.")]  # those a sweep sets
+    return [*places.flags, *typed_flags(hydra["hydra"]["runtime"]), *typed]
 
 
 def _job_folder(selector: str) -> Path:

@@ -125,9 +125,11 @@ def _measure(
 
     result = evaluate(trained.predict(splits.test.images), splits.test.labels)
     selection = _selection(trained, splits.validation)
-    scores = result.scores(TEST, components.scores(config.metrics))
-    measured = {**test_metrics(result), **scores, **trained.choice, **selection}
+    measured = {**test_metrics(result), **trained.choice, **selection}
     recorder.metrics(measured)  # before anything else can fail: the test set is measured once
+    scores = result.scores(TEST, components.scores(config.metrics))
+    recorder.metrics(scores)
+    measured |= scores
     drawn = artifacts.begin_plots(config, trained.history, result, splits)
     artifacts.record_predictions(recorder, result)
     artifacts.record_models(

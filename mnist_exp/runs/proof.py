@@ -20,18 +20,20 @@ from mnist_exp.config.record import to_record
 from mnist_exp.config.registry import GROUPS
 from mnist_exp.config.schema import Config
 from mnist_exp.core import cache, hardware
-from mnist_exp.core.digits import CLASSES, IMAGE_SHAPE, SIDE
+from mnist_exp.core.digits import CLASSES, IMAGE_SHAPE
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.runs import source_code
 
 if TYPE_CHECKING:
     import keras
 
-    from mnist_exp.data import Split, Splits
+    from mnist_exp.data import Splits
     from mnist_exp.training.loop import Task
 
 _IMAGES, _BATCH = 40, 16  # the last batch of an epoch is smaller
 _LOADS = "import sys, keras; keras.saving.load_model(sys.argv[1])"
+
+_proven: set[str] = set()  # in this process
 
 Check = Callable[[Config], str]  # what is wrong, or nothing
 
@@ -47,8 +49,9 @@ def require(config: Config) -> None:
     """
     if not components.used(config):
         return
-    proven = cache.folder("proofs") / _digest(config)
-    if proven.exists():
+    digest = _digest(config)
+    proven = cache.folder("proofs") / digest
+    if digest in _proven or proven.exists():
         return
     for name, problem in prove(config):
         if problem:
@@ -57,7 +60,8 @@ def require(config: Config) -> None:
                 f"Expected components, of {names}, that keep what a run promises. Received: "
                 f"{name}: {problem} `mnist-exp check FILE` tries them alone."
             )
-    with contextlib.suppress(OSError):  # it is proven again then
+    _proven.add(digest)
+    with contextlib.suppress(OSError):  # another process proves it again
         proven.parent.mkdir(parents=True, exist_ok=True)
         proven.touch()
 
@@ -73,11 +77,7 @@ def prove(config: Config) -> Iterator[tuple[str, str]]:
         that is broken no other is tried.
     """
     hardware.start_tensorflow(config.training.threads, config.training.device)
-    own = {
-        group
-        for group in GROUPS
-        if components.named(group)[getattr(config, group).name].source is not None
-    }
+    own = _own(config)
     for words, groups, check in _CHECKS:
         if own & groups:
             try:
@@ -93,22 +93,23 @@ def prove(config: Config) -> Iterator[tuple[str, str]]:
 def _images_have_their_form(config: Config) -> str:
     from mnist_exp import data
 
-    splits = data.load_whole(config.data.name, **config.data.options())
-    for name in ("train", "test"):
-        wrong = _wrong_split(getattr(splits, name))
-        if wrong:
-            return f"its images to {name} on {wrong}."
+    try:
+        data.load_whole(config.data.name, **config.data.options())
+    except ExperimentError as problem:
+        return str(problem)
     return ""
 
 
-def _wrong_split(split: "Split") -> str:
-    images, labels = split.images, split.labels
-    if images.shape != (len(labels), *IMAGE_SHAPE) or str(images.dtype) != "uint8":
-        return f"are {images.dtype} {list(images.shape)}, not uint8 [N, {SIDE}, {SIDE}]"
-    if labels.ndim != 1 or str(labels.dtype) != "uint8":
-        return f"have labels {labels.dtype} {list(labels.shape)}, not uint8 [N]"
-    if not len(labels) or labels.max() >= CLASSES:
-        return f"have labels that are not digits of 0 to {CLASSES - 1}"
+def _same_numbers(config: Config) -> str:
+    import numpy as np
+
+    draws = np.random.default_rng(0).random((_IMAGES, CLASSES), dtype=np.float32)
+    probabilities = draws / draws.sum(axis=1, keepdims=True)
+    labels = (np.arange(_IMAGES) % CLASSES).astype(np.uint8)
+    for name, score in components.scores(config.metrics).items():
+        first, second = (float(score(probabilities, labels)) for _ in range(2))
+        if first != second:
+            return f"{name} gives {first} and then {second} for the same predictions."
     return ""
 
 
@@ -220,6 +221,7 @@ _TRAINED = frozenset({"augmentation", "model", "optimizer", "schedule", "loss"})
 _MODEL = frozenset({"model"})
 _CHECKS: tuple[tuple[str, frozenset[str], Check], ...] = (
     ("images and labels have their form", frozenset({"data"}), _images_have_their_form),
+    ("a metric is a number of the predictions alone", frozenset({"metrics"}), _same_numbers),
     ("a model gives ten logits for any batch", _MODEL, _logits_for_any_batch),
     ("the seed alone decides the first weights", _MODEL, _same_first_weights),
     ("an augmentation is a function of its seed", frozenset({"augmentation"}), _same_images),
@@ -273,14 +275,27 @@ def _is_finite(array: Any) -> bool:
     return bool(np.isfinite(array).all())
 
 
+def _own(config: Config) -> set[str]:
+    """Returns the groups whose component is a user's own, and "metrics" where one of those is."""
+    found = {
+        group
+        for group in GROUPS
+        if components.named(group)[getattr(config, group).name].source is not None
+    }
+    if any(components.metrics()[name].source is not None for name in config.metrics):
+        found.add("metrics")
+    return found
+
+
 def _digest(config: Config) -> str:
     """Returns the SHA-256 of what a proof depends on, as hex digits."""
-    record = to_record(config)
+    record, own = to_record(config), _own(config)
     parts = {
         "components": {source.name: source.sha256 for source in components.used(config)},
-        "sections": {group: record[group] for group in GROUPS},
+        "sections": {name: record[name] for name in sorted(own)},
         "code": source_code.sha256(),
         "packages": source_code.computing_packages(),
         "precision": config.training.precision,
+        "device": config.training.device,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

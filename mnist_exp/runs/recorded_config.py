@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_exp import data
+from mnist_exp.config import components
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.record import rebuilt
 from mnist_exp.config.schema import Config
@@ -44,15 +44,21 @@ def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]
             )
     recorded = {name: section(evidence.config, name) for name in ("data", "training")}
     name = recorded["data"].get("name")
-    chosen = [f"data={name}"] if isinstance(name, str) and name in data.names() else []
+    component = components.named("data").get(str(name))
+    is_own = component is not None and component.source is not None
+    chosen = [f"data={name}"] if component is not None and not is_own else []
     _, values, problems = Composer().unchecked([*chosen, *overrides])
     if problems:
         raise ConfigError(problems)
     root = recorded["data"].get("root")
+    if is_own:  # of an option that may have any name, so what was recorded is what there is
+        named = {"root": values["data"]["root"]} if "data.root" in own else {}
+        values["data"] = {**recorded["data"], **named}
     has_root = name in ("mnist", "idx") and "data.root" not in own
     if has_root and isinstance(root, str) and _is_folder(root):
         values["data"]["root"] = root
-    if name == "idx" and "root" not in values["data"]:
+    gone = is_own and isinstance(root, str) and "data.root" not in own and not _is_folder(root)
+    if gone or (name == "idx" and "root" not in values["data"]):
         raise RequestError(
             f"Expected the folder of the data that run {evidence.run.name} was trained on. "
             f"Received: {root}, which is not here. Name it with data.root=FOLDER."

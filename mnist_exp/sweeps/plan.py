@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from mnist_exp import data
-from mnist_exp.config import places
+from mnist_exp.config import places, sources
 from mnist_exp.config.compose import Composed
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra import typed_flags
@@ -140,6 +140,7 @@ class Plan:
             "space": self.record,
             "search": None if search is None else search.model_dump(mode="json"),
             "code": source_code.code().sha256,
+            "components": {source.name: source.sha256 for source in sources.loaded()},
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp.commands.reproduce import inputs as depends
 from mnist_exp.commands.reproduce import worktree
 from mnist_exp.commands.reproduce.inputs import Input
-from mnist_exp.config import sources
+from mnist_exp.config import places, sources
 from mnist_exp.config.registry import source_of
 from mnist_exp.core import ids
 from mnist_exp.core.errors import RequestError
@@ -76,6 +76,11 @@ def reproduce(
         raise RequestError(
             "Expected --worktree with --apply-diff: changes are applied to the recorded commit "
             "only. Received: --apply-diff alone."
+        )
+    if apply_components and places.flags:
+        raise RequestError(
+            "Expected --components FILE or --apply-components, which runs the recorded file. "
+            "Received: both."
         )
     if apply_components and code_of_then:
         raise RequestError(

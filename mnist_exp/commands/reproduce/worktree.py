@@ -94,7 +94,8 @@ def overrides_of(
                 values.append(_override(section, content))
             continue
         option = choices.get(section, "")
-        if not (tree / "conf" / section / f"{option}.yaml").is_file():
+        folders = (tree / "conf", *places.config_folders())
+        if not any((folder / section / f"{option}.yaml").is_file() for folder in folders):
             option = str(content.get("name", ""))
         if _KEY.fullmatch(option):
             groups.append(_override(section, option))

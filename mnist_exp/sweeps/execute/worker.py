@@ -122,6 +122,7 @@ def _run(task: Task, job_dir: Path) -> None:
         job_dir=job_dir,
         choices=dict(task.choices),
         overrides=task.overrides,
+        hydra_callbacks=task.hydra.get("callbacks"),
         tags=assignment.tags(config.sweep.name),
         parent_job_id=task.parent_job_id,
         stops=stops,
