@@ -113,14 +113,19 @@ class Faults:
             server.down()
 
     def rounds(self, kinds: list[str]) -> list[Outcome]:
-        """Goes through rounds of these kinds, in a random order."""
+        """Goes through rounds of these kinds, in a random order; Ctrl-C begins no further one."""
         random.Random(self._seed).shuffle(kinds)  # noqa: S311 - no secret
         outcomes = []
-        with ThreadPoolExecutor(self._jobs) as pool:
+        pool = ThreadPoolExecutor(self._jobs)
+        try:
             for outcome in pool.map(self._round, range(len(kinds)), kinds):
                 outcomes.append(outcome)
                 wrong = "".join(f"\n  {text}" for text in outcome.findings)
                 progress(f"{len(outcomes)}/{len(kinds)} {outcome.kind}, {outcome.work}{wrong}")
+        except KeyboardInterrupt:
+            progress("Stopped: the rounds that have begun go to their end, and do not count.")
+        finally:
+            pool.shutdown(cancel_futures=True)
         return outcomes
 
     def _baseline(self, work: str) -> Baseline:
