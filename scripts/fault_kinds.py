@@ -150,7 +150,9 @@ def _journal_damaged(r: Round) -> Undo:
 
 def _checkpoint_damaged(r: Round) -> Undo:
     r.kill()
-    files = sorted(r.project.glob(f"outputs/**/{CHECKPOINT}"))
+    # Workers that outlive the command for a moment remove what they have finished with.
+    folders = (Path(folder) for folder, _, _ in os.walk(r.project / "outputs"))
+    files = sorted(folder / CHECKPOINT for folder in folders if (folder / CHECKPOINT).is_file())
     if files:
         _flip(r.rng.choice(files), r.rng)
     return nothing
