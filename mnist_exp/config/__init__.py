@@ -1,12 +1,16 @@
 """YAML and overrides in, one frozen and checked `Config` out; the only reader of Hydra's configs.
 
     fields       limits, and what sections have in common
-    architectures, schema
-                 the keys of every section, and the rules between them
+    registry     the table of components, each section read off a function's signature
+    places, sources
+                 where components of a user's own lie, and what loads them
+    components   decorators, and what the table is asked for
+    schema       the keys of the other sections, and the whole
     wording      types, values and misspelt keys in words
     validate     what is wrong, all of it
     hydra        Hydra's loader of conf/
     diagnose     overrides that Hydra refuses, one by one
+    slips        what was meant by words that are no override
     compose      overrides -> config
     assign       overrides that only set values, quickly
     grid         overrides -> the configs of many jobs
