@@ -36,7 +36,17 @@ Activation = Literal["relu", "silu", "elu", "tanh"]
 
 
 def broken_rule(key: str, expected: str, received: str, remedy: str = "") -> PydanticCustomError:
-    """Returns the error of a rule between keys, for a validator to raise."""
+    """Returns the error of a rule between keys, to be raised.
+
+    Args:
+        key: that the message names, dotted, such as "model.widths".
+        expected: in words, after "Expected".
+        received: in words, after "Received:".
+        remedy: a sentence, or nothing.
+
+    Example:
+        >>> raise broken_rule("model.widths", "even numbers", "[3]")
+    """
     context = {"key": key, "expected": expected, "received": received, "remedy": remedy}
     return PydanticCustomError("rule", "{key}: expected {expected}", context)
 
