@@ -86,18 +86,7 @@ def affine(
     Returns:
         The augmentation.
     """
-    import tensorflow as tf
-
-    from mnist_exp.training import sampling
-
-    draw = sampling.random_transforms(
-        max_rotation_degrees, max_zoom, max_shear_degrees, max_shift_pixels
-    )
-
-    def augment(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
-        return sampling.transform(images, draw(tf.shape(images)[0], seed))
-
-    return augment
+    return _moved(max_rotation_degrees, max_zoom, max_shear_degrees, max_shift_pixels)
 
 
 @augmentation("elastic")
@@ -176,12 +165,7 @@ def struck(
     """
     import tensorflow as tf
 
-    change = affine(
-        max_rotation_degrees=max_rotation_degrees,
-        max_zoom=max_zoom,
-        max_shear_degrees=max_shear_degrees,
-        max_shift_pixels=max_shift_pixels,
-    )
+    change = _moved(max_rotation_degrees, max_zoom, max_shear_degrees, max_shift_pixels)
     centre = (SIDE - 1) / 2
     grid = tf.range(SIDE, dtype=tf.float32) - centre
 
@@ -234,12 +218,7 @@ def erasing(
 
     from mnist_exp.training import sampling
 
-    change = affine(
-        max_rotation_degrees=max_rotation_degrees,
-        max_zoom=max_zoom,
-        max_shear_degrees=max_shear_degrees,
-        max_shift_pixels=max_shift_pixels,
-    )
+    change = _moved(max_rotation_degrees, max_zoom, max_shear_degrees, max_shift_pixels)
 
     def augment(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         first, second, third = tf.unstack(tf.random.split(seed, 3))
@@ -280,12 +259,7 @@ def mixup(
 
     from mnist_exp.training import sampling
 
-    change = affine(
-        max_rotation_degrees=max_rotation_degrees,
-        max_zoom=max_zoom,
-        max_shear_degrees=max_shear_degrees,
-        max_shift_pixels=max_shift_pixels,
-    )
+    change = _moved(max_rotation_degrees, max_zoom, max_shear_degrees, max_shift_pixels)
 
     def augment(
         images: "tf.Tensor", targets: "tf.Tensor", seed: "tf.Tensor"
@@ -329,12 +303,7 @@ def cutmix(
 
     from mnist_exp.training import sampling
 
-    change = affine(
-        max_rotation_degrees=max_rotation_degrees,
-        max_zoom=max_zoom,
-        max_shear_degrees=max_shear_degrees,
-        max_shift_pixels=max_shift_pixels,
-    )
+    change = _moved(max_rotation_degrees, max_zoom, max_shear_degrees, max_shift_pixels)
 
     def augment(
         images: "tf.Tensor", targets: "tf.Tensor", seed: "tf.Tensor"
@@ -347,5 +316,19 @@ def cutmix(
         kept = 1 - tf.reduce_mean(inside, axis=[1, 2])
         mixed = moved * (1 - inside) + tf.gather(moved, others) * inside
         return mixed, kept * targets + (1 - kept) * tf.gather(targets, others)
+
+    return augment
+
+
+def _moved(*limits: float) -> Augmentation:
+    """Returns an affine change, of the limits that `sampling.random_transforms` takes."""
+    import tensorflow as tf
+
+    from mnist_exp.training import sampling
+
+    draw = sampling.random_transforms(*limits)
+
+    def augment(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
+        return sampling.transform(images, draw(tf.shape(images)[0], seed))
 
     return augment
