@@ -5,6 +5,7 @@ the command line, or in `pyproject.toml` of the working folder: `components = "c
 `[tool.mnist_exp]`. A folder `conf` beside the file, or in the package, has its YAML.
 """
 
+import functools
 import importlib.metadata
 import importlib.util
 import tomllib
@@ -32,9 +33,10 @@ def files() -> list[Path]:
     return list(named) or list(_of_project())
 
 
-def packages() -> list[importlib.metadata.EntryPoint]:
+@functools.cache
+def packages() -> tuple[importlib.metadata.EntryPoint, ...]:
     """Returns the entry points of installed packages."""
-    return list(importlib.metadata.entry_points(group=_ENTRY_POINTS))
+    return tuple(importlib.metadata.entry_points(group=_ENTRY_POINTS))
 
 
 def folder_of(point: importlib.metadata.EntryPoint) -> Path | None:

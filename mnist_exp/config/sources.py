@@ -6,6 +6,7 @@ A config or a record never names code: see `places` for who does.
 import functools
 import hashlib
 import importlib
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ _BUILT_IN = (
 
 _SLOW = {"keras", "tensorflow"}
 _seen: set[Path] = set()  # files that were loaded, or could not be
+_looked: tuple[str, int] | None = None  # from where, and among how many files that were named
 
 
 def load() -> None:
@@ -39,12 +41,17 @@ def load() -> None:
     Raises:
         RequestError: the user's cannot be loaded.
     """
+    global _looked  # noqa: PLW0603 - as with any import
+    now = os.getcwd(), len(places.named)  # noqa: PTH109 - every config that is checked asks
+    if now == _looked:
+        return
     _load_installed()
     running = {Path(source.path) for source in registry.of_users()}  # a program with its own
     for file in places.files():
         if file.absolute() not in _seen | running:
             _seen.add(file.absolute())
             _execute(registry.read(file))
+    _looked = now
 
 
 def use(file: Path) -> None:

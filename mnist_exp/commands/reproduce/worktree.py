@@ -83,6 +83,7 @@ def overrides_of(
             determines the result.
     """
     groups, values = [], []
+    folders = (tree / "conf", *places.config_folders())
     for name, content in config.items():
         section = str(name)
         if NOT_THE_RESULT.get(section) is True:
@@ -94,7 +95,6 @@ def overrides_of(
                 values.append(_override(section, content))
             continue
         option = choices.get(section, "")
-        folders = (tree / "conf", *places.config_folders())
         if not any((folder / section / f"{option}.yaml").is_file() for folder in folders):
             option = str(content.get("name", ""))
         if _KEY.fullmatch(option):
