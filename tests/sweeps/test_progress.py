@@ -1,6 +1,7 @@
 """What a terminal shows of a sweep while it runs."""
 
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -71,7 +72,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_not_shown_as_running(
     progress = Progress(total=1, outputs=sealed_environment, queue=False)
     progress.watch(planned(1, OWN))
     recorder = begun(sealed_environment, 1)
-    progress._look(1, planned(1, OWN))
+    progress._look(planned(1, OWN))
     assert progress._running == {1: "starting"}
 
     def ends(*_: object) -> str:
@@ -79,9 +80,24 @@ def test_a_job_that_ends_while_it_is_looked_at_is_not_shown_as_running(
         return "epoch 1"
 
     monkeypatch.setattr("mnist_exp.sweeps.execute.progress._state", ends)
-    progress._look(1, planned(1, OWN))
+    progress._look(planned(1, OWN))
     assert progress._running == {}
     recorder.end("finished")
+
+
+def test_a_job_may_be_handed_over_at_any_moment_of_a_look(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.001)
+    sizes = Progress._size
+
+    def size(self, job):
+        time.sleep(0.02)  # a slow disk; an exception in the watching thread fails this test
+        return sizes(self, job)
+
+    monkeypatch.setattr(Progress, "_size", size)
+    with Progress(total=9, outputs=tmp_path, queue=False) as progress:
+        for number in range(9):
+            progress.watch(planned(number, OWN))
+            progress.note(job(number, OWN, 0.5))
 
 
 def test_a_line_of_a_job_fits_a_terminal_by_its_config_alone(tmp_path, monkeypatch):
@@ -117,7 +133,7 @@ def test_only_jobs_at_work_shorten_what_is_left(sealed_environment, capsys):
     for number in (0, 12):
         begun(sealed_environment, number)
     for number in (0, 12, 5):
-        progress._look(number, planned(number, OWN))
+        progress._look(planned(number, OWN))
     assert progress._summary() == "0 of 100 done  2 running  18 waiting"
     progress.note(job(0, OWN, 0.5, seconds=100.0))
     assert "[1 of 100, 1:22:30 left]" in capsys.readouterr().err  # the slot that frees counts

@@ -69,8 +69,8 @@ class Progress:
         self._results: dict[int, JobResult] = {}
         self._earlier: set[int] = set()
         self._watched: dict[int, PlannedJob] = {}
+        self._sizes: dict[int, int] = {}  # of the journals of these before they began
         self._running: dict[int, str] = {}  # how far each job is that was handed over
-        self._sizes: dict[int, int] = {}  # of its journal then: a job may go on from an earlier one
         self._lock = threading.Lock()  # a job may end while the watching thread looks at it
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sweep-progress", daemon=True)
@@ -101,10 +101,11 @@ class Progress:
 
     def watch(self, job: PlannedJob) -> None:
         """Follows a job that was handed over."""
+        size = self._size(job)  # a job may go on from an earlier one
         with self._lock:
             self._results.pop(job.number, None)
             self._watched[job.number] = job
-            self._sizes[job.number] = self._size(job)
+            self._sizes[job.number] = size
             self._running[job.number] = _WAITING if self._queue else _STARTING
 
     def note(self, result: JobResult) -> None:
@@ -122,17 +123,21 @@ class Progress:
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            for number, job in list(self._watched.items()):
-                self._look(number, job)
+            with self._lock:
+                watched = list(self._watched.values())
+            for job in watched:
+                self._look(job)
 
     def _size(self, job: PlannedJob) -> int:
         """Returns the bytes of a job's journal, which grows; 0 where there is none."""
-        file = self._outputs / job.folder / journal.FILE_NAME
-        return file.stat().st_size if file.exists() else 0
+        try:
+            return (self._outputs / job.folder / journal.FILE_NAME).stat().st_size
+        except FileNotFoundError:
+            return 0
 
-    def _look(self, number: int, job: PlannedJob) -> None:
+    def _look(self, job: PlannedJob) -> None:
         job_dir = self._outputs / job.folder
-        if self._size(job) == self._sizes[number]:
+        if self._size(job) == self._sizes[job.number]:
             return
         try:
             read = state_of(job_dir)
@@ -140,8 +145,8 @@ class Progress:
         except (ExperimentError, RequestError):
             return  # the job itself says why its journal cannot be read
         with self._lock:
-            if number in self._watched:
-                self._running[number] = state
+            if job.number in self._watched:
+                self._running[job.number] = state
 
     def _line(self, result: JobResult, where: str) -> str:
         done = len(self._results)
