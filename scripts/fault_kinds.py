@@ -191,6 +191,7 @@ def _copied(r: Round) -> Undo:
     with contextlib.suppress(shutil.Error):  # files come and go
         shutil.copytree(r.project, copy)
     r.copies.append(copy)
+    r.damage = "sent without what is gone"  # what went from one folder to another behind its back
     return nothing
 
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnist_exp.tracking.journal import pending_runs
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.relocation import relocate
 from mnist_exp.tracking.mlflow.store import Store
@@ -66,6 +67,10 @@ def copied(folder: Path, target: Path) -> Path:
         contextlib.closing(sqlite3.connect(target / "mlflow.db")) as copy,
     ):
         source.backup(copy)
+    pending = {marker.job_id for marker in pending_runs.pending(target)}
     with contextlib.redirect_stderr(io.StringIO()):
         relocate(target / "mlflow.db")
+    for marker in pending_runs.pending(target):
+        if marker.job_id not in pending:  # nobody wrote there meanwhile
+            pending_runs.remove(target, marker.job_id)
     return target

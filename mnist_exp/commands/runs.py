@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 RESULTS = {
     "sent": "sent",
+    "incomplete": "sent without what is gone",
     "damaged": "sent as far as it is whole",
     "waiting": "waits: MLflow does not answer",
     "alive": "left alone: a process works on it",
@@ -146,7 +147,7 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
         preflight(to)
     if again:
         send_again(Path.cwd())
-    pending = recover(Path.cwd(), to=to)
+    pending = recover(Path.cwd(), to=to, tell=True)
     if not pending:
         say("Nothing is pending.")
     for run in pending:
@@ -168,6 +169,13 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
             f"{expected} {counted(damaged, 'run')} whose record is damaged, as said above{more}. "
             "Restore the file from a copy, or let a run that was cut off go on: `mnist-exp resume "
             "FOLDER`. A run whose folder is moved away is forgotten."
+        )
+    incomplete = sum(run.result == "incomplete" for run in pending)
+    if incomplete:
+        raise ExperimentError(
+            f"{expected} {counted(incomplete, 'run')} without files that are gone or altered, as "
+            "said above; MLflow has the rest, and will not get more. If this project is a copy, "
+            "copy it once more; or make the run again: `mnist-exp reproduce RUN`."
         )
     if waits:
         raise ExperimentError(

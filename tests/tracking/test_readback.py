@@ -112,7 +112,11 @@ def test_runs_that_a_store_lost_later_are_told_of_and_sent_again(store, start_ru
     assert "lost" not in here("sync", check=True).stdout
     remove_store(Path.cwd())
     assert "The store has lost 1 run of this folder" in here("sync", check=True).stdout
-    assert "sent" in here("sync", "--again", check=True).stdout
+    again = here("sync", "--again")
+    assert again.returncode == 1
+    gone = recorder.job_dir / "artifacts" / "notes.txt"
+    assert f"job-1  sent without what is gone ({gone} is gone; " in again.stdout
+    assert "Received: 1 run without files that are gone" in again.stderr
     run = only_run(Path.cwd())
     assert (run.status, run.metrics["train/loss"]) == ("FINISHED", 0.5)
     assert here("sync", check=True).stdout == "Nothing is pending.\n"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from invoke import here, mnist_exp
-from projects import SMALL, artifacts, change, store
+from projects import SMALL, artifacts, change, copied, store
 
 from mnist_exp.core.errors import RequestError
+from mnist_exp.tracking.journal import staging
 from mnist_exp.tracking.mlflow.artifact_root import VARIABLE, require
 from mnist_exp.tracking.mlflow.connection import connect
 from mnist_exp.tracking.mlflow.relocation import relocate
@@ -73,6 +74,32 @@ def test_what_was_left_to_be_sent_goes_to_the_store_of_the_copy(one_run, tmp_pat
     assert contents(Path.cwd()) == before
     (run,) = store(copy).search()
     assert (run.outcome, run.metrics["val/accuracy"]) == ("killed", 0.5)
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_a_copy_that_was_made_too_early_for_an_artifact_is_told_of(
+    one_run, sealed_environment, staged
+):
+    """As where `mlruns` was copied before the end of a run, and its journal after it."""
+    copy = copied(one_run, sealed_environment)
+    moved = copy.rename(copy.with_name("moved"))
+    (run,) = store(moved).search()
+    job_dir = moved / "outputs" / run.job_id
+    (log,) = moved.glob(f"mlruns/*/{run.run_id}/artifacts/log.txt")
+    (job_dir / staging.FOLDER / ".part").mkdir(parents=True)
+    told = log.rename(job_dir / staging.FOLDER / "log.txt")
+    if not staged:
+        told.unlink()
+    listed = mnist_exp(moved, "runs", check=True)
+    assert ("Waiting in outputs/ for `mnist-exp sync`: 1 run." in listed.stderr) == (not staged)
+    synced = mnist_exp(moved, "sync")
+    assert synced.returncode == (not staged)
+    if staged:
+        assert log.read_text()
+    else:
+        assert f"sent without what is gone ({told} is gone)" in synced.stdout
+        assert mnist_exp(moved, "sync", check=True).stdout == "Nothing is pending.\n"
+    assert not (job_dir / staging.FOLDER / ".part").exists()
 
 
 def test_a_store_that_mlflow_made_from_another_folder_stays(tmp_path):

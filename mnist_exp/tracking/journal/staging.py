@@ -56,6 +56,6 @@ def digest_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def clear(job_dir: Path) -> None:
-    """Removes all staged files."""
-    shutil.rmtree(job_dir / FOLDER, ignore_errors=True)
+def clear(job_dir: Path, *, parts_alone: bool = False) -> None:
+    """Removes all staged files, or those alone that never became whole."""
+    shutil.rmtree(job_dir / FOLDER / (_PARTS if parts_alone else ""), ignore_errors=True)

@@ -2,6 +2,8 @@
 
 MLflow keeps the places of artifacts as absolute paths, so that a copied project would write into
 its original. The places of the store's own folder are written anew, in MLflow's own tables, once.
+A copy may have been made while its runs were written, so that they are marked as not known to be
+complete.
 """
 
 import contextlib
@@ -10,13 +12,19 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+from mnist_exp.core import ids
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
+from mnist_exp.tracking.journal import pending_runs
 from mnist_exp.tracking.mlflow.artifact_root import FOLDER, local_folder
+from mnist_exp.tracking.names import JOB_ID_TAG
 
 _LOCKED_SECONDS = 30.0
 # MLflow's default experiment, which each store has from its beginning: it tells where that was.
 _ORIGIN = "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
+_JOB_IDS = """
+SELECT value FROM tags JOIN runs USING (run_uuid) WHERE key = ? AND lifecycle_stage = 'active'
+"""
 _PLACES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -44,10 +52,16 @@ def relocate(file: Path) -> None:
             if origin is None:  # another process was faster
                 return
             runs = _rewrite(database, str(origin / FOLDER), str(file.parent / FOLDER))
+            job_ids = [job_id for (job_id,) in database.execute(_JOB_IDS, [JOB_ID_TAG])]
+    for job_id in filter(ids.is_id, job_ids):
+        job_dir = file.parent / pending_runs.OUTPUTS / job_id
+        if job_dir.is_dir():
+            pending_runs.add(file.parent, job_id, job_dir)
     if runs:
         say(
             f"This project was copied or moved: the artifacts of {counted(runs, 'run')} are looked "
-            f"for in {file.parent / FOLDER} from now on, and no longer in {origin / FOLDER}.",
+            f"for in {file.parent / FOLDER} from now on, and no longer in {origin / FOLDER}; they "
+            "are read back once.",
             error=True,
         )
 

@@ -103,9 +103,9 @@ def _lost(store: Store, run: RunRecord, events: list[Event]) -> Iterator[str]:
                 yield from (f"metric {k}" for k in event.values if (k, step) not in points)
             case Artifact():
                 files[event.path] = event
-            case Model() if not _has_model(store, run):
+            case Model() if not has_model(store, run.run_id):
                 yield "the logged model"
-    yield from (f"artifact {path}" for path in _lost_files(store, run, files))
+    yield from (f"artifact {path}" for path in _lost_files(store, run.run_id, files))
 
 
 def _points(store: Store, run: RunRecord, keys: set[str]) -> set[tuple[str, int]]:
@@ -115,8 +115,20 @@ def _points(store: Store, run: RunRecord, keys: set[str]) -> set[tuple[str, int]
     return store.recorded_steps(run.run_id, keys)
 
 
-def _lost_files(store: Store, run: RunRecord, files: dict[str, Artifact]) -> Iterator[str]:
-    folder = local_folder(store.artifact_uri(run.run_id)) if sqlite_path(store.uri) else None
+def has_file(store: Store, run_id: str, event: Artifact) -> bool:
+    """Tells whether a run has an artifact; in a local store, whether it is the same."""
+    return not list(_lost_files(store, run_id, {event.path: event}))
+
+
+def has_model(store: Store, run_id: str) -> bool:
+    """Tells whether a run has a logged model."""
+    from mnist_exp.tracking.mlflow.logged_model import model_id
+
+    return model_id(store, run_id) is not None
+
+
+def _lost_files(store: Store, run_id: str, files: dict[str, Artifact]) -> Iterator[str]:
+    folder = local_folder(store.artifact_uri(run_id)) if sqlite_path(store.uri) else None
     listed: dict[str, set[str]] = {}
     for path, event in files.items():
         if folder is not None:
@@ -125,16 +137,10 @@ def _lost_files(store: Store, run: RunRecord, files: dict[str, Artifact]) -> Ite
             continue
         above = path.rpartition("/")[0]
         if above not in listed:
-            listed[above] = store.listed(run.run_id, above)
+            listed[above] = store.listed(run_id, above)
         if path not in listed[above]:
             yield path
 
 
 def _is(file: Path, sha256: str) -> bool:
     return file.is_file() and digest_of(file) == sha256
-
-
-def _has_model(store: Store, run: RunRecord) -> bool:
-    from mnist_exp.tracking.mlflow.logged_model import model_id
-
-    return model_id(store, run.run_id) is not None

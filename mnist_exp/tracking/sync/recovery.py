@@ -23,7 +23,7 @@ from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync import readback
 from mnist_exp.tracking.sync.replay import Replay, run_id_of
 
-Result = Literal["sent", "damaged", "waiting", "alive", "broken", "gone"]
+Result = Literal["sent", "incomplete", "damaged", "waiting", "alive", "broken", "gone"]
 
 # A run that ended a moment ago may still be in its last call to a server that does not answer.
 _SENDER_SECONDS = 5.0
@@ -41,7 +41,7 @@ class Recovered(NamedTuple):
     damage: str = ""  # of its journal, in words
 
 
-def recover(folder: Path, *, to: str | None = None) -> list[Recovered]:
+def recover(folder: Path, *, to: str | None = None, tell: bool = False) -> list[Recovered]:
     """Completes the runs that were started from a folder and are not known to be in MLflow.
 
     A run that another process works on is left alone. A store that does not answer is tried once.
@@ -49,15 +49,18 @@ def recover(folder: Path, *, to: str | None = None) -> list[Recovered]:
     Args:
         folder: Where the runs were started from.
         to: Another store for all of them, from now on; None leaves each its own.
+        tell: Whether the caller tells what became of each; else a run without all of its files
+            stays among the pending, for `mnist-exp sync` to tell.
 
     Returns:
         One entry for each pending run.
     """
+    settled: set[Result] = {"sent", "gone", "incomplete"} if tell else {"sent", "gone"}
     done = []
     unreachable: dict[str, str] = {}
     for marker in pending_runs.pending(folder):
         recovered = _recover_one(marker, folder, to, unreachable)
-        if recovered.result in {"sent", "gone"}:
+        if recovered.result in settled:
             pending_runs.remove(folder, marker.job_id)
         done.append(recovered)
     return done
@@ -91,7 +94,8 @@ def _recover_one(
         return answer._replace(result="waiting", problem=unreachable[uri])
     sent = _send(answer, Store(uri, before.start.experiment), unreachable)
     # What was lost may come back, from a copy of the file or with a resumed run.
-    return sent._replace(result="damaged") if sent.damage and sent.result == "sent" else sent
+    is_sent = sent.result in {"sent", "incomplete"}
+    return sent._replace(result="damaged") if sent.damage and is_sent else sent
 
 
 def _lost(answer: Recovered) -> Recovered:
@@ -187,7 +191,7 @@ def _send(answer: Recovered, store: Store, unreachable: dict[str, str]) -> Recov
         return answer._replace(result="waiting", problem=problem)
     return answer._replace(
         run_id=replay.run_id,
-        result="sent" if complete else "alive",
+        result="alive" if not complete else "incomplete" if replay.gone else "sent",
         problem="; ".join(replay.refused),
     )
 

@@ -50,7 +50,9 @@ class Replay:
         """Prepares to send; use `of`."""
         self.job_dir = job_dir
         self.run_id: str | None = run_id_of(job_dir)
-        self._refused: dict[int, str] = {}  # end of an entry that MLflow will never take -> why
+        # End of an entry -> why MLflow will never take it, or why nothing is there to be sent.
+        self._refused: dict[int, str] = {}
+        self._gone: dict[int, str] = {}
         self.steps = 0  # grows with every confirmed batch
         self._lock = lock
         self._start = salvaged(job_dir).start
@@ -76,8 +78,13 @@ class Replay:
 
     @property
     def refused(self) -> list[str]:
-        """What MLflow will never take, and why."""
-        return [*filter(None, [self._damage]), *self._refused.values()]
+        """What MLflow does not have and will not get, and why."""
+        return [*filter(None, [self._damage]), *self.gone, *self._refused.values()]
+
+    @property
+    def gone(self) -> list[str]:
+        """Of that, the files that were to be sent and are no more, or are others."""
+        return [*self._gone.values()]
 
     def close(self) -> None:
         """Lets another process send."""
@@ -120,7 +127,8 @@ class Replay:
 
     def _require_kept(self) -> None:
         """Reads back what was sent; where the store lost some, the next call sends all again."""
-        taken = [entry.event for entry in self._entries if entry.end not in self._refused]
+        not_taken = self._refused.keys() | self._gone.keys()
+        taken = [entry.event for entry in self._entries if entry.end not in not_taken]
         try:
             readback.require_kept(self._store, self._start.job_id, taken)
         except readback.LostError:
@@ -219,13 +227,14 @@ class Replay:
     def _send_artifact(self, run_id: str, event: Artifact, end: int) -> None:
         file = self.job_dir / staging.FOLDER / event.path
         if not file.is_file():
-            self._refused[end] = f"{file} is gone"
+            if not readback.has_file(self._store, run_id, event):
+                self._gone[end] = f"{file} is gone"
         elif not staging.is_own(self.job_dir, event.path):
-            self._refused[end] = f"{file} is a link"
+            self._gone[end] = f"{file} is a link"
         elif staging.digest_of(file) == event.sha256:
             self._store.log_artifact(run_id, file, event.path)
         elif self._has_ended() and not self._written_again(event):
-            self._refused[end] = f"{file} was altered"
+            self._gone[end] = f"{file} was altered"
 
     def _has_ended(self) -> bool:
         """Says whether nothing more is told; until then a file may be written again any moment."""
@@ -243,9 +252,10 @@ class Replay:
 
         folder = self.job_dir / staging.FOLDER / event.path
         if not folder.is_dir():
-            self._refused[end] = f"{folder} is gone"
+            if not readback.has_model(self._store, run_id):
+                self._gone[end] = f"{folder} is gone"
         elif not staging.is_own(self.job_dir, event.path):
-            self._refused[end] = f"{folder} is a link, or holds one"
+            self._gone[end] = f"{folder} is a link, or holds one"
         else:
             send_model(self._store, run_id, folder, event)
 
@@ -291,8 +301,7 @@ class Replay:
 
     def _clean(self) -> None:
         """Removes the staged artifacts of a finished run: MLflow holds them now."""
-        if not self.refused:
-            staging.clear(self.job_dir)
+        staging.clear(self.job_dir, parts_alone=bool(self.refused))
 
 
 def _batch_key(numbered: tuple[int, journal.Entry]) -> tuple[bool, int]:
