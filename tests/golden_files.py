@@ -51,6 +51,8 @@ ERRORS = {
     "hydra_key": ["hydra.foo=1"],
     "several_options": ["model=mlp,cnn", "model.filters=8,16"],
     "search_keys": ["search=tpe", "search.pruner=medan", "search.trials=0"],
+    "search_unmeasured": ["search=tpe", "metrics=[top_2]", "search.objective=macro_f1"],
+    "search_objective": ["search=tpe", "metrics=[macro_f1]", "search.objective=val/macro_f1"],
     "search_not_chosen": ["search.trials=3"],
     "many_at_once": [
         "model=mlpp",

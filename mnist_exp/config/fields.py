@@ -9,6 +9,7 @@ from mnist_exp.core.digits import SIDE
 
 SEEDS = 2**31
 MEMBERS = 100
+ACCURACY = "accuracy"  # the metric that every run has, beside those that it asks for
 
 A_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 A_DEVICE = r"^(auto|cpu|gpu:[0-9]{1,3})$"

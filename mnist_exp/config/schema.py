@@ -11,6 +11,7 @@ from pydantic import Field, create_model
 
 from mnist_exp.config import components, sources
 from mnist_exp.config.fields import (
+    ACCURACY,
     Amount,
     Component,
     Count,
@@ -72,6 +73,7 @@ class Sampling(Component):
     name: Literal["random", "tpe"]
     trials: Count
     seed: Amount
+    objective: str
     pruner: Literal["none", "median", "hyperband"]
     warmup_epochs: Amount
 
@@ -82,6 +84,7 @@ class Halving(Component):
     name: Literal["halving"]
     trials: Count
     seed: Amount
+    objective: str
     reduction: Annotated[int, Field(ge=2)]
     min_epochs: Count
 
@@ -106,6 +109,11 @@ class Config(Section):
     tracking: Tracking
     sweep: Sweep
     search: Search | None
+
+    @property
+    def objective(self) -> str:
+        """The metric on validation that configs are compared by: accuracy, or one of `metrics`."""
+        return ACCURACY if self.search is None else self.search.objective
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Lets a config go to other processes, with the user's own components beside it."""

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from mnist_exp.config.fields import MEMBERS, SEEDS, Component
+from mnist_exp.config import components
+from mnist_exp.config.fields import ACCURACY, MEMBERS, SEEDS, Component
 from mnist_exp.config.registry import GROUPS
 from mnist_exp.config.schema import Config, config_type
 from mnist_exp.config.wording import describe, nearest_key, show
@@ -80,6 +81,7 @@ def _between_sections(values: Mapping[str, Any]) -> Iterator[Problem]:
     """Yields what is wrong between sections, also where others are wrong."""
     yield from _without_validation(values)
     yield from _too_many_seeds(values)
+    yield from _unmeasured_objective(values)
 
 
 def _without_validation(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -110,6 +112,21 @@ def _too_many_seeds(values: Mapping[str, Any]) -> Iterator[Problem]:
             str(seed),
             "Use a smaller seed.",
         )
+
+
+def _unmeasured_objective(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yields a problem where a search goes by what is not measured."""
+    objective, asked = _select(values, "search.objective"), values.get("metrics")
+    if not isinstance(objective, str) or not isinstance(asked, list):
+        return
+    names = [ACCURACY, *map(str, asked)]
+    if objective in names:
+        return
+    remedy = nearest(objective, names)
+    if objective in components.metrics():
+        remedy = f"Have it measured: metrics=[{','.join([*names[1:], objective])}]."
+    expected = f"{ACCURACY}, or a name in metrics, which has {', '.join(names[1:]) or 'none'}"
+    yield Problem("search.objective", expected, show(objective), remedy.strip())
 
 
 def schema_keys() -> dict[str, list[str]]:

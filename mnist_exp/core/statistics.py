@@ -21,11 +21,11 @@ class Interval(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A few accuracies of the same thing, one per seed."""
+    """A few values of the same thing, one per seed, such as accuracies."""
 
-    mean: float  # 0-1
+    mean: float
     deviation: float | None  # standard deviation; None of a single one
-    low: float  # 95 % interval
+    low: float  # 95 % interval; NaN where nothing is known of it
     high: float
 
 
@@ -88,24 +88,30 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     return Interval(mean - half_width, mean + half_width)
 
 
-def summarize(accuracies: Sequence[float], images: int) -> Summary:
-    """Returns the mean of accuracies over seeds, with the interval that fits their number.
+def summarize(values: Sequence[float], images: int | None) -> Summary:
+    """Returns the mean of values over seeds, with the interval that fits their number.
 
     Args:
-        accuracies: 0-1, at least one.
-        images: That each was measured on, at least 1.
+        values: At least one.
+        images: Of which each is the share that was recognised, at least 1; None of numbers that
+            are no accuracies.
 
     Returns:
-        Of several, Student's t interval of the mean, cut to [0, 1]; of one, Wilson's interval, and
-        of several that agree by chance, of which no interval of width 0 follows.
+        Of several, Student's t interval of the mean, that of accuracies cut to [0, 1]. Of one
+        accuracy, Wilson's interval, and of several that agree by chance, of which no interval of
+        width 0 follows; of other numbers then none.
     """
-    first = accuracies[0]
-    if len(set(accuracies)) == 1:  # a sum of equal floats, divided by their number, may differ
-        deviation = 0.0 if len(accuracies) > 1 else None
+    first = values[0]
+    if len(set(values)) == 1:  # a sum of equal floats, divided by their number, may differ
+        deviation = 0.0 if len(values) > 1 else None
+        if images is None:
+            return Summary(first, deviation, math.nan, math.nan)
         return Summary(first, deviation, *wilson_interval(round(first * images), images))
-    mean, deviation = _mean_and_deviation(accuracies)
-    low, high = mean_interval(accuracies)
-    return Summary(mean, deviation, max(0.0, low), min(1.0, high))
+    mean, deviation = _mean_and_deviation(values)
+    low, high = mean_interval(values)
+    if images is not None:
+        low, high = max(0.0, low), min(1.0, high)
+    return Summary(mean, deviation, low, high)
 
 
 def mcnemar_test(only_first: int, only_second: int) -> float:

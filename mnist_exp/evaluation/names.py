@@ -27,3 +27,8 @@ TEST_ECE = "test/ece"  # expected calibration error
 PARAMETERS = "model/parameters"
 FIT_SECONDS = "time/fit_seconds"
 TOTAL_SECONDS = "time/total_seconds"
+
+
+def chosen(name: str) -> str:
+    """Returns what a metric on validation is called that is of the weights that were kept."""
+    return f"chosen/val_{name}"

@@ -1,7 +1,8 @@
-"""The scale of accuracies that differ little at the top and a lot below."""
+"""The axes of pictures: that of accuracies, which differ little at the top and a lot below."""
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 from matplotlib.ticker import MaxNLocator
 
@@ -10,12 +11,26 @@ _FEW_TICKS = 2
 _ROUNDING = 1 + 1e-9  # 1 - 0.95 is a little more than 0.05
 
 
+class Scale(Protocol):
+    """Where values lie on an axis, and what stands beside it."""
+
+    words: str  # what sets it apart from a plain one; empty of that
+
+    def height(self, value: float) -> float:
+        """Returns where a value lies, 0-1."""
+
+    def ticks(self) -> dict[str, float]:
+        """Returns label -> height, of round values in the range; at least one."""
+
+
 class AccuracyScale:
     """Turns accuracies into heights, 0-1, logarithmic in the error.
 
     It ends, at the bottom, where the error is several times the least one and at least half of the
     configs lie above; those below lie on its end, whose label says so.
     """
+
+    words = "Logarithmic in the error."
 
     def __init__(self, accuracies: Sequence[float]) -> None:
         """Learns the range; an accuracy of 1 gets half the least error beside it."""
@@ -27,11 +42,11 @@ class AccuracyScale:
         self._cut = errors[-1] > cut * _ROUNDING
         self._least, self._most = least, cut if self._cut else max(errors[-1], least)
 
-    def height(self, accuracy: float) -> float:
+    def height(self, value: float) -> float:
         """Returns where an accuracy lies."""
         if self._most <= self._least:
             return 0.5
-        error = min(max(1 - accuracy, self._least), self._most)
+        error = min(max(1 - value, self._least), self._most)
         return math.log(self._most / error) / math.log(self._most / self._least)
 
     def ticks(self) -> dict[str, float]:
@@ -49,6 +64,26 @@ class AccuracyScale:
             labels.pop(f"{100 * worst:.6g}", None)
             labels[f"\N{LESS-THAN OR EQUAL TO} {100 * worst:.6g}"] = 0.0
         return labels
+
+
+class LinearScale:
+    """Turns numbers into heights, 0-1, from the least to the greatest."""
+
+    words = ""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        """Learns the range."""
+        self._low, self._high = min(values), max(values)
+
+    def height(self, value: float) -> float:
+        """Returns where a number lies."""
+        span = self._high - self._low
+        return (value - self._low) / span if span else 0.5
+
+    def ticks(self) -> dict[str, float]:
+        """Returns label -> height, of round numbers in the range; at least one."""
+        ticks = round_numbers(self._low, self._high) or [self._low]
+        return {f"{tick:.6g}": self.height(tick) for tick in ticks}
 
 
 def round_numbers(low: float, high: float) -> list[float]:

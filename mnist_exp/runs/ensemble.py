@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_exp import data
 from mnist_exp.config import components
+from mnist_exp.config.fields import ACCURACY
 from mnist_exp.config.schema import Config
 from mnist_exp.core import tensorflow_memory
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import evaluate
-from mnist_exp.evaluation.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY, VAL_LOSS, VALIDATION
+from mnist_exp.evaluation.names import VAL_LOSS, VALIDATION, chosen
 from mnist_exp.runs import console
 from mnist_exp.runs.fit import CHECKPOINT, Trained
 from mnist_exp.tracking import journal
@@ -182,11 +183,11 @@ def _validation(predict: Any, validation: data.Split, metrics: Sequence[str]) ->
     if not len(validation):
         return {}
     result = evaluate(predict(validation.images), validation.labels)
+    scores = result.scores("", components.scores(metrics)) | {ACCURACY: result.accuracy}
     return {
         VAL_LOSS: result.loss,
-        VAL_ACCURACY: result.accuracy,
-        CHOSEN_VAL_ACCURACY: result.accuracy,
-        **result.scores(VALIDATION, components.scores(metrics)),
+        **{f"{VALIDATION}{name}": value for name, value in scores.items()},
+        **{chosen(name): value for name, value in scores.items()},
     }
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_exp import data
+from mnist_exp.config.fields import ACCURACY
 from mnist_exp.config.schema import Config
-from mnist_exp.evaluation.names import CHOSEN_EPOCH, CHOSEN_VAL_ACCURACY, VAL_ACCURACY
+from mnist_exp.evaluation.names import CHOSEN_EPOCH, VALIDATION, chosen
 from mnist_exp.runs import console
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.recorder import Recorder
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 CHECKPOINT = Path("checkpoints", "last.npz")
 
-Stops = Callable[[Mapping[int, float]], bool]  # epoch -> validation accuracy; whether it is enough
+Stops = Callable[
+    [Mapping[int, float]], bool
+]  # epoch -> objective of a search; whether it is enough
 
 
 class Pruned(Exception):  # noqa: N818 - no error: the run lagged behind others and ends untested
@@ -84,7 +87,7 @@ def train(
         network=task.original,
         predict=task.predict,
         words=f"weights of epoch {fit.epoch}",
-        choice=_choice(fit),
+        choice=_choice(fit, [ACCURACY, *config.metrics]),
         reached={name: values[fit.epoch - 1] for name, values in fit.history.items()},
         history=fit.history,
         seconds=fit.seconds,
@@ -92,12 +95,11 @@ def train(
     )
 
 
-def _choice(fit: "Fit") -> dict[str, float]:
+def _choice(fit: "Fit", names: Sequence[str]) -> dict[str, float]:
     """Returns which epoch's weights were kept, and what they reached on validation."""
-    chosen = {CHOSEN_EPOCH: float(fit.epoch)}
-    if VAL_ACCURACY in fit.history:
-        chosen[CHOSEN_VAL_ACCURACY] = fit.history[VAL_ACCURACY][fit.epoch - 1]
-    return chosen
+    histories = {chosen(name): fit.history.get(f"{VALIDATION}{name}") for name in names}
+    reached = {name: values[fit.epoch - 1] for name, values in histories.items() if values}
+    return {CHOSEN_EPOCH: float(fit.epoch), **reached}
 
 
 def _fit(
@@ -115,13 +117,15 @@ def _fit(
         f"{task.original.count_params():,} parameters, {len(task.train):,} images, "
         f"{config.training.precision}, {config.training.threads} threads"
     )
-    recorded = _recorded_epochs(recorder.job_dir)
+    objective = f"{VALIDATION}{config.objective}"
+    epochs = state_of(recorder.job_dir).epochs
+    recorded = {epoch: values.get(objective, math.nan) for epoch, values in epochs.items()}
 
     def record(epoch: int, metrics: Mapping[str, float]) -> None:
         # An epoch whose checkpoint was lost in a crash runs again, to the same values.
         if epoch not in recorded:
             recorder.metrics(metrics, step=epoch)
-            recorded[epoch] = metrics.get(VAL_ACCURACY, math.nan)
+            recorded[epoch] = metrics.get(objective, math.nan)
 
     def on_load(loaded: "Loaded") -> None:
         if loaded.damage:
@@ -147,9 +151,3 @@ def _fit(
             on_progress=reporter.progress,
             on_epoch=on_epoch,
         )
-
-
-def _recorded_epochs(job_dir: Path) -> dict[int, float]:
-    """Returns the epochs that the journal has -> their validation accuracy."""
-    epochs = state_of(job_dir).epochs
-    return {epoch: values.get(VAL_ACCURACY, math.nan) for epoch, values in epochs.items()}

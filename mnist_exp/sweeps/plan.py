@@ -29,7 +29,7 @@ _MOST_PROBLEMS = 20  # after which no further job is looked at
 _NAME_DIGITS = 8
 _NOTHING_TO_COMPARE = Problem(
     "data.validation_images",
-    "some, because a search goes by validation accuracy",
+    "some, because a search goes by what is measured on them",
     "0",
     "Hold out images, or leave search out.",
 )

@@ -83,7 +83,7 @@ def test_the_pause_of_a_job_that_was_resumed_is_no_part_of_its_time():
 def test_a_config_counts_when_its_last_seed_has_ended():
     results = [job(n, [f"a={n // 2}"], 0.9 + n / 100, seed=n % 2) for n in range(4)]
     found = steps(results)
-    assert [step.accuracy for step in found] == pytest.approx([0.905, 0.925])
+    assert [step.value for step in found] == pytest.approx([0.905, 0.925])
     assert [(step.seconds, step.epochs) for step in found] == [(20, 6), (40, 12)]
 
 

@@ -47,6 +47,34 @@ def test_a_search_that_was_killed_goes_on_and_prunes(folder):
     check_other_space(folder)
 
 
+def test_a_search_goes_by_a_metric_of_the_users_own(folder):
+    """By one that is the greatest where accuracy is the least."""
+    (folder.path / "own.py").write_text(
+        "from mnist_exp.extend import metric\n\n\n"
+        "@metric('mistakes')\n"
+        "def mistakes(probabilities, labels):\n"
+        "    return 100.0 * (probabilities.argmax(axis=1) != labels).mean()\n"
+    )
+    own = ("--components", "own.py", "metrics=[mistakes]", "search.objective=mistakes")
+    done = folder.train("-m", *own, *PRUNED, RATES)
+    jobs = folder.jobs()
+    best = max(jobs.values(), key=lambda run: run.metrics["chosen/val_mistakes"])
+    assert best.validation_accuracy == min(run.validation_accuracy for run in jobs.values())
+    rate = best.params["optimizer.learning_rate"]
+    assert f"learning_rate={rate}" in done.stdout.partition("The winner again")[2]
+    assert "val mistakes (95 %)" in done.stdout
+    assert "Ranked by validation mistakes;" in done.stdout
+    assert f"mistakes {best.metrics['chosen/val_mistakes']:.4f}" in done.stderr
+    study = optuna.load_study(study_name="rates", storage=f"sqlite:///{folder.path}/optuna.db")
+    for number, run in jobs.items():
+        (trial,) = (trial for trial in study.trials if trial.user_attrs["trial"] == number)
+        assert trial.intermediate_values == folder.history(run, "val/mistakes")
+        if run.outcome == "finished":
+            assert trial.value == run.metrics["chosen/val_mistakes"]
+    refused = folder.train("-m", *PRUNED, RATES, code=2)
+    assert "changed: search.objective=mistakes is now accuracy" in refused.stderr
+
+
 def check_study(folder, jobs):
     """Optuna's dashboard finds what the runs have; the command after the kill made it anew."""
     study = optuna.load_study(study_name="rates", storage=f"sqlite:///{folder.path}/optuna.db")

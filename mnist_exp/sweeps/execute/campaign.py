@@ -12,7 +12,7 @@ from mnist_exp.core.errors import reason_of
 from mnist_exp.sweeps.plan import Draft, Plan, PlannedJob
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.ledger import Ledger
-from mnist_exp.sweeps.results.result import JobResult, objective
+from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.search.pruning import Peers
 from mnist_exp.sweeps.search.storage import Published
 from mnist_exp.sweeps.search.strategies import Proposal, Trial, explorer
@@ -193,5 +193,5 @@ class Campaign:
         history = {epoch: fmean(job.epochs[epoch] for job in jobs) for epoch in sorted(epochs)}
         if "pruned" in outcomes:
             return Trial(number, params, None, history, "pruned")
-        value = fmean(map(objective, jobs))
+        value = fmean(job.value for job in jobs)
         return Trial(number, params, None if math.isnan(value) else value, history, "finished")

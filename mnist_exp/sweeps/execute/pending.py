@@ -17,7 +17,7 @@ from mnist_exp.runs.console import duration
 from mnist_exp.sweeps.execute import parent, preview
 from mnist_exp.sweeps.plan import Draft, Plan, PlannedJob
 from mnist_exp.sweeps.results.ledger import Ledger
-from mnist_exp.sweeps.results.result import JobResult, objective
+from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.search.space import Space
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.state import salvaged
@@ -140,8 +140,8 @@ class PendingJobs:
         """Returns whether a job is to run, in words."""
         run = self._ledger.run(job.draft.key)
         if result is not None:
-            reached = objective(result)
-            measured = "" if math.isnan(reached) else f", validation {reached:.2%}"
+            told = result.objective.told(result.value)
+            measured = "" if math.isnan(result.value) else f", {told}"
             return f"done: {result.run_name}{measured}"
         if job.draft.key in self._ledger.at_work or (run is not None and not run.outcome):
             return "running"

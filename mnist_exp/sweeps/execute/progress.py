@@ -18,12 +18,13 @@ from rich.text import Text
 
 from mnist_exp.core import terminal
 from mnist_exp.core.errors import ExperimentError, RequestError
-from mnist_exp.evaluation.names import TRAIN_LOSS, VAL_ACCURACY
+from mnist_exp.evaluation.names import TRAIN_LOSS
 from mnist_exp.runs import ensemble
 from mnist_exp.runs.console import duration
 from mnist_exp.sweeps.plan import PlannedJob
+from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.sweeps.results.ranking import SEED, key_and_value, seconds_of
-from mnist_exp.sweeps.results.result import JobResult, objective
+from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.results.wording import config_text
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.state import State, state_of
@@ -195,10 +196,10 @@ class Progress:
             parts.append(f"{len(self.elsewhere)} elsewhere")
         if failed:
             parts.append(f"{failed} failed")
-        finished = [r for r in results if r.outcome == "finished" and not math.isnan(objective(r))]
-        best = max(finished, key=objective, default=None)
+        finished = [r for r in results if r.outcome == "finished" and not math.isnan(r.value)]
+        best = max(finished, key=lambda result: result.value, default=None)
         if best is not None:
-            parts.append(f"best {objective(best):.2%} (job {best.number})")
+            parts.append(f"best {best.objective.text(best.value)} (job {best.number})")
         return "  ".join(parts) + self._left()
 
     def _view(self) -> Group:
@@ -233,27 +234,27 @@ def _cut(config: str, room: int) -> str:
 
 def _state(job_dir: Path, read: State) -> str:
     """Returns how far a job is, from its journal, or from that of the member that it is at."""
-    member = ensemble.latest(job_dir)
+    member, objective = ensemble.latest(job_dir), Objective.of(read.start.params)
     if member is None:
-        return _epoch(read.epochs)
+        return _epoch(read.epochs, objective)
     try:
         own = state_of(member).epochs
     except (ExperimentError, RequestError):  # it has only just begun
         own = {}
-    return f"member {int(member.name) + 1}, {_epoch(own)}"
+    return f"member {int(member.name) + 1}, {_epoch(own, objective)}"
 
 
-def _epoch(epochs: Mapping[int, Mapping[str, float]]) -> str:
+def _epoch(epochs: Mapping[int, Mapping[str, float]], objective: Objective) -> str:
     epoch = max(epochs, default=0)
     if not epoch:
         return _STARTING
-    accuracy = epochs[epoch].get(VAL_ACCURACY)
-    reached = "" if accuracy is None else f", validation {accuracy:.2%}"
+    value = epochs[epoch].get(objective.metric)
+    reached = "" if value is None else f", {objective.told(value)}"
     return f"epoch {epoch}{reached}"
 
 
 def _reached(result: JobResult) -> str:
     """Returns what a job that finished reached, in words."""
-    accuracy, loss = objective(result), result.metrics.get(TRAIN_LOSS, 0.0)
-    words = "finished" if math.isnan(accuracy) else f"validation {accuracy:.2%}"
+    value, loss = result.value, result.metrics.get(TRAIN_LOSS, 0.0)
+    words = "finished" if math.isnan(value) else result.objective.told(value)
     return words if math.isfinite(loss) else f"{words}, diverged"

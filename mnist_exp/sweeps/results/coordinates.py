@@ -1,4 +1,4 @@
-"""The configs of a sweep as lines through their values, up to their validation accuracy."""
+"""The configs of a sweep as lines through their values, up to that of their objective."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from mnist_exp.core.text import short_keys, shortened
 from mnist_exp.plots.frame import BLUE, INK, ORANGE, add_axes, framed
-from mnist_exp.plots.scale import AccuracyScale, fitting, round_numbers
+from mnist_exp.plots.scale import fitting, round_numbers
 from mnist_exp.sweeps.results.exploration import Dimension, dimensions, measured
+from mnist_exp.sweeps.results.ranking import RankedConfig
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.results.wording import AS_GIVEN, config_text
 
@@ -26,32 +27,33 @@ _LABEL_HEIGHT = 0.045  # of an axis
 
 
 def parallel_coordinates(results: Sequence[JobResult]) -> Figure:
-    """Draws every config as a line through its values, up to its validation accuracy.
+    """Draws every config as a line through its values, up to that of its objective.
 
-    Configs that are not finished are left out: their accuracy is that of a shorter training.
+    Configs that are not finished are left out: theirs is that of a shorter training.
 
     Args:
         results: The jobs of a sweep, `comparable`, with a key in which configs differ.
     """
     rows, found = measured(results), dimensions(results)
+    objective = rows[0].objective
     shown = found[:_MOST_KEYS]
     keys = [dimension.key for dimension in shown]
     left_out = f"{len(shown)} of {len(found)} keys. " if len(found) > len(shown) else ""
     subtitle = f"{left_out}Orange: the best, {config_text(rows[0].overrides, keys) or AS_GIVEN}"
     if len(subtitle) > _SUBTITLE_CHARACTERS:
         subtitle = f"{subtitle[:_SUBTITLE_CHARACTERS].rpartition(' ')[0]} ..."
-    figure = framed(520, parallel_title(len(rows), rows[0].mean), subtitle)
+    figure = framed(520, parallel_title(rows), subtitle)
     axes = add_axes(figure, _LABEL_PIXELS, 30, _ACROSS_PIXELS, 390)
     axes.set(xlim=(0, len(shown)), ylim=(-0.03, 1.03))
     axes.set_axis_off()
-    scale = AccuracyScale([row.mean for row in rows])
+    scale = objective.scale([row.mean for row in rows])
     columns = [_heights(dimension) for dimension in shown]
     columns.append([scale.height(row.mean) for row in rows])
     for place in reversed(range(len(rows))):  # the best one last, above the others
         axes.plot(
             range(len(columns)),
             [column[place] for column in columns],
-            # By rank, so that colours differ where accuracies hardly do.
+            # By rank, so that colours differ where values hardly do.
             color=ORANGE if place == 0 else _between(BLUE, _PALE, place / len(rows)),
             linewidth=3 if place == 0 else 1.4 if len(rows) <= _MANY_LINES else 0.7,
             clip_on=False,
@@ -60,14 +62,16 @@ def parallel_coordinates(results: Sequence[JobResult]) -> Figure:
     names = short_keys(keys)
     for place, dimension in enumerate(shown):
         _draw_scale(axes, place, names[dimension.key], _value_ticks(dimension), left=True)
-    _draw_scale(axes, len(shown), "val %", scale.ticks(), left=False)
+    _draw_scale(
+        axes, len(shown), objective.heading.replace("validation", "val"), scale.ticks(), left=False
+    )
     return figure
 
 
-def parallel_title(configs: int, best: float) -> str:
+def parallel_title(rows: Sequence[RankedConfig]) -> str:
     """Returns the finding: how good the best of how many configs is."""
-    title = f"Parallel coordinates: {100 * best:.2f} % validation accuracy"
-    return f"{title} is the best of {configs:,} configs"
+    title = f"Parallel coordinates: {rows[0].objective.phrase(rows[0].mean)}"
+    return f"{title} is the best of {len(rows):,} configs"
 
 
 def _heights(dimension: Dimension) -> list[float]:

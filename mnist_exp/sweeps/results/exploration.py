@@ -1,6 +1,6 @@
 """What a sweep explored, in numbers: the values tried, the way to the best, which key mattered.
 
-Computed here, drawn in `figures`. Validation accuracy alone is looked at.
+Computed here, drawn in `figures`. The objective alone is looked at.
 """
 
 import math
@@ -47,7 +47,7 @@ class Step(NamedTuple):
 
     seconds: float  # since the sweep began, without the time in which no job ran
     epochs: int  # trained until then, by all jobs together
-    accuracy: float  # validation, 0-1, mean over the config's seeds
+    value: float  # of the objective, mean over the config's seeds
     least: float  # of its seeds
     greatest: float
     best: float  # of this config and those before
@@ -62,7 +62,7 @@ class Share(NamedTuple):
 
 
 def measured(results: Iterable[JobResult]) -> list[RankedConfig]:
-    """Returns the finished configs that have a validation accuracy, the best first."""
+    """Returns the finished configs that have a value of the objective, the best first."""
     return [row for row in ranking(results) if row.outcome == "finished" and row.values]
 
 
@@ -126,7 +126,7 @@ def _unevenness(ascending: Sequence[float]) -> float:
 
 
 def steps(results: Sequence[JobResult]) -> list[Step]:
-    """Returns how the best validation accuracy rose, one step per measured config."""
+    """Returns how the best value rose, one step per measured config."""
     by_number = {result.number: result for result in results}
     ends = [
         (max(by_number[number].end_time for number in row.jobs), row) for row in measured(results)
@@ -173,7 +173,7 @@ def _seconds_until(stretches: Sequence[tuple[int, int, int]], moment: int) -> fl
 def importance(results: Sequence[JobResult]) -> dict[str, Share]:
     """Returns each key's share of the variance that the keys explain one by one: Optuna's fANOVA.
 
-    The variance is that of the configs' validation accuracy; what keys do together is left out.
+    The variance is that of the configs' objective; what keys do together is left out.
     Each tree of fANOVA's forest learns from configs that were drawn with replacement, as in a
     bootstrap, so the middle 95 % of the trees are an interval: rather too wide than too narrow,
     since one tree varies more than a forest.

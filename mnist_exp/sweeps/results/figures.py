@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mnist_exp.plots.frame import BLUE, INK, add_axes, framed, style
-from mnist_exp.plots.scale import AccuracyScale, fitting
+from mnist_exp.plots.scale import Scale, fitting
 from mnist_exp.sweeps.results.coordinates import parallel_coordinates
-from mnist_exp.sweeps.results.exploration import Share, Step, steps
+from mnist_exp.sweeps.results.exploration import Share, Step, measured, steps
+from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.sweeps.results.result import JobResult
 
 __all__ = ["best_so_far", "importance", "parallel_coordinates"]
@@ -19,41 +20,44 @@ _PALE = "#9ec5e0"
 
 
 def best_so_far(results: Sequence[JobResult]) -> Figure:
-    """Draws the best validation accuracy against time and against trained epochs.
+    """Draws the best value of the objective against time and against trained epochs.
 
     Args:
         results: The jobs of a sweep, `comparable`.
     """
-    found = steps(results)
+    found, objective = steps(results), measured(results)[0].objective
+    scale = objective.scale(
+        [value for step in found for value in {step.least, step.value, step.greatest}]
+    )
     several = any(step.least < step.greatest for step in found)
     subtitle = (
         f"Dots: configs at their last seed's end. {'Bars: range of seeds. ' if several else ''}"
-        "Line: best so far. Logarithmic in the error."
+        f"Line: best so far. {scale.words}"
     )
-    figure = framed(670, best_so_far_title(found), subtitle)
+    figure = framed(670, best_so_far_title(found, objective), subtitle)
     unit, length = _time_unit(found[-1].seconds)
     times = [step.seconds / length for step in found]
     upper, lower = add_axes(figure, 75, 365, 800, 195), add_axes(figure, 75, 60, 800, 195)
-    _draw_steps(upper, found, times)
+    _draw_steps(upper, found, times, scale)
     upper.set_xlabel(f"Time in which jobs ran ({unit})", color=INK)
-    _draw_steps(lower, found, [step.epochs for step in found])
+    _draw_steps(lower, found, [step.epochs for step in found], scale)
     lower.set_xlabel("Epochs trained by all jobs together, pruned and failed ones too", color=INK)
+    for axes in (upper, lower):
+        title = objective.words.capitalize()
+        axes.set_title(f"{title}{objective.unit}", loc="left", fontsize=11, color=INK)
     return figure
 
 
-def best_so_far_title(found: Sequence[Step]) -> str:
+def best_so_far_title(found: Sequence[Step], objective: Objective) -> str:
     """Returns the finding: the best, and how soon it was reached."""
     best = found[-1].best
-    place = next(place for place, step in enumerate(found, start=1) if step.accuracy == best)
-    title = f"Best so far: {100 * best:.2f} % validation accuracy"
+    place = next(place for place, step in enumerate(found, start=1) if step.value == best)
+    title = f"Best so far: {objective.phrase(best)}"
     return f"{title}, reached with config {place} of {len(found)}"
 
 
-def _draw_steps(axes: Axes, found: Sequence[Step], ends: Sequence[float]) -> None:
-    scale = AccuracyScale(
-        [value for step in found for value in {step.least, step.accuracy, step.greatest}]
-    )
-    means = [scale.height(step.accuracy) for step in found]
+def _draw_steps(axes: Axes, found: Sequence[Step], ends: Sequence[float], scale: Scale) -> None:
+    means = [scale.height(step.value) for step in found]
     several = [place for place, step in enumerate(found) if step.least < step.greatest]
     axes.errorbar(
         [ends[place] for place in several],
@@ -71,7 +75,7 @@ def _draw_steps(axes: Axes, found: Sequence[Step], ends: Sequence[float]) -> Non
     axes.scatter(ends, means, s=22, color=_PALE, zorder=2)
     best = [scale.height(step.best) for step in found]
     axes.plot(ends, best, drawstyle="steps-post", color=BLUE, linewidth=2, zorder=3)
-    risen = [place for place, step in enumerate(found) if step.accuracy == step.best]
+    risen = [place for place, step in enumerate(found) if step.value == step.best]
     axes.scatter(
         [ends[place] for place in risen],
         [best[place] for place in risen],
@@ -85,7 +89,6 @@ def _draw_steps(axes: Axes, found: Sequence[Step], ends: Sequence[float]) -> Non
     axes.set_yticks(list(ticks.values()), list(ticks))
     whole = isinstance(ends[0], int)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=whole))
-    axes.set_title("Validation accuracy (%)", loc="left", fontsize=11, color=INK)
 
 
 def _time_unit(seconds: float) -> tuple[str, int]:

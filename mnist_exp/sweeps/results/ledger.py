@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.terminal import say
-from mnist_exp.evaluation.names import TOTAL_SECONDS, VAL_ACCURACY
+from mnist_exp.evaluation.names import TOTAL_SECONDS
 from mnist_exp.sweeps.results import records
+from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking.mlflow.attempt import Attempt
@@ -137,9 +138,10 @@ class Ledger:
 
         Args:
             run: one of this sweep's.
-            epochs: whether to fetch its validation accuracy epoch by epoch.
+            epochs: whether to fetch its objective epoch by epoch.
         """
-        history = self.experiment.store.history(run.run_id, VAL_ACCURACY) if epochs else {}
+        metric = Objective.of(run.params).metric
+        history = self.experiment.store.history(run.run_id, metric) if epochs else {}
         return records.from_record(run, history)
 
     def lacking(self, results: Iterable[JobResult]) -> int:

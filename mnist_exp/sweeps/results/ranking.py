@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mnist_exp.core.statistics import Summary, summarize
 from mnist_exp.core.text import train_command
 from mnist_exp.evaluation.names import TEST_ACCURACY, TOTAL_SECONDS
-from mnist_exp.sweeps.results.result import JobResult, objective
+from mnist_exp.sweeps.results.objective import Objective
+from mnist_exp.sweeps.results.result import JobResult
 
 SEED = "seed"
 _ORDER = ("finished", "pruned", "failed")
@@ -22,12 +22,13 @@ class RankedConfig:
     """One config, its seeds together."""
 
     overrides: tuple[str, ...]  # what sets it apart, without the seed
+    objective: Objective  # that it is compared by
     jobs: tuple[int, ...]  # those that gave a value first, in its order
     seeds: tuple[int, ...]  # one per job, in the same order
-    values: tuple[float, ...]  # validation accuracies, 0-1, one per seed that has one
+    values: tuple[float, ...]  # of the objective, one per seed that has one
     mean: float  # of the values; NaN without any
     deviation: float | None  # standard deviation over seeds; None below two
-    low: float  # 95 % interval, 0-1: of the mean over seeds, or of one seed's validation images
+    low: float  # 95 % interval: of the mean over seeds, or of one seed's validation images
     high: float
     test_accuracy: float | None  # mean over seeds, 0-1; shown, never used to rank
     seconds: float  # of all its jobs together
@@ -65,7 +66,7 @@ def ranking(results: Iterable[JobResult]) -> list[RankedConfig]:
     """Groups jobs that differ by nothing but the seed, and orders the groups.
 
     Returns:
-        Finished configs, the best mean of validation accuracy first; then pruned, then failed.
+        Finished configs, the best mean of the objective first; then pruned, then failed.
         Equals keep the order of their first jobs.
     """
     groups: dict[frozenset[tuple[str, str]], list[JobResult]] = {}
@@ -79,16 +80,19 @@ def _row(jobs: Sequence[JobResult]) -> RankedConfig:
     outcome = _outcome(jobs)
     # A search may try the same config twice; the same seed twice is no second measurement.
     by_seed = {job.seed: job for job in jobs if job.outcome in ("finished", "pruned")}
-    measured = [job for job in by_seed.values() if math.isfinite(objective(job))]
+    measured = [job for job in by_seed.values() if math.isfinite(job.value)]
     others = [job for job in jobs if job not in measured]
-    values = tuple(objective(job) for job in measured)
+    values = tuple(job.value for job in measured)
     tests = [j.metrics[TEST_ACCURACY] for j in by_seed.values() if TEST_ACCURACY in j.metrics]
     mean = math.fsum(values) / len(values) if values else math.nan
-    summary = _summary(values, measured)
+    objective = jobs[0].objective
+    images = int(measured[0].params["data.validation_images"]) if measured else 0
+    summary = objective.summary(values, images)
     middling = _middling(measured) if measured else others[0]
     threads = middling.params.get("training.threads", "")
     return RankedConfig(
         overrides=tuple(text for text in jobs[0].overrides if key_and_value(text)[0] != SEED),
+        objective=objective,
         jobs=tuple(job.number for job in (*measured, *others)),
         seeds=tuple(job.seed for job in (*measured, *others)),
         values=values,
@@ -106,7 +110,7 @@ def _row(jobs: Sequence[JobResult]) -> RankedConfig:
 
 def _middling(jobs: Sequence[JobResult]) -> JobResult:
     """Returns the job whose value is the median, of two in the middle the lower."""
-    return sorted(jobs, key=lambda job: (objective(job), job.number))[(len(jobs) - 1) // 2]
+    return sorted(jobs, key=lambda job: (job.value, job.number))[(len(jobs) - 1) // 2]
 
 
 def _outcome(jobs: Sequence[JobResult]) -> Literal["finished", "pruned", "failed"]:
@@ -115,13 +119,6 @@ def _outcome(jobs: Sequence[JobResult]) -> Literal["finished", "pruned", "failed
     if "pruned" in outcomes:
         return "pruned"
     return "finished" if "finished" in outcomes else "failed"
-
-
-def _summary(values: Sequence[float], jobs: Sequence[JobResult]) -> Summary:
-    images = int(jobs[0].params["data.validation_images"]) if values else 0
-    if not images:
-        return Summary(math.nan, None, math.nan, math.nan)
-    return summarize(values, images)
 
 
 def _or_worst(value: float) -> float:

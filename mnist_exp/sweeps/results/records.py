@@ -7,7 +7,7 @@ from typing import Any
 
 from mnist_exp.config.record import flatten
 from mnist_exp.config.schema import Config
-from mnist_exp.evaluation.names import VAL_ACCURACY
+from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Assignment
 from mnist_exp.tracking import journal
@@ -30,6 +30,7 @@ def from_state(job_dir: Path, state: State) -> JobResult | None:
     """Returns the result of a job whose journal was read; None where it has not ended."""
     if state.outcome is None:
         return None
+    metric = Objective.of(state.start.params).metric
     return _result(
         params=state.start.params,
         tags=state.tags,
@@ -38,9 +39,7 @@ def from_state(job_dir: Path, state: State) -> JobResult | None:
         run_name=state.start.run_name,
         metrics=state.metrics,
         epochs={
-            epoch: values[VAL_ACCURACY]
-            for epoch, values in state.epochs.items()
-            if VAL_ACCURACY in values
+            epoch: values[metric] for epoch, values in state.epochs.items() if metric in values
         },
         start_time=state.start.time,
         end_time=state.time,
@@ -63,7 +62,7 @@ def from_record(run: RunRecord, epochs: Mapping[int, float]) -> JobResult:
 
     Args:
         run: a child run of a sweep, which has ended.
-        epochs: epoch -> val/accuracy, where it is wanted.
+        epochs: epoch -> objective, where it is wanted.
     """
     outcomes: dict[str | None, Outcome] = {
         "finished": "finished",

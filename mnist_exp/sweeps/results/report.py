@@ -21,7 +21,7 @@ from mnist_exp.sweeps.results.ranking import (
     swept_keys,
     winner_command,
 )
-from mnist_exp.sweeps.results.result import JobResult, objective
+from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.results.wording import (
     AS_GIVEN,
     config_text,
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
     from rich.table import Column, Table
 
 _SHOWN = 20  # on a terminal
-_RANKED = "Ranked by validation accuracy; test accuracy is shown and chooses nothing."
-_INTERVALS = (
-    "Intervals: 95 %, over the seeds of a config (Student's t) or, of a single seed, over its "
-    "validation images (Wilson)."
-)
 _NOTHING = "No job has finished."
 
 
@@ -74,7 +69,7 @@ def _line(job: JobResult, keys: Iterable[str]) -> dict[str, object]:
         "run_name": job.run_name,
         "trial": job.trial,
         "seed": job.seed,
-        "objective": finite(objective(job)),
+        "objective": finite(job.value),
         VAL_ACCURACY: job.metrics.get(VAL_ACCURACY),
         TEST_ACCURACY: job.metrics.get(TEST_ACCURACY),
         "seconds": seconds_of(job),
@@ -92,7 +87,8 @@ def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
     rows = ranking(results)
     ranked = [row for row in rows if row.outcome != "failed"]
     keys = shown_keys(rows)
-    names = ["#", *keys, "seeds", "validation % (95 %)", "test %", "seconds"]
+    heading = f"{rows[0].objective.heading} (95 %)" if rows else ""
+    names = ["#", *keys, "seeds", heading, "test %", "seconds"]
     right = {"#", "seeds", "test %", "seconds"}
     lines = [_cells(names), _cells("--:" if name in right else ":--" for name in names)]
     for rank, row in zip(ranks(ranked), ranked, strict=True):
@@ -150,7 +146,9 @@ def show(
 
 
 def _note(rows: Sequence[RankedConfig]) -> str:
-    return f"{_RANKED}{picked(sum(map(bool, ranks(rows))))} {_INTERVALS}"
+    objective = rows[0].objective
+    ranked = f"Ranked by {objective.words}; test accuracy is shown and chooses nothing."
+    return f"{ranked}{picked(sum(map(bool, ranks(rows))))} {objective.intervals}"
 
 
 def _left_out(everything: Sequence[object], name: str) -> str:
@@ -160,8 +158,9 @@ def _left_out(everything: Sequence[object], name: str) -> str:
 
 def _table(rows: Sequence[RankedConfig], keys: Sequence[str], width: int) -> "Table":
     """Returns the ranking with a column for each key, or, where it is too narrow, one for all."""
-    wide = _plain_table([short_keys(keys)[key] for key in keys])
-    narrow = _plain_table(["config"])
+    heading = f"{rows[0].objective.heading} (95 %)".replace("validation", "val")
+    wide = _plain_table([short_keys(keys)[key] for key in keys], heading)
+    narrow = _plain_table(["config"], heading)
     for rank, row in zip(ranks(rows), rows, strict=True):
         own = settings(row.overrides)
         _add(wide, [rank, *(shortened(own.get(key, "")) for key in keys), *measures(row)])
@@ -170,7 +169,7 @@ def _table(rows: Sequence[RankedConfig], keys: Sequence[str], width: int) -> "Ta
     return wide if keys and needed <= width else narrow
 
 
-def _plain_table(names: Iterable[str]) -> "Table":
+def _plain_table(names: Iterable[str], objective: str) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -178,7 +177,7 @@ def _plain_table(names: Iterable[str]) -> "Table":
     for name in names:
         table.add_column(name, overflow="fold")
     table.add_column("seeds", justify="right", no_wrap=True)
-    table.add_column("val % (95 %)", no_wrap=True)
+    table.add_column(objective, no_wrap=True)
     table.add_column("test %", justify="right", no_wrap=True)
     table.add_column("time s", justify="right", no_wrap=True)
     return table

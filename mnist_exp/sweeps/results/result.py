@@ -1,11 +1,10 @@
 """What came of one job of a sweep, in plain values that travel between processes and machines."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
+from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.tracking.journal.events import Outcome
-from mnist_exp.tracking.records import validation_accuracy
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class JobResult:
     run_id: str | None  # MLflow's; None where MLflow does not have the run yet
     run_name: str
     metrics: dict[str, float]  # the last value of each
-    epochs: dict[int, float]  # epoch -> val/accuracy
+    epochs: dict[int, float]  # epoch -> objective
     reason: str  # why it failed, in a line; empty where it did not
     start_time: int  # unix milliseconds
     end_time: int
@@ -32,8 +31,12 @@ class JobResult:
         """The seed of the run."""
         return int(self.params["seed"])
 
+    @property
+    def objective(self) -> Objective:
+        """What it is compared by; test images have no say."""
+        return Objective.of(self.params)
 
-def objective(result: JobResult) -> float:
-    """Returns the validation accuracy of a job, NaN where it has none; test images have no say."""
-    accuracy = validation_accuracy(result.metrics)
-    return math.nan if accuracy is None else accuracy
+    @property
+    def value(self) -> float:
+        """Its value of the objective, NaN where it has none."""
+        return self.objective.value(self.metrics)

@@ -101,7 +101,7 @@ class Halving:
 def _ranked(trials: Sequence[Trial]) -> list[Params]:
     """Returns the configs of the trials that can be compared, the best first."""
     measured = [trial for trial in trials if trial.measured]
-    return [trial.params for trial in sorted(measured, key=lambda t: (-(t.value or 0), t.number))]
+    return [trial.params for trial in sorted(measured, key=lambda t: (-(t.value or 0.0), t.number))]
 
 
 def _rounds(count: int, reduction: int, min_epochs: int, epochs: int) -> list[tuple[int, int]]:

@@ -38,7 +38,7 @@ class Peers:
         whether it was asked for after each epoch or not.
 
         Args:
-            values: epoch, from 1 -> validation accuracy (0-1) of this trial so far, in full: also
+            values: epoch, from 1 -> objective of this trial so far, in full: also
                 those from before it was resumed.
         """
         if not values or max(values) >= self.epochs:
@@ -83,7 +83,7 @@ class _Contest:
     """A trial among its peers, in Optuna's study of them."""
 
     def __init__(self, trial: optuna.Trial) -> None:
-        self.reports: list[tuple[int, float]] = []  # (epoch, validation accuracy)
+        self.reports: list[tuple[int, float]] = []  # (epoch, objective)
         self._trial = trial
         self._stops = False
 

@@ -18,13 +18,13 @@ class Trial:
 
     number: int  # from 0
     params: Params
-    value: float | None  # mean validation accuracy (0-1) over the seeds; None: not finished
-    epochs: dict[int, float]  # epoch, from 1 -> validation accuracy, mean over the seeds
+    value: float | None  # of the objective, mean over the seeds; None: not finished
+    epochs: dict[int, float]  # epoch, from 1 -> objective, mean over the seeds
     outcome: Literal["finished", "pruned", "failed"] | None  # None: jobs of it are still to run
 
     @property
     def measured(self) -> bool:
-        """Whether it finished with an accuracy that can be compared."""
+        """Whether it finished with a value that can be compared."""
         return self.outcome == "finished" and self.value is not None and math.isfinite(self.value)
 
 
