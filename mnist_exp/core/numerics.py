@@ -19,7 +19,7 @@ _DETERMINISTIC = "TF_DETERMINISTIC_OPS"  # on GPUs: the same bits twice, at a pr
 # of a convolutional network, too.
 _ONEDNN_FLAGS = {"avx2"}
 # The beginnings of those that may change what is computed, or how fast.
-_READ = (
+VARIABLES = (
     "CUBLAS_WORKSPACE_CONFIG",
     "NVIDIA_TF32_OVERRIDE",
     "OMP_",
@@ -122,7 +122,7 @@ def require_keras() -> None:
 
 
 def _variables() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith(_READ)}
+    return {name: value for name, value in os.environ.items() if name.startswith(VARIABLES)}
 
 
 def _of_keras() -> dict[str, str]:

@@ -23,7 +23,7 @@ KERAS = {"floatx": "float16", "backend": "jax", "image_data_format": "channels_f
 @pytest.fixture
 def environment(monkeypatch):
     """An environment in which nothing is set, and which forgets what is set."""
-    for name in [name for name in os.environ if name.startswith(numerics._READ)]:
+    for name in [name for name in os.environ if name.startswith(numerics.VARIABLES)]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     return os.environ

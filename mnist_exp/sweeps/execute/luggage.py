@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mnist_exp import data
 from mnist_exp.config.schema import Config
+from mnist_exp.core import numerics
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.terminal import say
 from mnist_exp.sweeps.task import Task
@@ -24,14 +25,16 @@ from mnist_exp.tracking.sync.recovery import recover
 
 _SEND_SECONDS = 60.0  # for a record to reach its server, before the job counts as over
 _POLL_SECONDS = 0.5
-_SETTINGS = ("MLFLOW_", "MNIST_EXP_")
+# Of MLflow, of this project, and what decides with which kernels TensorFlow computes: all jobs of a
+# sweep have the same.
+_SETTINGS = ("MLFLOW_", "MNIST_EXP_", *numerics.VARIABLES)
 
 
 @dataclass(frozen=True)
 class Luggage:
     """What travels beside the tasks of one data set."""
 
-    settings: Mapping[str, str] = field(default_factory=dict)  # of MLflow and of this project
+    settings: Mapping[str, str] = field(default_factory=dict)  # environment variables
     files: Mapping[str, bytes] = field(default_factory=dict)  # of the data, by name
 
     @classmethod
