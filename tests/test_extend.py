@@ -203,6 +203,13 @@ def test_a_broken_promise_keeps_a_run_from_beginning(project):
     assert done.returncode == 2
     assert "an augmentation is a function of its seed" in done.stderr
     assert not list((project / "outputs").glob("*"))
+    sweep = mnist_exp(project, "train", "-m", *RESNET[:2], *own, "seed=0,1", "model=mlp,seed_mlp")
+    assert sweep.returncode == 2
+    assert sweep.stderr.count("Trying the components of your own, once") == 1
+    assert "an augmentation is a function of its seed" in sweep.stderr
+    assert "Traceback" not in sweep.stderr
+    assert not list((project / "outputs").glob("*"))
+    assert not (project / "mlflow.db").exists()
 
 
 DATA = """

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +47,7 @@ def require(config: Config) -> None:
     Raises:
         RequestError: they break a promise.
     """
-    if not components.used(config):
-        return
-    digest = _digest(config)
-    proven = cache.folder("proofs") / digest
-    if digest in _proven or proven.exists():
+    if not unproven([config]):
         return
     for name, problem in prove(config):
         if problem:
@@ -60,10 +56,30 @@ def require(config: Config) -> None:
                 f"Expected components, of {names}, that keep what a run promises. Received: "
                 f"{name}: {problem} `mnist-exp check FILE` tries them alone."
             )
+    digest = _digest(config)
     _proven.add(digest)
     with contextlib.suppress(OSError):  # another process proves it again
+        proven = _file(digest)
         proven.parent.mkdir(parents=True, exist_ok=True)
         proven.touch()
+
+
+def unproven(configs: Iterable[Config]) -> list[Config]:
+    """Returns those that `require` would have to prove, one for each set of components.
+
+    Args:
+        configs: settled.
+    """
+    own = {_digest(config): config for config in configs if components.used(config)}
+    return [config for digest, config in own.items() if not _is_proven(digest)]
+
+
+def _is_proven(digest: str) -> bool:
+    return digest in _proven or _file(digest).exists()
+
+
+def _file(digest: str) -> Path:
+    return cache.folder("proofs") / digest
 
 
 def prove(config: Config) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from mnist_exp.core import processor
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
+from mnist_exp.runs import environment, proof
 from mnist_exp.sweeps.execute import parent
 from mnist_exp.sweeps.execute.claims import RECORD, Claims, join
 from mnist_exp.sweeps.execute.dispatch import Dispatch, withdraw
@@ -61,6 +62,8 @@ class Sweep:
         tracking = self.plan.config.tracking
         uri = location.resolve(tracking.uri)
         preflight(uri)
+        if not dry_run:
+            self._prove()
         self._outputs = _outputs(composer.hydra)
         self.ledger = Ledger(self.plan.name, uri, tracking.experiment)
         self._claims: Claims | None = None
@@ -99,6 +102,20 @@ class Sweep:
         # Of a search, what is tried next is not known.
         is_grid = self.plan.space is None
         self.preview = self._pending.preview(self.results) if dry_run and is_grid else ""
+
+    def _prove(self) -> None:
+        """Tries components of the user's own that no run has had, before the first job.
+
+        Raises:
+            RequestError: they break a promise.
+        """
+        configs = [draft.config for draft in self.plan.grid] or [self.plan.config]
+        unproven = proof.unproven(map(environment.settled, configs))
+        if unproven:
+            from mnist_exp.sweeps.execute.engines import processes
+
+            say("Trying the components of your own, once, before the first job.", error=True)
+            processes.apart(proof.require, unproven)
 
     @property
     def complete(self) -> bool:

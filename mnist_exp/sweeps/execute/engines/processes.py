@@ -4,11 +4,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import cycle
+from typing import TypeVar
 
 from mnist_exp.core import cuda, processor
 from mnist_exp.sweeps.execute import worker
@@ -16,6 +17,8 @@ from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
 
 _TERMINATION_SECONDS = 10.0
+
+Argument = TypeVar("Argument")
 
 
 class Processes:
@@ -70,6 +73,32 @@ class Processes:
         """Ends the processes, which have nothing to do."""
         for each in self._workers:
             each.close()
+
+
+def apart(function: Callable[[Argument], object], arguments: Iterable[Argument]) -> None:
+    """Calls a function of a module in a process of its own, which Ctrl-C ends.
+
+    Args:
+        function: may import TensorFlow, which this process then need not.
+        arguments: of a call each.
+
+    Raises:
+        Exception: what a call raised; no other follows.
+    """
+    context = multiprocessing.get_context("spawn")
+    begun = os.getpid(), None
+    pool = ProcessPoolExecutor(1, mp_context=context, initializer=worker.begin, initargs=begun)
+    try:
+        with _ctrl_c_ignored():
+            calls = [pool.submit(function, argument) for argument in arguments]
+        for call in calls:
+            call.result()
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class _Worker:
