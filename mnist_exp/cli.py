@@ -44,6 +44,7 @@ def main() -> None:
     gc.set_threshold(COLLECTION_THRESHOLD)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
+    signals.insist()
     if os.environ.get("MNIST_EXP_DEBUG") != "1":
         sys.excepthook = _report_defect
     code = execute(sys.argv[1:])

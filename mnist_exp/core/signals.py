@@ -1,5 +1,7 @@
-"""Ctrl-C and its like, kept waiting while something must not be cut in two."""
+"""Ctrl-C and its like, kept waiting while something must not be cut in two, and never lost."""
 
+import contextlib
+import os
 import signal
 import sys
 import threading
@@ -7,8 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mnist_exp.core.errors import Terminated
+
 # The last is what says that the time of a batch job is up.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
+_RAISED = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}
+_AGAIN_SECONDS = 0.02
+
+
+def insist() -> None:
+    """Has a signal come again whose exception was raised where Python swallows all of them.
+
+    That is in a finalizer: it would be printed, and the process would go on.
+    """
+    others = sys.unraisablehook
+
+    def again(swallowed: Any) -> None:
+        number = _RAISED.get(swallowed.exc_type)
+        if number is None:
+            others(swallowed)
+            return
+        with contextlib.suppress(RuntimeError):  # the interpreter is ending anyway
+            threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
+
+    sys.unraisablehook = again
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import time
 
 import pytest
 
@@ -49,3 +51,28 @@ def test_nothing_happens_without_a_signal():
     with signals.held():
         assert signal.getsignal(signal.SIGINT) != before
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_signal_in_a_finalizer_is_not_lost(monkeypatch, capfd):
+    """Python prints what is raised there, and goes on."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    signals.insist()
+
+    class Dying:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def finalize() -> None:
+        Dying()
+        time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        finalize()
+    assert capfd.readouterr().err == ""
+
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("told as ever")
+
+    Broken()
+    assert "told as ever" in capfd.readouterr().err

@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from mnist_exp.config.hydra import hydra_errors, register_resolvers, version_base
 from mnist_exp.config.hydra_internal import Callbacks
 from mnist_exp.config.record import to_record
-from mnist_exp.core import cuda, tensorflow_memory, tensorflow_setup
+from mnist_exp.core import cuda, signals, tensorflow_memory, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError, Terminated, reason_of
 from mnist_exp.runs import console, lifecycle
 from mnist_exp.sweeps.execute import slurm
@@ -142,6 +142,7 @@ def begin(process: int, gpu: str | None) -> None:
         os.environ[cuda.VARIABLE] = gpu
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminate)
+    signals.insist()
     threading.Thread(target=_watch, args=(process,), daemon=True).start()
 
 
