@@ -10,13 +10,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from mnist_exp.config import slips
 from mnist_exp.config.hydra import SLIPS, config_folder
-from mnist_exp.config.hydra_internal import ConfigLoaderImpl
+from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override
 from mnist_exp.config.validate import ConfigError, Problem, schema_keys, takes_list, unknown_key
 from mnist_exp.core.errors import nearest
 
@@ -133,15 +133,9 @@ class Examination:
             self.problems.append(unknown_key(key, values, sorted({*known, *groups})))
             return False
         try:
-            if override.is_delete():
-                if key == "hydra":
-                    raise ValueError("The section hydra is Hydra's own.")
-                parent, _, name = key.rpartition(".")
-                with open_dict(cfg):
-                    del (OmegaConf.select(cfg, parent) if parent else cfg)[name]
-                known.discard(key)
-            else:
-                OmegaConf.update(cfg, key, override.value(), merge=True, force_add=added)
+            if key == "hydra":
+                raise ValueError("The section hydra is Hydra's own.")
+            apply_override(override, cfg)
         except COMPOSITION_ERRORS as error:
             self._refuse(override, error)
             return False
@@ -150,6 +144,10 @@ class Examination:
     def _refuse(self, override: Override, error: Exception) -> None:
         expected = "an override that fits the config"
         received = str(override.input_line)
+        if override.is_delete() and "does not exist" in str(error):  # Hydra deletes no null
+            remedy = f"Leave {received} out."
+            self.problems.append(Problem(received, "a value to delete", "null", remedy))
+            return
         remedy = "Try it without the +." if override.is_add() else words(error)
         if _WITHOUT_PACKAGE.search(remedy):
             remedy = "Begin that file with the line `# @package _global_`, as every recipe does."

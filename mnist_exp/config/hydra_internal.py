@@ -12,12 +12,13 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.override_parser.types import Override
 from hydra.version import _UNSPECIFIED_
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 __all__ = [
     "VERSION_BASE",
     "Callbacks",
     "ConfigLoaderImpl",
+    "apply_override",
     "combinations",
     "create_config_search_path",
     "get_args_parser",
@@ -29,6 +30,15 @@ _IS_1_3 = hydra.__version__.startswith("1.3.")
 # Whose defaults hold: Hydra 1.4 warns of whoever says it, and 1.3 of whoever does not.
 VERSION_BASE: Any = "1.3" if _IS_1_3 else _UNSPECIFIED_
 register_resolver: Any = OmegaConf.register_new_resolver if _IS_1_3 else OmegaConf.register_resolver
+
+
+def apply_override(override: Override, cfg: DictConfig) -> None:
+    """Sets, adds or deletes a value in a composed config.
+
+    Raises:
+        HydraException: it does not fit the config.
+    """
+    ConfigLoaderImpl._apply_overrides_to_config([override], cfg)  # noqa: SLF001
 
 
 # Plugins are imported late: Hydra imports them anew when it looks for them, and a class that was

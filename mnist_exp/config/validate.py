@@ -204,7 +204,8 @@ def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Pr
         expected = f"a key of {section} {name}" if name else f"no key of {section}, which is null"
         remedy = f"Choose it first, with {section}=OPTION."
         return Problem(key, expected, f"a key of {' and '.join(owners)}", remedy)
-    return Problem(key, "a key of the config", "an unknown key", nearest_key(key, known).strip())
+    meant = nearest_key(key, [*known, *schema_keys()])
+    return Problem(key, "a key of the config", "an unknown key", meant.strip())
 
 
 def _foreign_keys(error: ValidationError) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from mnist_exp.config.fields import A_DEVICE, A_NAME
-from mnist_exp.core.errors import nearest
+from mnist_exp.core.errors import closest, nearest
 
 SCALARS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -18,6 +18,7 @@ _FORMS = {
     A_DEVICE: "that is auto, cpu, or gpu:N, N counting GPUs from 0",
 }
 LONGEST_RECEIPT = 120  # characters
+SHORTEST = 3  # letters that tell which name they begin
 
 
 def describe(annotation: Any, metadata: Iterable[Any] = (), *, many: bool = False) -> str:
@@ -60,21 +61,28 @@ def show(value: Any) -> str:
 def nearest_key(key: str, known: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the dotted key most like `key`, or "".
 
-    A key whose last part is the same counts as nearest, so `epochs` finds `training.epochs`.
+    The one key whose last part is the same, or is shortened to it, counts as nearest, so `epochs`
+    and `epoch` find `training.epochs`, and `lr` `optimizer.learning_rate`.
     """
-    known = list(known)
-    section, _, last = key.rpartition(".")
-    short = [k for k in known if k.rpartition(".")[0] == section and _initials(k) == last]
-    if len(short) == 1:  # lr
-        return f" Did you mean {short[0]!r}?"
-    same_end = [other for other in known if other.rpartition(".")[2] == last]
-    if len(same_end) == 1:
-        return f" Did you mean {same_end[0]!r}?"
-    return nearest(key, same_end or known)
+    ends = {other: other.rpartition(".")[2] for other in known}
+    section, dot, last = key.replace("-", "_").casefold().rpartition(".")
+    here = [other for other in ends if other.rpartition(".")[0] == section]
+    for others in (here, ends):
+        for is_alike in (str.__eq__, _shortens):
+            found = [other for other in others if is_alike(last, ends[other])]
+            if len(found) == 1:
+                return f" Did you mean {found[0]!r}?"
+    end = closest(last, [ends[other] for other in here])
+    if end is not None:
+        return f" Did you mean {section + dot + end!r}?"
+    return nearest(key, ends) if dot and not here else ""
 
 
-def _initials(key: str) -> str:
-    return "".join(word[:1] for word in key.rpartition(".")[2].split("_"))
+def _shortens(short: str, name: str) -> bool:
+    initials = "".join(word[:1] for word in name.split("_"))
+    beginning = short.replace("_", "")
+    begins_so = len(beginning) >= SHORTEST and name.replace("_", "").startswith(beginning)
+    return short == initials or begins_so
 
 
 def _scalar(annotation: Any, *, many: bool) -> str:
