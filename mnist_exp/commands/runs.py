@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.terminal import printable, say, table_console
 from mnist_exp.core.text import counted, finite
 from mnist_exp.evaluation.names import (
@@ -142,8 +142,11 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
         ExperimentError: something could not be sent.
     """
     if to is not None:
-        to = resolve(to)
-        preflight(to)
+        try:
+            to = resolve(to)
+            preflight(to)
+        except RequestError as problem:
+            raise RequestError(str(problem).replace("tracking.uri", "--to")) from problem
     if again:
         send_again(Path.cwd())
     pending = recover(Path.cwd(), to=to)

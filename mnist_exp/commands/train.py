@@ -41,6 +41,11 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
             f"Expected overrides like KEY=VALUE, and Hydra's flags. Received: {' '.join(unknown)}. "
             "`mnist-exp train --help` names the flags."
         )
+    if (flags.package or flags.resolve) and not flags.cfg:
+        raise RequestError(
+            "Expected --cfg job, hydra or all with --package and --resolve, which say how a config "
+            "is shown. Received: none. Add it, or leave them out."
+        )
     if flags.experimental_rerun:
         raise RequestError(
             "Expected a config. Received: --experimental-rerun, whose file can run any code. "

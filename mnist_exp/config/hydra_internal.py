@@ -3,6 +3,7 @@
 Nothing else imports `hydra._internal`, which may change.
 """
 
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "Callbacks",
     "ConfigLoaderImpl",
     "apply_override",
+    "being_read",
     "combinations",
     "create_config_search_path",
     "get_args_parser",
@@ -39,6 +41,13 @@ def apply_override(override: Override, cfg: DictConfig) -> None:
         HydraException: it does not fit the config.
     """
     ConfigLoaderImpl._apply_overrides_to_config([override], cfg)  # noqa: SLF001
+
+
+def being_read(error: BaseException) -> str:
+    """Returns the config file that Hydra was reading when an error came."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    paths = [frame.f_locals.get("full_path") for frame in frames]  # of its FileConfigSource
+    return next((str(path) for path in reversed(paths) if path), "a config file")
 
 
 # Plugins are imported late: Hydra imports them anew when it looks for them, and a class that was

@@ -39,12 +39,12 @@ def test_config_errors_are_request_errors():
 
 def test_a_bad_override_hides_no_other():
     found = keys(["model=mlpp", "x==", "training.epoch=1", "+a.b=1", "seed=-1", "~nothing"])
-    assert found == ["'x=='", "model", "training.epoch", "nothing", "seed", "a"]
+    assert found == ["model", "x", "training.epoch", "nothing", "seed", "a"]
 
 
 def test_a_number_without_end_is_no_override():
     number = f"seed={'9' * 5000}"
-    assert keys([number, "model=mlpp"]) == [repr(number), "model"]
+    assert keys([number, "model=mlpp"]) == ["model", "seed"]
 
 
 @pytest.mark.parametrize("override", ["model=[[[1]]]", "+=", "~hydra={_target_: os.system}"])
@@ -131,7 +131,7 @@ def test_sweep_over_hydra_or_an_interval_is_refused():
 def test_sweep_with_a_bad_override_is_checked_beyond_it():
     with pytest.raises(ConfigError) as caught:
         plan(["modle=3", "training.epochs=0", "seed=0,-1", "x=="])
-    assert {p.key for p in caught.value.problems} == {"'x=='", "modle", "training.epochs", "seed"}
+    assert {p.key for p in caught.value.problems} == {"x", "modle", "training.epochs", "seed"}
 
 
 def test_rule_that_holds_for_some_jobs_only_is_found():
