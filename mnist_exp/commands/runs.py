@@ -1,6 +1,7 @@
 """The runs of the store that this folder uses, as rows, a table or JSON."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -130,6 +131,10 @@ def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
     console.print(table(rows(runs), console.width))
 
 
+# What says elsewhere where runs are kept.
+_SETTINGS = re.compile(r"(MLFLOW_TRACKING_URI, or of train )?tracking\.uri(, or MLFLOW_\w+,)?")
+
+
 def sync(to: str | None = None, *, again: bool = False) -> None:
     """Sends what is pending in this folder to MLflow, and prints what became of it.
 
@@ -146,7 +151,7 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
             to = resolve(to)
             preflight(to)
         except RequestError as problem:
-            raise RequestError(str(problem).replace("tracking.uri", "--to")) from problem
+            raise RequestError(_SETTINGS.sub("--to", str(problem))) from problem
     if again:
         send_again(Path.cwd())
     pending = recover(Path.cwd(), to=to)

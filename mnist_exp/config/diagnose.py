@@ -123,8 +123,11 @@ class Examination:
         try:
             cfg = self._load([])
         except COMPOSITION_ERRORS as error:
-            name = f"{self._config_name}.yaml"
-            problem = Problem(name, "configs that compose", "an error", words(error))
+            name = f"{self._config_name.removesuffix('.yaml')}.yaml"
+            remedy = words(error)
+            if "Cannot find primary config" in remedy:
+                remedy += " A recipe is chosen with experiment=NAME, --config-dir the folder above."
+            problem = Problem(name, "configs that compose", "an error", remedy)
             raise ConfigError([problem]) from None
         for override in overrides:
             try:

@@ -82,9 +82,9 @@ def config_loader(
     search_path = create_config_search_path(config_path or str(config_folder()))
     if config_dir is not None:
         folder = Path(config_dir).absolute()
-        if not folder.is_dir():
+        if not config_dir or not folder.is_dir():
             raise RequestError(
-                f"Expected --config-dir to be a folder of configs. Received: {config_dir}, "
+                f"Expected --config-dir to be a folder of configs. Received: {config_dir!r}, "
                 "which is no folder."
             )
         anchor = SearchPathQuery(provider="schema")

@@ -23,6 +23,7 @@ __all__ = [
     "being_read",
     "combinations",
     "create_config_search_path",
+    "flag_values",
     "get_args_parser",
     "print_completions",
     "register_resolver",
@@ -41,6 +42,14 @@ def apply_override(override: Override, cfg: DictConfig) -> None:
         HydraException: it does not fit the config.
     """
     ConfigLoaderImpl._apply_overrides_to_config([override], cfg)  # noqa: SLF001
+
+
+def flag_values(flag: str) -> list[str] | None:
+    """Returns what a flag of Hydra's takes, nothing where that is free; None where no value."""
+    for action in get_args_parser()._actions:  # noqa: SLF001
+        if flag in action.option_strings:
+            return None if action.nargs == 0 else list(action.choices or ())
+    return None
 
 
 def being_read(error: BaseException) -> str:

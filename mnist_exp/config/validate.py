@@ -202,6 +202,7 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
             yield Problem(f"{key}.name", expected, name, remedy)
         else:
             expected = "a key" if field is None else describe(field.annotation, field.metadata)
+            expected = field.description or expected if field else expected
             if item["type"] == "missing":
                 value = "OPTION" if key in GROUPED else "VALUE"
                 yield Problem(key, expected, "nothing", f"Set it with {key}={value}.")
