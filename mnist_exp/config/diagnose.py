@@ -19,6 +19,7 @@ from mnist_exp.config import slips
 from mnist_exp.config.hydra import OF_THE_USER, SLIPS, config_folder
 from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override, being_read
 from mnist_exp.config.validate import (
+    GROUPED,
     ConfigError,
     Problem,
     schema_keys,
@@ -175,16 +176,9 @@ class Examination:
             groups = ", ".join(self._options())
             rule = f"Under `defaults` write `- override /GROUP: OPTION`; groups are {groups}."
             remedy = f"{remedy.rstrip('.')}. {rule}"
-        key = override.key_or_group
         if override.is_hydra_override() and "Could not override" in str(error):
-            expected, received = "a key of the config", "an unknown key"
-            remedy = nearest_key(key, _paths(OmegaConf.to_container(cfg, resolve=False))).strip()
-            owners = " or ".join(_launchers(key))
-            if owners:
-                received, remedy = (
-                    f"a key of {owners}",
-                    "Choose it first, with hydra/launcher=OPTION.",
-                )
+            self.problems.append(_unknown_to_hydra(override, cfg))
+            return
         self.problems.append(Problem(override.get_key_element(), expected, received, remedy))
 
     def _read(self, text: str) -> Override | None:
@@ -217,6 +211,13 @@ class Examination:
             self.problems.append(Problem(key, "one value", f"several, {typed}", remedy))
         elif override.is_hydra_override() and key.endswith("dir") and not typed:
             self.problems.append(Problem(key, "a folder", "nothing", "Name one, or leave it out."))
+        elif (
+            "." in key
+            and typed not in ("", "null")
+            and self._loader.repository.group_exists(key.replace(".", "/"))
+        ):
+            remedy = f"Write {text.replace('.', '/', 1)}."
+            self.problems.append(Problem(key, "a section of keys", typed, remedy))
         elif not sweeps and _is_taken_for_another_type(key, override.value(), typed):
             self.problems.append(
                 Problem(key, "text", f"{typed}, which is no text", f"Write {quoted}.")
@@ -267,6 +268,10 @@ class Examination:
             self.problems.append(problem)
             return False
         names = [str(name) for name in (value if isinstance(value, list) else [value])]
+        if len(names) > 1 and group in GROUPED:
+            remedy = f"To sweep over them, with -m, write {group}={','.join(names)}."
+            self.problems.append(Problem(group, "one option", typed, remedy))
+            return False
         for name in names:
             if name not in options:
                 remedy = self._elsewhere(group, name) or nearest(name, options).strip()
@@ -294,6 +299,20 @@ class Examination:
 def _is_taken_for_another_type(key: str, value: Any, typed: str) -> bool:
     """Tells whether a value was meant as text: 2026, 1e5, true."""
     return not isinstance(value, str | None) and takes(key, typed) and not takes(key, value)
+
+
+def _unknown_to_hydra(override: Override, cfg: DictConfig) -> Problem:
+    """Returns the problem of a key below `hydra` that is not there."""
+    key, expected = override.key_or_group, "a key of the config"
+    owners = _launchers(key)
+    if owners:
+        remedy = "Choose it first, with hydra/launcher=OPTION."
+        return Problem(key, expected, f"a key of {' or '.join(owners)}", remedy)
+    known = list(_paths(OmegaConf.to_container(cfg.hydra, resolve=False), "hydra."))
+    section = key.rpartition(".")[0]
+    is_open = section in known and not OmegaConf.select(cfg, section)  # hydra.sweeper.params
+    meant = f"Write +{override.input_line}." if is_open else nearest_key(key, known).strip()
+    return Problem(key, expected, "an unknown key", meant)
 
 
 def _launchers(key: str) -> list[str]:

@@ -84,15 +84,17 @@ def remedy(word: str, reads: Reads, options: Options) -> str:
     found = next(filter(reads, meant), None)
     if found is not None:
         return f"Write {shlex.quote(found)}."
-    key = re.sub(r"[^\w./].*", "", word.lstrip("+~-"))
-    if key in options or key in schema_keys():
-        return f"Write {key}={'OPTION' if key in options else 'VALUE'}."
-    return nearest_key(key, [*options, *schema_keys()]).strip()
+    key, _, value = word.lstrip("+~-").partition("=")
+    name = re.sub(r"\W+", ".", key).strip(".")
+    if name in _keys(options):
+        value = value or ("OPTION" if name in options else "VALUE")
+        return f"Write {shlex.quote(f'{name}={value}')}."
+    return nearest_key(name, _keys(options)).strip()
 
 
 def several(text: str, options: Options) -> list[str]:
     """Returns the overrides, of keys that there are, that one word holds; none where it is one."""
-    known = {*schema_keys(), *options}
+    known = _keys(options)
     pieces = _SEPARATORS.split(text.strip())
     found = [_ASSIGNMENT.match(piece) for piece in pieces]
     return pieces if len(found) > 1 and all(match and match[1] in known for match in found) else []
@@ -101,19 +103,31 @@ def several(text: str, options: Options) -> list[str]:
 def _meant(parts: Sequence[str], options: Options) -> Iterator[str]:
     """Yields what the parts of one override may have been, whether it can be read or not."""
     first, *others = parts
+    known = _keys(options)
     if others and others[0].startswith("="):
         first, others = f"{first}{others[0]}", others[1:]
-    key = first.rstrip(":=")
-    is_known = key in options or key in schema_keys()
-    if "=" not in first:
-        if not is_known or len(others) != 1 or others[0] in options or others[0] in schema_keys():
+    elif "=" not in first:  # model mlp
+        first = f"{first.rstrip(':')}="
+        if first[:-1] not in known or len(others) != 1 or not re.search(r"\w", others[0]):
             return
-        first = f"{key}="
     key, _, value = first.partition("=")
     text = " ".join([value, *others])
+    if any(word in known for word in others):
+        return
     if takes(key.lstrip("+"), text) and "=" not in text and others:
         yield in_quotes(f"{key}={text.strip()}")
     elif all(a[-1] in "=,[(" or b[0] in ",])" for a, b in pairwise([first, *others])):
         yield "".join([first, *others])
-    elif all(map(_NUMBERS.fullmatch, others)):
+    elif (
+        "[" in value
+        or all(map(_NUMBERS.fullmatch, others))
+        or all(word in options.get(key, ()) for word in others)
+    ):
         yield ",".join([first, *others])
+
+
+def _keys(options: Options) -> set[str]:
+    """Returns the keys that have a value, and the groups."""
+    keys = schema_keys()
+    sections = {key.partition(".")[0] for key in keys if "." in key}
+    return {*options, *keys} - (sections - options.keys())

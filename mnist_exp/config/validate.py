@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -207,8 +206,8 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
                 value = "OPTION" if key in GROUPED else "VALUE"
                 yield Problem(key, expected, "nothing", f"Set it with {key}={value}.")
                 continue
-            received = show(_select(values, key))
-            yield Problem(key, expected, received, _remedy(key, field, received))
+            value = _select(values, key)
+            yield Problem(key, expected, show(value), _remedy(key, field, value))
 
 
 def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Problem:
@@ -288,19 +287,26 @@ def _component_names(model: type[BaseModel]) -> list[str]:
     return [str(name) for name in get_args(model.model_fields["name"].annotation)]
 
 
-def _remedy(key: str, field: FieldInfo | None, received: str) -> str:
+def _remedy(key: str, field: FieldInfo | None, value: Any) -> str:
+    text = value if isinstance(value, str) else show(value)
+    remedy = ""
     if key in GROUPED:
-        option = received.strip('"') if received.startswith('"') else "OPTION"
-        return f"In a file, choose an option by `- override /{key}: {option}` under `defaults`."
-    if received[0] not in '"n' and takes(key, received):
-        return f"In a file, it becomes text in quotes: '{received}'."
-    if received.casefold() == '"none"' and takes(key, None):
-        return "Write null."
-    if field is not None and "a list of" in describe(field.annotation, field.metadata):
-        one = received.strip('"')
-        return f"Write {key}=[{one}]." if re.fullmatch(r"[\w.+-]+", one) else ""
-    names = get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
-    return nearest(received.strip('"'), map(str, names)).strip()
+        option = value if isinstance(value, str) else "OPTION"
+        remedy = f"In a file, choose an option by `- override /{key}: {option}` under `defaults`."
+    elif isinstance(value, int | float) and takes(key, text):
+        remedy = f"In a file, it becomes text in quotes: '{text}'."
+    elif text.casefold() == "none" and takes(key, None):
+        remedy = "Write null."
+    elif takes(key, [value]):
+        remedy = f"Write {key}=[{text}]."
+    elif isinstance(value, list) and value and all(takes(key, one) for one in value):
+        several = ",".join(map(str, value))
+        remedy = f"To sweep over them, with -m, write {key}={several}."
+    elif isinstance(value, str) and takes_list(key):
+        remedy = f"A list is written like {key}=[A,B], without quotes around it."
+    elif field is not None and get_origin(field.annotation) is Literal:
+        remedy = nearest(text, map(str, get_args(field.annotation))).strip()
+    return remedy
 
 
 def _select(values: Mapping[str, Any], key: str) -> Any:

@@ -65,7 +65,7 @@ def nearest_key(key: str, known: Iterable[str]) -> str:
     `epochs` and `epoch` find `training.epochs`, and `lr` finds `optimizer.learning_rate`.
     """
     ends = {other: other.rpartition(".")[2] for other in known}
-    section, dot, last = key.replace("-", "_").casefold().rpartition(".")
+    section, dot, last = key.replace("-", "_").replace("/", ".").casefold().rpartition(".")
     here = [other for other in ends if other.rpartition(".")[0] == section]
     for others, tests in ((here, _ALIKE), (ends, _ALIKE[:-1] if here and dot else _ALIKE)):
         for is_alike in tests:
