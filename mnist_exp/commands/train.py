@@ -43,7 +43,7 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
     if (flags.package or flags.resolve) and not flags.cfg:
         raise RequestError(
             "Expected --cfg job, hydra or all with --package and --resolve, which say how a config "
-            "is shown. Received: none. Add it, or leave them out."
+            "is shown. Received: no --cfg. Add it, or leave them out."
         )
     if flags.experimental_rerun:
         raise RequestError(

@@ -89,7 +89,7 @@ class Verbs(click.Group):
 
 def _is_of_a_verb(flag: str) -> bool:
     is_ours = bool(difflib.get_close_matches(flag, _OWN, cutoff=0.8))
-    return flag in _OF_TRAIN or (flag.startswith("--") and not is_ours)
+    return flag in _OF_TRAIN or (flag.startswith("--") and flag != "--" and not is_ours)
 
 
 def _meant(args: Sequence[str], verbs: Sequence[str]) -> str:

@@ -35,6 +35,7 @@ _WITHOUT_PACKAGE = re.compile(r"Could not override '[\w/]+@\w+\.")
 _OF_DEFAULTS = re.compile(r"In '.*': Could not (?:override|find)|Multiple values for")
 # What follows are OmegaConf's own types, Hydra's folders, and advice that leads to the next error.
 _MORE = (" full_key: ", " Config search path:", " To override a value use", " To append to your")
+_GROUPS_OF_HYDRA = ("launcher", "sweeper")  # which Hydra sets to any value
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, *SLIPS)
 
 
@@ -76,6 +77,17 @@ class Examination:
         Raises:
             ConfigError: the configs do not compose without any override either.
         """
+        cfg = self._composed(overrides)
+        for group in _GROUPS_OF_HYDRA:
+            name = OmegaConf.select(cfg, f"hydra.{group}")
+            if isinstance(name, str):
+                remedy = (
+                    f"Write hydra/{group}={name}, in a file `- override /hydra/{group}: {name}`."
+                )
+                self.problems.append(Problem(f"hydra.{group}", "a section of keys", name, remedy))
+        return cfg
+
+    def _composed(self, overrides: Sequence[str]) -> DictConfig:
         parsed = self.parse(overrides)
         refusal = ""
         if not self.problems and all(_may_fit(override) for override in parsed):
@@ -211,17 +223,8 @@ class Examination:
             self.problems.append(Problem(key, "one value", f"several, {typed}", remedy))
         elif override.is_hydra_override() and key.endswith("dir") and not typed:
             self.problems.append(Problem(key, "a folder", "nothing", "Name one, or leave it out."))
-        elif (
-            "." in key
-            and typed not in ("", "null")
-            and self._loader.repository.group_exists(key.replace(".", "/"))
-        ):
-            remedy = f"Write {text.replace('.', '/', 1)}."
-            self.problems.append(Problem(key, "a section of keys", typed, remedy))
         elif not sweeps and _is_taken_for_another_type(key, override.value(), typed):
-            self.problems.append(
-                Problem(key, "text", f"{typed}, which is no text", f"Write {quoted}.")
-            )
+            self.problems.append(_no_text(override))
         else:
             yield override
 
@@ -245,9 +248,8 @@ class Examination:
 
     def _is_selection(self, override: Override) -> bool:
         """Tells whether an override picks an option of a config group."""
-        key = override.key_or_group
-        is_group = self._loader.repository.group_exists(key)
         sweep = override.is_sweep_override()
+        is_group = self._loader.repository.group_exists(override.key_or_group)
         return is_group and (sweep or not isinstance(override.value(), dict))
 
     def _option_exists(self, override: Override) -> bool:
@@ -258,9 +260,7 @@ class Examination:
         options = self._loader.repository.get_group_options(group)
         typed = str(override.input_line).partition("=")[2]
         if typed in options and not isinstance(value, str):  # 2, 1e5, null
-            quoted = shlex.quote(slips.in_quotes(str(override.input_line)))
-            problem = Problem(group, "text", f"{typed}, which is no text", f"Write {quoted}.")
-            self.problems.append(problem)
+            self.problems.append(_no_text(override))
             return False
         expected = f"one of {', '.join(options)}"
         if value is None:
@@ -299,6 +299,13 @@ class Examination:
 def _is_taken_for_another_type(key: str, value: Any, typed: str) -> bool:
     """Tells whether a value was meant as text: 2026, 1e5, true."""
     return not isinstance(value, str | None) and takes(key, typed) and not takes(key, value)
+
+
+def _no_text(override: Override) -> Problem:
+    line = str(override.input_line)
+    received = f"{line.partition('=')[2]}, which is no text"
+    remedy = f"Write {shlex.quote(slips.in_quotes(line))}."
+    return Problem(override.key_or_group, "text", received, remedy)
 
 
 def _unknown_to_hydra(override: Override, cfg: DictConfig) -> Problem:

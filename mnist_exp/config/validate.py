@@ -187,6 +187,9 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
                 context["key"], context["expected"], context["received"], context["remedy"]
             )
             continue
+        if item["type"] == "json_invalid":
+            yield Problem("config", "text in UTF-8", "other bytes", "Write it in UTF-8.")
+            continue
         key, field = _locate(item["loc"])
         if item["type"] == "extra_forbidden":
             yield unknown_key(key, values, _known_keys(values))
