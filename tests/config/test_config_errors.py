@@ -48,6 +48,10 @@ def test_a_number_without_end_is_no_override():
     assert keys([number, "model=mlpp"]) == ["model", "seed"]
 
 
+def test_bytes_that_are_not_utf_8_are_refused():
+    assert keys(["description=\udcff"]) == ["config"]
+
+
 @pytest.mark.parametrize("override", ["model=[[[1]]]", "+=", "~hydra={_target_: os.system}"])
 def test_what_hydra_trips_over_is_refused(override):
     with pytest.raises(ConfigError, match="nothing was run"):
