@@ -53,7 +53,19 @@ complete -o nospace -o bashdefault -o default -F %(complete_func)s %(prog_name)s
 """
 
 
-class Bash(BashComplete):
+class Flags(ShellComplete):
+    """A flag and its value in one word, as `--data=mnist`, are answered in one word."""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        """Returns what can stand at the cursor."""
+        flag, sign, value = incomplete.partition("=")
+        if not sign or not flag.startswith("-"):
+            return super().get_completions(args, incomplete)
+        items = super().get_completions([*args, flag], value)
+        return [CompletionItem(f"{flag}={item.value}", item.type, item.help) for item in items]
+
+
+class Bash(Flags, BashComplete):
     """Bash, with its own way of splitting words; works from version 3.2 on."""
 
     source_template = BASH
@@ -75,13 +87,13 @@ class Bash(BashComplete):
         return str(item.value)
 
 
-class Zsh(ZshComplete):
+class Zsh(Flags, ZshComplete):
     """Zsh, without a space behind an answer, for most can go on (model=)."""
 
     source_template = ZshComplete.source_template.replace("compadd -U", "compadd -S '' -U")
 
 
-class Fish(FishComplete):
+class Fish(Flags, FishComplete):
     """Fish, with answers that hold commas (model=cnn,mlp) whole."""
 
     source_template = FishComplete.source_template.replace(

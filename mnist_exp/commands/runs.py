@@ -1,6 +1,7 @@
 """The runs of the store that this folder uses, as rows, a table or JSON."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.terminal import printable, say, table_console
 from mnist_exp.core.text import counted, finite
 from mnist_exp.evaluation.names import (
@@ -131,6 +132,10 @@ def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
     console.print(table(rows(runs), console.width))
 
 
+# What says elsewhere where runs are kept.
+_SETTINGS = re.compile(r"(MLFLOW_TRACKING_URI, or of train )?tracking\.uri(, or MLFLOW_\w+,)?")
+
+
 def sync(to: str | None = None, *, again: bool = False) -> None:
     """Sends what is pending in this folder to MLflow, and prints what became of it.
 
@@ -143,8 +148,11 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
         ExperimentError: something could not be sent.
     """
     if to is not None:
-        to = resolve(to)
-        preflight(to)
+        try:
+            to = resolve(to)
+            preflight(to)
+        except RequestError as problem:
+            raise RequestError(_SETTINGS.sub("--to", str(problem))) from problem
     if again:
         send_again(Path.cwd())
     pending = recover(Path.cwd(), to=to, tell=True)

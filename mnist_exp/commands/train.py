@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import hydra
@@ -13,7 +13,7 @@ from hydra.types import RunMode
 
 from mnist_exp.config.hydra import CONFIG_NAME, SLIPS, config_folder, hydra_errors
 from mnist_exp.config.hydra_internal import VERSION_BASE, get_args_parser
-from mnist_exp.core.errors import RequestError
+from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.runs.job import Job, multirun, run
 
 if TYPE_CHECKING:
@@ -35,11 +35,15 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
         RequestError: the command line or the config is wrong; no folder was made.
         ExperimentError: a job failed.
     """
-    flags, unknown = get_args_parser().parse_known_intermixed_args(list(arguments))
+    parser: Any = get_args_parser()
+    parser.error = _refuse_flags  # its own prints all flags before what is wrong
+    flags, unknown = parser.parse_known_intermixed_args(list(arguments))
     if unknown:
+        _refuse_flags(" ".join(unknown), _meant(unknown[0]))
+    if (flags.package or flags.resolve) and not flags.cfg:
         raise RequestError(
-            f"Expected overrides like KEY=VALUE, and Hydra's flags. Received: {' '.join(unknown)}. "
-            "`mnist-exp train --help` names the flags."
+            "Expected --cfg job, hydra or all with --package and --resolve, which say how a config "
+            "is shown. Received: no --cfg. Add it, or leave them out."
         )
     if flags.experimental_rerun:
         raise RequestError(
@@ -59,6 +63,24 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
         raise _not_planned()
     else:
         run(composer, *composed, Job(show=True), configure_logging=True)
+
+
+def _refuse_flags(received: str, remedy: str = "") -> NoReturn:
+    raise RequestError(
+        f"Expected overrides like KEY=VALUE, and Hydra's flags. Received: {received}.{remedy} "
+        "`mnist-exp train --help` names the flags."
+    )
+
+
+def _meant(flag: str) -> str:
+    """Returns a sentence on the flag, or the override, that an unknown flag was meant as."""
+    from mnist_exp.commands.completion import FLAGS
+    from mnist_exp.config.validate import schema_keys
+    from mnist_exp.config.wording import nearest_key
+
+    name = flag.partition("=")[0]
+    near = nearest_key(name.lstrip("-"), ["experiment", *schema_keys()])
+    return f"{near} Overrides have no dashes." if near else nearest(name, FLAGS)
 
 
 def _composer(flags: Namespace) -> "Composer":
@@ -93,6 +115,8 @@ def _show(arguments: Sequence[str], flags: Namespace) -> None:
     """Lets Hydra print a config, or what it knows of it."""
     try:
         _hand_over(arguments, flags)
+    except SystemExit as end:  # of a part that is not there, for one, which Hydra has told
+        sys.exit(2 if end.code else 0)
     except (RequestError, *SLIPS):  # there are more words for what is wrong
         if _is_sweep(flags):
             _planned(_composer(flags), flags, dry_run=True)

@@ -1,5 +1,6 @@
 """What the command line is made of: pages written by hand, near verbs, runs and overrides."""
 
+import difflib
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from mnist_exp.commands.program import PROGRAM
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.files import require_working_folder
 
-_OF_TRAIN = ("-m", "--multirun", "-c", "--cfg")  # flags that people give without it
+_OWN = ("--help", "--version")
+_OF_TRAIN = ("-m", "-c", "-p", "-i", "-cd", "-cn")  # flags that people give without it
 
 
 class Verb(click.Command):
@@ -73,16 +75,26 @@ class Verbs(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Reads what stands before the verb."""
-        if args and args[0] in _OF_TRAIN and not ctx.resilient_parsing:
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        if args and _is_of_a_verb(args[0]) and not ctx.resilient_parsing:
+            verb = next((word for word in args if word in self.commands), "train")
+            others = shlex.join(word for word in args if word != verb)
             raise RequestError(
-                f"Expected a verb before its flags. Received: {args[0]}.{_meant(args, ())}"
+                f"Expected a verb before its flags. Received: {args[0]}. "
+                f"Write `{PROGRAM} {verb} {others}`."
             )
         return super().parse_args(ctx, args)
 
 
+def _is_of_a_verb(flag: str) -> bool:
+    is_ours = bool(difflib.get_close_matches(flag, _OWN, cutoff=0.8))
+    return flag in _OF_TRAIN or (flag.startswith("--") and flag != "--" and not is_ours)
+
+
 def _meant(args: Sequence[str], verbs: Sequence[str]) -> str:
     """Returns a sentence on the command that was meant, or nothing."""
-    if "=" in args[0] or args[0] in _OF_TRAIN:
+    if "=" in args[0]:
         return f" Write `{PROGRAM} train {shlex.join(args)}`."
     return nearest(args[0], verbs)
 

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.object_type import ObjectType
@@ -10,26 +11,42 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from mnist_exp.config import slips
-from mnist_exp.config.hydra import SLIPS, config_folder
-from mnist_exp.config.hydra_internal import ConfigLoaderImpl
-from mnist_exp.config.validate import ConfigError, Problem, schema_keys, takes_list, unknown_key
+from mnist_exp.config.hydra import OF_THE_USER, SLIPS, config_folder
+from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override, being_read
+from mnist_exp.config.validate import (
+    GROUPED,
+    ConfigError,
+    Problem,
+    schema_keys,
+    takes,
+    takes_list,
+    unknown_key,
+)
+from mnist_exp.config.wording import nearest_key
 from mnist_exp.core.errors import nearest
 
 # Hydra raises ValueError where an override does not fit a group, and lets YAML's errors through.
 _WITHOUT_PACKAGE = re.compile(r"Could not override '[\w/]+@\w+\.")
+_OF_DEFAULTS = re.compile(r"In '.*': Could not (?:override|find)|Multiple values for")
+# What follows are OmegaConf's own types, Hydra's folders, and advice that leads to the next error.
+_MORE = (" full_key: ", " Config search path:", " To override a value use", " To append to your")
+_GROUPS_OF_HYDRA = ("launcher", "sweeper")  # which Hydra sets to any value
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, *SLIPS)
 
 
 def words(error: BaseException) -> str:
     """Returns a library's message, and its cause's, on one line."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"{being_read(error)} is not in UTF-8: save it as UTF-8."
     parts = [error] if error.__cause__ is None else [error, error.__cause__]
     text = " ".join(" ".join(str(part).split()) for part in parts).strip()
-    text = text.partition(" full_key: ")[0]  # OmegaConf repeats the key and names its own types
+    for more in _MORE:
+        text = text.partition(more)[0]
     return text or type(error).__name__
 
 
@@ -60,6 +77,17 @@ class Examination:
         Raises:
             ConfigError: the configs do not compose without any override either.
         """
+        cfg = self._composed(overrides)
+        for group in _GROUPS_OF_HYDRA:
+            name = OmegaConf.select(cfg, f"hydra.{group}")
+            if isinstance(name, str):
+                remedy = (
+                    f"Write hydra/{group}={name}, in a file `- override /hydra/{group}: {name}`."
+                )
+                self.problems.append(Problem(f"hydra.{group}", "a section of keys", name, remedy))
+        return cfg
+
+    def _composed(self, overrides: Sequence[str]) -> DictConfig:
         parsed = self.parse(overrides)
         refusal = ""
         if not self.problems and all(_may_fit(override) for override in parsed):
@@ -80,9 +108,11 @@ class Examination:
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
         """Returns the overrides that can be read and name an option that exists."""
-        cut = slips.across(overrides)
-        self.problems += cut.problems
-        parsed = [override for text in cut.rest for override in self._parse(text)]
+        if not all(map(self._read, overrides)):
+            cut = slips.across(overrides, self._read, self._options())
+            self.problems += cut.problems
+            overrides = cut.rest
+        parsed = [override for text in overrides for override in self._parse(text)]
         return [o for o in parsed if not self._is_selection(o) or self._option_exists(o)]
 
     def selections(self, parsed: Sequence[Override]) -> list[Override]:
@@ -106,14 +136,17 @@ class Examination:
         try:
             cfg = self._load([])
         except COMPOSITION_ERRORS as error:
-            name = f"{self._config_name}.yaml"
-            problem = Problem(name, "configs that compose", "an error", words(error))
+            name = f"{self._config_name.removesuffix('.yaml')}.yaml"
+            remedy = words(error)
+            if "Cannot find primary config" in remedy:
+                remedy += " A recipe is chosen with experiment=NAME, --config-dir the folder above."
+            problem = Problem(name, "configs that compose", "an error", remedy)
             raise ConfigError([problem]) from None
         for override in overrides:
             try:
                 cfg = self._load([*self.accepted, override])
             except COMPOSITION_ERRORS as error:
-                self._refuse(override, error)
+                self._refuse(override, error, cfg)
         return cfg
 
     def _apply(self, override: Override, cfg: DictConfig, known: set[str]) -> bool:
@@ -133,58 +166,90 @@ class Examination:
             self.problems.append(unknown_key(key, values, sorted({*known, *groups})))
             return False
         try:
-            if override.is_delete():
-                if key == "hydra":
-                    raise ValueError("The section hydra is Hydra's own.")
-                parent, _, name = key.rpartition(".")
-                with open_dict(cfg):
-                    del (OmegaConf.select(cfg, parent) if parent else cfg)[name]
-                known.discard(key)
-            else:
-                OmegaConf.update(cfg, key, override.value(), merge=True, force_add=added)
+            if key == "hydra":
+                raise ValueError("The section hydra is Hydra's own.")
+            apply_override(override, cfg)
         except COMPOSITION_ERRORS as error:
-            self._refuse(override, error)
+            self._refuse(override, error, cfg)
             return False
         return True
 
-    def _refuse(self, override: Override, error: Exception) -> None:
+    def _refuse(self, override: Override, error: Exception, cfg: DictConfig) -> None:
         expected = "an override that fits the config"
         received = str(override.input_line)
+        if override.is_delete() and "does not exist" in str(error):  # Hydra deletes no null
+            remedy = f"Leave {received} out."
+            self.problems.append(Problem(received, "a value to delete", "null", remedy))
+            return
         remedy = "Try it without the +." if override.is_add() else words(error)
         if _WITHOUT_PACKAGE.search(remedy):
             remedy = "Begin that file with the line `# @package _global_`, as every recipe does."
-        owners = [] if override.is_add() else _launchers(override.key_or_group)
-        if owners:
-            remedy = f"It is a key of hydra/launcher={' or '.join(owners)}, to be chosen with it."
+        elif _OF_DEFAULTS.match(remedy):
+            groups = ", ".join(self._options())
+            rule = f"Under `defaults` write `- override /GROUP: OPTION`; groups are {groups}."
+            remedy = f"{remedy.rstrip('.')}. {rule}"
+        if override.is_hydra_override() and "Could not override" in str(error):
+            self.problems.append(_unknown_to_hydra(override, cfg))
+            return
         self.problems.append(Problem(override.get_key_element(), expected, received, remedy))
 
-    def _parse(self, text: str) -> Iterator[Override]:
+    def _read(self, text: str) -> Override | None:
+        """Returns an override as Hydra's grammar has it; None for what it does not take."""
         try:
             parser = OverridesParser.create(config_loader=self._loader)
             override = parser.parse_overrides([text])[0]
         except (HydraException, ValueError):  # Python reads no number of 5,000 digits
-            override = None
-        if override is None or not override.key_or_group:
-            expected = "an override: key=value, +key=value, ~key or group=option"
-            repository = self._loader.repository
-            options = {group: repository.get_group_options(group) for group in _groups(repository)}
-            found = Problem(repr(text), expected, "a syntax error", slips.remedy(text, options))
-            self.problems.append(found)
+            return None
+        return override if override.key_or_group else None
+
+    def _parse(self, text: str) -> Iterator[Override]:
+        """Yields an override; one that can be read in quotes only is left to the checks of text."""
+        name, sign, typed = text.partition("=")
+        read = self._read(text)
+        override = read or (self._read(slips.in_quotes(text)) if sign else None)
+        if override is None or (read is None and slips.several(text, self._options())):
+            self.problems.append(self._no_override(text))
             return
-        if override.is_sweep_override() and self._mode == RunMode.RUN:
-            received = text.partition("=")[2]
-            key = override.get_key_element()
-            a_list = f", or write a list: [{received}]" if takes_list(key) else ""
-            remedy = f"Add -m to sweep over the values{a_list}."
-            self.problems.append(Problem(key, "one value", f"several, {received}", remedy))
-            return
-        yield override
+        key, sweeps = override.key_or_group, override.is_sweep_override()
+        quoted = shlex.quote(slips.in_quotes(text))
+        if read is None and (takes(key, typed) or override.is_hydra_override()):
+            special = next((c for c in typed if self._read(f"key=a{c}a") is None), "that")
+            received = f"{typed}, and Hydra takes {special} in quotes only"
+            self.problems.append(Problem(key, "text", received, f"Write {quoted}."))
+        elif sweeps and self._mode == RunMode.RUN:
+            more = f", or write a list: {name}=[{typed}]" if takes_list(key) else ""
+            more = f", or write text: {quoted}" if takes(key, typed) else more
+            remedy = f"Add -m to sweep over the values{more}."
+            self.problems.append(Problem(key, "one value", f"several, {typed}", remedy))
+        elif override.is_hydra_override() and key.endswith("dir") and not typed:
+            self.problems.append(Problem(key, "a folder", "nothing", "Name one, or leave it out."))
+        elif not sweeps and _is_taken_for_another_type(key, override.value(), typed):
+            self.problems.append(_no_text(override))
+        else:
+            yield override
+
+    def _no_override(self, text: str) -> Problem:
+        expected = "an override: key=value, +key=value, ~key or group=option"
+        options = self._options()
+        apart = slips.several(text, options)
+        remedy = (
+            f"Write {shlex.join(apart)}, each an argument of its own."
+            if apart
+            else slips.remedy(text, self._read, options)
+        )
+        received = "a syntax error" if "=" in text else "a word alone"
+        return Problem(repr(text), expected, received, remedy)
+
+    def _options(self) -> dict[str, list[str]]:
+        """Returns the options of each config group, without Hydra's own."""
+        repository = self._loader.repository
+        groups = repository.get_group_options("", results_filter=ObjectType.GROUP)
+        return {group: repository.get_group_options(group) for group in groups if group != "hydra"}
 
     def _is_selection(self, override: Override) -> bool:
         """Tells whether an override picks an option of a config group."""
-        key = override.key_or_group
-        is_group = self._loader.repository.group_exists(key)
         sweep = override.is_sweep_override()
+        is_group = self._loader.repository.group_exists(override.key_or_group)
         return is_group and (sweep or not isinstance(override.value(), dict))
 
     def _option_exists(self, override: Override) -> bool:
@@ -193,20 +258,68 @@ class Examination:
         group, value = override.key_or_group, override.value()
         # As the loader's own method, which copies what it knows of the folders at every call.
         options = self._loader.repository.get_group_options(group)
+        typed = str(override.input_line).partition("=")[2]
+        if typed in options and not isinstance(value, str):  # 2, 1e5, null
+            self.problems.append(_no_text(override))
+            return False
         expected = f"one of {', '.join(options)}"
         if value is None:
             problem = Problem(group, expected, "null", f"To leave it out write ~{group}.")
             self.problems.append(problem)
             return False
-        names = value if isinstance(value, list) else [value]
-        if str(value) in options and not isinstance(value, str):
-            quoted = shlex.quote(f'{group}="{value}"')
-            problem = Problem(group, "text", f"{value}, no text", f"Write {quoted}.")
-            self.problems.append(problem)
+        names = [str(name) for name in (value if isinstance(value, list) else [value])]
+        if len(names) > 1 and group in GROUPED:
+            remedy = f"To sweep over them, with -m, write {group}={','.join(names)}."
+            self.problems.append(Problem(group, "one option", typed, remedy))
             return False
-        for name in [str(name) for name in names if str(name) not in options]:
-            self.problems.append(Problem(group, expected, name, nearest(name, options).strip()))
-        return all(str(name) in options for name in names)
+        for name in names:
+            if name not in options:
+                remedy = self._elsewhere(group, name) or nearest(name, options).strip()
+                self.problems.append(Problem(group, expected, name or "nothing", remedy))
+        return all(name in options for name in names)
+
+    def _elsewhere(self, group: str, name: str) -> str:
+        """Returns what to do where an option of the user's own lies where it is not read."""
+        sources = self._loader.repository.get_sources()
+        given = [Path(source.path) for source in sources if source.provider == OF_THE_USER]
+        option = Path(name.removesuffix(".yaml"))
+        near = [*given, *(folder.parent for folder in given), Path(), option.parent.parent]
+        near += [below for folder in (*given, Path()) for below in folder.glob("*/")]
+        for folder in dict.fromkeys(near):
+            for suffix in (".yaml", ".yml"):
+                file = folder / group / f"{option.name}{suffix}"
+                if file.is_file() and suffix == ".yml":
+                    return f"Rename {file}: Hydra reads files that end in .yaml."
+                if file.is_file():
+                    chosen = f"--config-dir={folder} {group}={option.name}"
+                    return f"It is {file}: write {chosen}."
+        return ""
+
+
+def _is_taken_for_another_type(key: str, value: Any, typed: str) -> bool:
+    """Tells whether a value was meant as text: 2026, 1e5, true."""
+    return not isinstance(value, str | None) and takes(key, typed) and not takes(key, value)
+
+
+def _no_text(override: Override) -> Problem:
+    line = str(override.input_line)
+    received = f"{line.partition('=')[2]}, which is no text"
+    remedy = f"Write {shlex.quote(slips.in_quotes(line))}."
+    return Problem(override.key_or_group, "text", received, remedy)
+
+
+def _unknown_to_hydra(override: Override, cfg: DictConfig) -> Problem:
+    """Returns the problem of a key below `hydra` that is not there."""
+    key, expected = override.key_or_group, "a key of the config"
+    owners = _launchers(key)
+    if owners:
+        remedy = "Choose it first, with hydra/launcher=OPTION."
+        return Problem(key, expected, f"a key of {' or '.join(owners)}", remedy)
+    known = list(_paths(OmegaConf.to_container(cfg.hydra, resolve=False), "hydra."))
+    section = key.rpartition(".")[0]
+    is_open = section in known and not OmegaConf.select(cfg, section)  # hydra.sweeper.params
+    meant = f"Write +{override.input_line}." if is_open else nearest_key(key, known).strip()
+    return Problem(key, expected, "an unknown key", meant)
 
 
 def _launchers(key: str) -> list[str]:
@@ -217,12 +330,6 @@ def _launchers(key: str) -> list[str]:
     files = sorted((config_folder() / "hydra" / "launcher").glob("*.yaml"))
     line = re.compile(rf"^{re.escape(name)}:", re.MULTILINE)
     return [file.stem for file in files if line.search(file.read_text(encoding="utf-8"))]
-
-
-def _groups(repository: Any) -> list[str]:
-    """Returns the config groups, without Hydra's own."""
-    found = repository.get_group_options("", results_filter=ObjectType.GROUP)
-    return [group for group in found if group != "hydra"]
 
 
 def _may_fit(override: Override) -> bool:

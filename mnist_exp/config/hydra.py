@@ -26,7 +26,7 @@ from mnist_exp.core.errors import ExperimentError, RequestError
 
 CONFIG_NAME = "config"
 SLIPS = (TypeError, AssertionError)  # Hydra's own, over overrides such as `model=[[1]]` and `+=`
-_OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
+OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
 
 
 def config_folder() -> Path:
@@ -82,13 +82,13 @@ def config_loader(
     search_path = create_config_search_path(config_path or str(config_folder()))
     if config_dir is not None:
         folder = Path(config_dir).absolute()
-        if not folder.is_dir():
+        if not config_dir or not folder.is_dir():
             raise RequestError(
-                f"Expected --config-dir to be a folder of configs. Received: {config_dir}, "
+                f"Expected --config-dir to be a folder of configs. Received: {config_dir!r}, "
                 "which is no folder."
             )
         anchor = SearchPathQuery(provider="schema")
-        search_path.prepend(provider=_OF_THE_USER, path=f"file://{folder}", anchor=anchor)
+        search_path.prepend(provider=OF_THE_USER, path=f"file://{folder}", anchor=anchor)
     return ConfigLoaderImpl(config_search_path=search_path)
 
 
@@ -104,7 +104,7 @@ def typed_flags(runtime: Mapping[str, Any]) -> list[str]:
     folders = [
         Path(source["path"])
         for source in runtime["config_sources"]
-        if source["provider"] == _OF_THE_USER
+        if source["provider"] == OF_THE_USER
     ]
     here = Path(runtime["cwd"])
     return [

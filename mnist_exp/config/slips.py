@@ -5,12 +5,19 @@ A shell cuts a command line at spaces, so what a person typed is looked for acro
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from mnist_exp.config.validate import Problem
+from mnist_exp.config.validate import Problem, schema_keys, takes
+from mnist_exp.config.wording import nearest_key
 
-_SEVERAL = re.compile(r"[+~]*[\w./@]+=\S* +[+~]*[\w./@]+=")
+Reads = Callable[[str], object]  # whether Hydra's grammar takes a text as an override
+Options = Mapping[str, Sequence[str]]  # of each config group
+
+_SEPARATORS = re.compile(r"[ ,;&]+")
+_ASSIGNMENT = re.compile(r"[+~]*([\w./@-]+)=")
+_NUMBERS = re.compile(r"[\d.,+e\[\]-]+")
 _YAML = (".yaml", ".yml")
 
 
@@ -21,51 +28,106 @@ class Slips(NamedTuple):
     rest: list[str]
 
 
-def across(words: Sequence[str]) -> Slips:
+def across(words: Sequence[str], reads: Reads, options: Options) -> Slips:
     """Finds overrides that spaces have cut.
 
     Args:
         words: of the command line, without flags.
+        reads: what Hydra's grammar takes.
+        options: of each config group.
     """
     problems: list[Problem] = []
     rest: list[str] = []
     left = list(words)
     while left:
-        word = left.pop(0)
-        parts = [word]
-        if "=" not in word and left and left[0].startswith("="):  # model = mlp
-            parts.append(left.pop(0))
-            if parts[-1] == "=" and left:
-                parts.append(left.pop(0))
-        while parts[-1].endswith(",") and left and "=" not in left[0]:  # seed=0, 1
-            parts.append(left.pop(0))
-        if len(parts) == 1:
-            rest.append(word)
-            continue
-        typed, meant = " ".join(parts), "".join(parts)
-        problems.append(
-            Problem(repr(typed), "an override without spaces", "a space", f"Write {meant}.")
-        )
+        ends = (n for n, word in enumerate(left) if n and (reads(word) or _ASSIGNMENT.match(word)))
+        longest = next(ends, len(left))
+        for length in range(longest, 1, -1):
+            parts = left[:length]
+            meant = next(filter(reads, _meant(parts, options)), None)
+            if meant is not None:
+                typed = repr(" ".join(parts))
+                remedy = f"Write {shlex.quote(meant)}."
+                received = str(length)
+                problems.append(Problem(typed, "an override in one argument", received, remedy))
+                del left[:length]
+                break
+        else:
+            rest.append(left.pop(0))
     return Slips(problems, rest)
 
 
-def remedy(word: str, options: Mapping[str, Sequence[str]]) -> str:
-    """Returns what to do about a word that Hydra's grammar does not take.
+def in_quotes(text: str) -> str:
+    """Returns an override whose value is text in quotes, as Hydra's grammar has them."""
+    key, _, value = text.partition("=")
+    mark = "'" if '"' in value and "'" not in value else '"'
+    return f"{key}={mark}{value.replace(mark, chr(92) + mark)}{mark}"
+
+
+def remedy(word: str, reads: Reads, options: Options) -> str:
+    """Returns what to do about a word that is no override, nor one with its value in quotes.
 
     Args:
         word: of the command line.
+        reads: what Hydra's grammar takes.
         options: of each config group.
     """
-    key, sign, value = word.partition("=")
-    if not sign:
-        groups = [group for group, names in options.items() if word in names]
-        if groups:
-            return f"{word} is an option of {groups[0]}: write {groups[0]}={word}."
-        if word.endswith(_YAML):
-            return "A file is named by --config-name, its folder by --config-dir."
-        return f"Write {word}=VALUE, or group=OPTION."
-    if _SEVERAL.match(word):
-        return "Two overrides are two arguments: put quotes around each alone, or around none."
-    quoted = f'{key}="{value}"'
-    example = "key=\"'a: b'\"" if '"' in value else shlex.quote(quoted)
-    return f"Put quotes around a value with special characters: {example}."
+    groups = [group for group, names in options.items() if word in names]
+    if groups:
+        return f"{word} is an option of {groups[0]}: write {groups[0]}={word}."
+    if word.endswith(_YAML):
+        return "A file is named by --config-name, its folder by --config-dir."
+    if not re.search(r"\w", word):
+        return "Overrides have spaces between them, and nothing else."
+    pieces = [re.split(r"[:/= ]+", word, maxsplit=1), word.split()]
+    meant = [text for parts in pieces for text in _meant(parts, options) if len(parts) > 1]
+    found = next(filter(reads, meant), None)
+    if found is not None:
+        return f"Write {shlex.quote(found)}."
+    key, _, value = word.lstrip("+~-").partition("=")
+    name = re.sub(r"\W+", ".", key).strip(".")
+    if name in _keys(options):
+        value = value or ("OPTION" if name in options else "VALUE")
+        return f"Write {shlex.quote(f'{name}={value}')}."
+    return nearest_key(name, _keys(options)).strip()
+
+
+def several(text: str, options: Options) -> list[str]:
+    """Returns the overrides, of keys that there are, that one word holds; none where it is one."""
+    known = _keys(options)
+    pieces = _SEPARATORS.split(text.strip())
+    found = [_ASSIGNMENT.match(piece) for piece in pieces]
+    return pieces if len(found) > 1 and all(match and match[1] in known for match in found) else []
+
+
+def _meant(parts: Sequence[str], options: Options) -> Iterator[str]:
+    """Yields what the parts of one override may have been, whether it can be read or not."""
+    first, *others = parts
+    known = _keys(options)
+    if others and others[0].startswith("="):
+        first, others = f"{first}{others[0]}", others[1:]
+    elif "=" not in first:  # model mlp
+        first = f"{first.rstrip(':')}="
+        if first[:-1] not in known or len(others) != 1 or not re.search(r"\w", others[0]):
+            return
+    key, _, value = first.partition("=")
+    text = " ".join([value, *others])
+    if any(word in known for word in others):
+        return
+    if takes(key.lstrip("+"), text) and "=" not in text and others:
+        yield in_quotes(f"{key}={text.strip()}")
+    elif all(a[-1] in "=,[(" or b[0] in ",])" for a, b in pairwise([first, *others])):
+        yield "".join([first, *others])
+    elif (
+        "[" in value
+        or all(map(_NUMBERS.fullmatch, others))
+        or all(word in options.get(key, ()) for word in others)
+    ):
+        yield ",".join([first, *others])
+
+
+def _keys(options: Options) -> set[str]:
+    """Returns the keys that have a value, and the groups."""
+    keys = schema_keys()
+    sections = {key.partition(".")[0] for key in keys if "." in key}
+    return {*options, *keys} - (sections - options.keys())

@@ -1,12 +1,13 @@
 """What is wrong with a config, all of it: key, expectation, receipt, nearest valid name."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from mnist_exp.config import components
@@ -17,6 +18,7 @@ from mnist_exp.config.wording import describe, nearest_key, show
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.terminal import printable
 
+GROUPED = {*GROUPS, "training", "tracking", "search"}  # sections that options fill
 UNFIT = ("extra_forbidden", "missing")  # what follows from a section whose `name` was changed alone
 
 
@@ -147,18 +149,32 @@ def schema_keys() -> dict[str, list[str]]:
 
 def takes_list(key: str) -> bool:
     """Tells whether the value of a dotted key may be a list."""
-    section, _, name = key.partition(".")
-    field = config_type().model_fields.get(section)
-    of_models = (model.model_fields.get(name) for model in _models(field and field.annotation))
-    return any(f and "a list of" in describe(f.annotation, f.metadata) for f in of_models)
+    return any("a list of" in describe(f.annotation, f.metadata) for f in _fields(key))
+
+
+def takes(key: str, value: Any) -> bool:
+    """Tells whether a value fits a dotted key, of any component that has it."""
+    for field in _fields(key):
+        kind: Any = Annotated[field.annotation, field]
+        with contextlib.suppress(ValidationError):
+            TypeAdapter(kind).validate_json(json.dumps(value, default=repr), strict=True)
+            return True
+    return False
 
 
 def named_values(key: str) -> list[str]:
     """Returns the values of a dotted key that have names, `true` and `null` among them."""
-    section, _, name = key.partition(".")
+    return list(dict.fromkeys(text for f in _fields(key) for text in _names_in(f.annotation)))
+
+
+def _fields(key: str) -> list[FieldInfo]:
+    """Returns the fields of a dotted key, one for each component that has it."""
+    section, dot, name = key.partition(".")
     field = config_type().model_fields.get(section)
-    of_models = (model.model_fields.get(name) for model in _models(field and field.annotation))
-    return list(dict.fromkeys(text for f in of_models if f for text in _names_in(f.annotation)))
+    if field is None or not dot:
+        return [] if field is None else [field]
+    found = (model.model_fields.get(name) for model in _models(field.annotation))
+    return [inner for inner in found if inner is not None]
 
 
 def _names_in(annotation: Any) -> Iterator[str]:
@@ -188,6 +204,9 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
                 context["key"], context["expected"], context["received"], context["remedy"]
             )
             continue
+        if item["type"] == "json_invalid":
+            yield Problem("config", "text in UTF-8", "other bytes", "Write it in UTF-8.")
+            continue
         key, field = _locate(item["loc"])
         if item["type"] == "extra_forbidden":
             yield unknown_key(key, values, _known_keys(values))
@@ -196,14 +215,19 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
             names = [name for model in models for name in _component_names(model)]
             name = context.get("tag", "nothing")
             expected = f"one of {', '.join(names)}"
-            yield Problem(f"{key}.name", expected, name, nearest(name, names).strip())
+            remedy = nearest(name, names).strip()
+            if name == "nothing":
+                remedy = f"Its file in {key}/ needs a line `name: NAME`, not indented."
+            yield Problem(f"{key}.name", expected, name, remedy)
         else:
             expected = "a key" if field is None else describe(field.annotation, field.metadata)
+            expected = field.description or expected if field else expected
             if item["type"] == "missing":
-                yield Problem(key, expected, "nothing", f"Set it with {key}=VALUE.")
+                value = "OPTION" if key in GROUPED else "VALUE"
+                yield Problem(key, expected, "nothing", f"Set it with {key}={value}.")
                 continue
-            received = show(_select(values, key))
-            yield Problem(key, expected, received, _remedy(key, field, received))
+            value = _select(values, key)
+            yield Problem(key, expected, show(value), _remedy(key, field, value))
 
 
 def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Problem:
@@ -216,12 +240,21 @@ def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Pr
     """
     section = key.partition(".")[0]
     owners = schema_keys().get(key)
+    found = values.get(key)
+    within = [name.partition(".")[0] for name in found] if isinstance(found, Mapping) else []
+    if "." in key and key in values:  # `training.epochs: 3` in a file
+        remedy = f"In a file write `{section}:`, and below it, indented, the rest."
+        return Problem(key, "a key of the config", "a key with a dot", remedy)
+    if not set(within).isdisjoint(Config.model_fields):
+        remedy = "Begin a recipe with the line `# @package _global_`."
+        return Problem(key, "a key of the config", "a section of one of its files", remedy)
     if owners:
         name = _select(values, f"{section}.name")
         expected = f"a key of {section} {name}" if name else f"no key of {section}, which is null"
         remedy = f"Choose it first, with {section}=OPTION."
         return Problem(key, expected, f"a key of {' and '.join(owners)}", remedy)
-    return Problem(key, "a key of the config", "an unknown key", nearest_key(key, known).strip())
+    meant = nearest_key(key, [*known, *schema_keys()])
+    return Problem(key, "a key of the config", "an unknown key", meant.strip())
 
 
 def _foreign_keys(error: ValidationError) -> dict[str, list[str]]:
@@ -274,22 +307,26 @@ def _component_names(model: type[BaseModel]) -> list[str]:
     return [str(name) for name in get_args(model.model_fields["name"].annotation)]
 
 
-def _takes_text(annotation: Any) -> bool:
-    return annotation is str or (
-        get_origin(annotation) in (Annotated, Union, UnionType)
-        and any(map(_takes_text, get_args(annotation)))
-    )
-
-
-def _remedy(key: str, field: FieldInfo | None, received: str) -> str:
-    if key in GROUPS and received.startswith('"'):
-        option = received.strip('"')
-        return f"In a file, choose an option by `- override /{key}: {option}` under `defaults`."
-    if field is not None and received[:1] in "-0123456789" and _takes_text(field.annotation):
-        text = received if received.isdecimal() else "..."
-        return f"A number becomes text in quotes within quotes: '{key}=\"{text}\"'."
-    names = get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
-    return nearest(received.strip('"'), map(str, names)).strip()
+def _remedy(key: str, field: FieldInfo | None, value: Any) -> str:
+    text = value if isinstance(value, str) else show(value)
+    remedy = ""
+    if key in GROUPED:
+        option = value if isinstance(value, str) else "OPTION"
+        remedy = f"In a file, choose an option by `- override /{key}: {option}` under `defaults`."
+    elif isinstance(value, int | float) and takes(key, text):
+        remedy = f"In a file, it becomes text in quotes: '{text}'."
+    elif text.casefold() == "none" and takes(key, None):
+        remedy = "Write null."
+    elif takes(key, [value]):
+        remedy = f"Write {key}=[{text}]."
+    elif isinstance(value, list) and value and all(takes(key, one) for one in value):
+        several = ",".join(map(str, value))
+        remedy = f"To sweep over them, with -m, write {key}={several}."
+    elif isinstance(value, str) and takes_list(key):
+        remedy = f"A list is written like {key}=[A,B], without quotes around it."
+    elif field is not None and get_origin(field.annotation) is Literal:
+        remedy = nearest(text, map(str, get_args(field.annotation))).strip()
+    return remedy
 
 
 def _select(values: Mapping[str, Any], key: str) -> Any:

@@ -2,13 +2,13 @@
 
 import json
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from mnist_exp.config.fields import A_DEVICE, A_NAME
-from mnist_exp.core.errors import nearest
+from mnist_exp.core.errors import closest, nearest
 
 SCALARS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -18,6 +18,7 @@ _FORMS = {
     A_DEVICE: "that is auto, cpu, or gpu:N, N counting GPUs from 0",
 }
 LONGEST_RECEIPT = 120  # characters
+SHORTEST = 3  # letters that tell which name they begin
 
 
 def describe(annotation: Any, metadata: Iterable[Any] = (), *, many: bool = False) -> str:
@@ -44,7 +45,7 @@ def describe(annotation: Any, metadata: Iterable[Any] = (), *, many: bool = Fals
         names = [str(name) for name in arguments]
         return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
     if origin is tuple:
-        some = "one or more " if _has(metadata, "min_length") else ""
+        some = _how_many(metadata)
         return f"{'lists' if many else 'a list'} of {some}{describe(arguments[0], many=True)}"
     if annotation is str and _has(metadata, "min_length"):
         return "text that is not empty"
@@ -53,28 +54,40 @@ def describe(annotation: Any, metadata: Iterable[Any] = (), *, many: bool = Fals
 
 def show(value: Any) -> str:
     """Returns a received value as JSON, cut where it is long."""
-    text = json.dumps(value, default=repr)
+    text = json.dumps(value, default=repr, ensure_ascii=False)
     return text if len(text) <= LONGEST_RECEIPT else f"{text[:LONGEST_RECEIPT]} ..."
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the dotted key most like `key`, or "".
 
-    A key whose last part is the same counts as nearest, so `epochs` finds `training.epochs`.
+    The one key whose last part is the same, has these initials, or begins so, counts as nearest, so
+    `epochs` and `epoch` find `training.epochs`, and `lr` finds `optimizer.learning_rate`.
     """
-    known = list(known)
-    section, _, last = key.rpartition(".")
-    short = [k for k in known if k.rpartition(".")[0] == section and _initials(k) == last]
-    if len(short) == 1:  # lr
-        return f" Did you mean {short[0]!r}?"
-    same_end = [other for other in known if other.rpartition(".")[2] == last]
-    if len(same_end) == 1:
-        return f" Did you mean {same_end[0]!r}?"
-    return nearest(key, same_end or known)
+    ends = {other: other.rpartition(".")[2] for other in known}
+    section, dot, last = key.replace("-", "_").replace("/", ".").casefold().rpartition(".")
+    here = [other for other in ends if other.rpartition(".")[0] == section]
+    for others, tests in ((here, _ALIKE), (ends, _ALIKE[:-1] if here and dot else _ALIKE)):
+        for is_alike in tests:
+            found = [other for other in others if is_alike(last, ends[other])]
+            if len(found) == 1:
+                return f" Did you mean {found[0]!r}?"
+    end = closest(last, [ends[other] for other in here])
+    if end is not None:
+        return f" Did you mean {section + dot + end!r}?"
+    return nearest(key, ends) if dot and not here else ""
 
 
-def _initials(key: str) -> str:
-    return "".join(word[:1] for word in key.rpartition(".")[2].split("_"))
+def _are_initials(letters: str, name: str) -> bool:
+    return letters == "".join(word[:1] for word in name.split("_"))
+
+
+def _begins(short: str, name: str) -> bool:
+    beginning = short.replace("_", "")
+    return len(beginning) >= SHORTEST and name.replace("_", "").startswith(beginning)
+
+
+_ALIKE: tuple[Callable[[str, str], bool], ...] = (str.__eq__, _are_initials, _begins)
 
 
 def _scalar(annotation: Any, *, many: bool) -> str:
@@ -95,6 +108,16 @@ def _limits(metadata: list[Any]) -> str:
         if hasattr(item, limit)
     ]
     return " and ".join(texts)
+
+
+def _how_many(metadata: list[Any]) -> str:
+    least, most = (
+        next((getattr(item, limit) for item in metadata if hasattr(item, limit)), None)
+        for limit in ("min_length", "max_length")
+    )
+    if most is None:
+        return "one or more " if least else ""
+    return f"{least} to {most} " if least else f"at most {most} "
 
 
 def _number(value: float) -> str:

@@ -39,10 +39,18 @@ def nearest(name: str, choices: Iterable[str]) -> str:
         >>> nearest("adm", ["adam", "sgd"])
         " Did you mean 'adam'?"
     """
-    matches = difflib.get_close_matches(name, list(choices), n=3, cutoff=0.5)
-    swapped = (match for match in matches if sorted(match) == sorted(name))  # two letters, say
-    best = next(swapped, matches[0] if matches else None)
+    best = closest(name, choices)
     return "" if best is None else f" Did you mean {best!r}?"
+
+
+def closest(name: str, choices: Iterable[str]) -> str | None:
+    """Returns the choice most like `name`, of upper or lower case; None if none is close."""
+    written = {choice.casefold(): choice for choice in choices}
+    wanted = name.casefold()
+    matches = difflib.get_close_matches(wanted, written)
+    swapped = (match for match in matches if sorted(match) == sorted(wanted))  # two letters, say
+    best = next(swapped, matches[0] if matches else None)
+    return None if best is None else written[best]
 
 
 def reason_of(problem: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from mnist_exp.config.components import dataset
 from mnist_exp.config.fields import Count, Positive, Text
@@ -32,7 +32,9 @@ def digits() -> "Official":
 
 
 @dataset("idx")
-def idx(*, root: Text) -> "Official":
+def idx(
+    *, root: Annotated[Text, Field(description="a folder with the four IDX files")]
+) -> "Official":
     """A folder of IDX files; see `mnist_exp.data.idx.load`."""
     from mnist_exp.data.idx import load
 

@@ -11,6 +11,7 @@ from invoke import here
 from mnist_exp.commands.completion import run_items
 from mnist_exp.commands.overrides import complete
 
+OWN = "--config-dir=own"
 DATA = ["mnist", "digits", "idx"]
 
 
@@ -45,6 +46,11 @@ def ask(line, shell="bash"):
         (["-m"], "model=cnn,ml", {"model=cnn,mlp"}),
         (["-m", "model=cnn,mlp"], "see", {"seed="}),
         (["--multirun"], "exp", {"experiment="}),
+        (["--cfg"], "", {"job", "hydra", "all"}),
+        (["-i"], "def", {"defaults", "defaults-tree"}),
+        (["--cfg", "job"], "mod", {"model=", "model."}),
+        ([], "++mod", {"++model."}),
+        ([], "++model.dro", {"++model.dropout="}),
     ],
 )
 def test_hydra_answers_for_overrides(words, incomplete, expected):
@@ -65,7 +71,14 @@ def test_nonsense_is_answered_in_silence(words, incomplete, capfd):
 def test_folder_of_the_user_is_completed(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "tiny.yaml").write_text("name: mlp\n")
-    assert complete(["--config-dir", str(tmp_path)], "model=ti") == ["model=tiny"]
+    (tmp_path / "model" / "tiny_too.yaml").write_text("name: mlp\n")
+    for flag in (
+        ["--config-dir", str(tmp_path)],
+        ["-cd", str(tmp_path)],
+        [f"--config-dir={tmp_path}"],
+    ):
+        assert complete(flag, "model=ti") == ["model=tiny", "model=tiny_too"]
+    assert complete(["--config-dir=nowhere"], "model=ti") == []
 
 
 def test_verbs_runs_and_flags_are_completed():
@@ -102,7 +115,9 @@ def test_script_is_printed(shell):
 
 @pytest.fixture
 def bash(tmp_path):
-    """A real bash that has the completion and the command."""
+    """A real bash that has the completion and the command, in a folder with a model of its own."""
+    Path("own/model").mkdir(parents=True)
+    Path("own/model/mine.yaml").write_text("name: mlp\n")
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "mnist-exp"
@@ -142,6 +157,13 @@ def bash(tmp_path):
         ("mnist-exp train model=mlp sche\t=cos\t", "mnist-exp train model=mlp schedule=cosine "),
         ("mnist-exp train --config-d\t", "mnist-exp train --config-dir "),
         ("mnist-exp evaluate lat\t", "mnist-exp evaluate latest "),
+        ("mnist-exp train --cfg j\t", "mnist-exp train --cfg job "),
+        ("mnist-exp train --cfg=j\t", "mnist-exp train --cfg=job "),
+        ("mnist-exp train --config-dir=ow\t", "mnist-exp train --config-dir=own/"),
+        ("mnist-exp train -cd own model=mi\t", "mnist-exp train -cd own model=mine "),
+        (f"mnist-exp train {OWN} model=mi\t", f"mnist-exp train {OWN} model=mine "),
+        ("mnist-exp train ++model.dro\t", "mnist-exp train ++model.dropout="),
+        ("mnist-exp compare --data=di\t", "mnist-exp compare --data=digits "),
     ],
 )
 def test_real_bash_completes(bash, typed, expected):

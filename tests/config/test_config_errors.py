@@ -1,6 +1,7 @@
 """Wrong configs: each kind of message, and everything at once."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from golden_files import ERRORS, GOLDEN, error, sweep_error
@@ -39,12 +40,16 @@ def test_config_errors_are_request_errors():
 
 def test_a_bad_override_hides_no_other():
     found = keys(["model=mlpp", "x==", "training.epoch=1", "+a.b=1", "seed=-1", "~nothing"])
-    assert found == ["'x=='", "model", "training.epoch", "nothing", "seed", "a"]
+    assert found == ["model", "x", "training.epoch", "nothing", "seed", "a"]
 
 
 def test_a_number_without_end_is_no_override():
     number = f"seed={'9' * 5000}"
-    assert keys([number, "model=mlpp"]) == [repr(number), "model"]
+    assert keys([number, "model=mlpp"]) == ["model", "seed"]
+
+
+def test_bytes_that_are_not_utf_8_are_refused():
+    assert keys(["description=\udcff"]) == ["config"]
 
 
 @pytest.mark.parametrize("override", ["model=[[[1]]]", "+=", "~hydra={_target_: os.system}"])
@@ -131,7 +136,7 @@ def test_sweep_over_hydra_or_an_interval_is_refused():
 def test_sweep_with_a_bad_override_is_checked_beyond_it():
     with pytest.raises(ConfigError) as caught:
         plan(["modle=3", "training.epochs=0", "seed=0,-1", "x=="])
-    assert {p.key for p in caught.value.problems} == {"'x=='", "modle", "training.epochs", "seed"}
+    assert {p.key for p in caught.value.problems} == {"x", "modle", "training.epochs", "seed"}
 
 
 def test_rule_that_holds_for_some_jobs_only_is_found():
@@ -143,8 +148,11 @@ def test_rule_that_holds_for_some_jobs_only_is_found():
 def test_an_option_whose_name_is_a_number_is_written_in_quotes(tmp_path):
     (tmp_path / "model").mkdir()
     shutil.copyfile(config_folder() / "model" / "mlp.yaml", tmp_path / "model" / "2.yaml")
-    with pytest.raises(ConfigError, match=r"""Write 'model="2"'\."""):
-        compose(["model=2"], str(tmp_path))
+    for name in ("1e5", "true", "null"):
+        shutil.copyfile(tmp_path / "model" / "2.yaml", tmp_path / "model" / f"{name}.yaml")
+    for name in ("2", "1e5", "true", "null"):
+        with pytest.raises(ConfigError, match=rf"""Write 'model="{name}"'\."""):
+            compose([f"model={name}"], str(tmp_path))
     assert compose(['model="2"'], str(tmp_path)).config.model.name == "mlp"
 
 
@@ -152,7 +160,17 @@ def test_an_option_whose_name_is_a_number_is_written_in_quotes(tmp_path):
     ("text", "remedy"),
     [
         ("defaults:\n  - override /model: mlp\n", "Begin that file with the line `# @package"),
+        ("seed: 1\n", "Begin a recipe with the line `# @package"),
+        ("# mine\n# @package _global_\nseed: 1\n", "Begin a recipe with the line `# @package"),
+        ("# @package global\nseed: 1\n", "Begin a recipe with the line `# @package"),
         ("# @package _global_\nmodel: mlp\n", "by `- override /model: mlp` under `defaults`"),
+        ("# @package _global_\nmodel:\n", "by `- override /model: OPTION` under `defaults`"),
+        ("# @package _global_\ndescription: 2026\n", "it becomes text in quotes: '2026'"),
+        ("# @package _global_\ntraining.epochs: 3\n", "write `training:`, and below it"),
+        *(
+            (f"# @package _global_\ndefaults:\n  - {line}\n", "write `- override /GROUP: OPTION`")
+            for line in ("model: mlp", "/model: mlp", "override model: mlp", "override /modle: mlp")
+        ),
     ],
 )
 def test_a_recipe_that_hydra_misreads_is_told_how_it_is_written(text, remedy, tmp_path):
@@ -161,3 +179,29 @@ def test_a_recipe_that_hydra_misreads_is_told_how_it_is_written(text, remedy, tm
     with pytest.raises(ConfigError) as refused:
         compose(["experiment=mine"], str(tmp_path))
     assert remedy in str(refused.value)
+
+
+def test_a_recipe_in_another_encoding_is_named(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    file = tmp_path / "experiment" / "mine.yaml"
+    file.write_text("# @package _global_\ndescription: Größe\n", encoding="latin-1")
+    with pytest.raises(ConfigError) as refused:
+        compose(["experiment=mine"], str(tmp_path))
+    assert f"{file} is not in UTF-8: save it as UTF-8." in str(refused.value)
+
+
+def test_an_option_in_a_folder_that_is_not_read_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("own/model").mkdir(parents=True)
+    shutil.copyfile(config_folder() / "model" / "mlp.yaml", "own/model/mine.yaml")
+    for option, folder in (
+        ("mine", None),
+        ("mine", "own/model"),
+        ("mine", "."),
+        ("own/model/mine.yaml", None),
+    ):
+        with pytest.raises(ConfigError, match=r"write --config-dir=\S*own model=mine\."):
+            compose([f"model={option}"], folder)
+    Path("own/model/mine.yaml").rename("own/model/mine.yml")
+    with pytest.raises(ConfigError, match=r"Rename .*mine\.yml"):
+        compose(["model=mine"], "own")
