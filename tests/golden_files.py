@@ -11,8 +11,8 @@ from sweep_results import markdown, over_seeds, shown
 from mnist_exp.commands import runs
 from mnist_exp.config.compose import Composer, compose
 from mnist_exp.config.grid import SweepComposer
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.config.record import to_record
-from mnist_exp.config.validate import ConfigError
 from mnist_exp.sweeps.plan import Plan
 from mnist_exp.tracking.names import OUTCOME_TAG
 from mnist_exp.tracking.records import RunRecord

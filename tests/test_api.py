@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.version import VersionBase
 import mnist_exp
 from mnist_exp.config.compose import compose
-from mnist_exp.config.validate import ConfigError
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.core.errors import RequestError
 
 

@@ -41,7 +41,7 @@ def _known_to_the_schema(key: str, asked: str, found: Sequence[str]) -> list[str
 
     Hydra takes a list for a section, and knows of a value only what it is now.
     """
-    from mnist_exp.config.validate import named_values, takes_list
+    from mnist_exp.config.keys import named_values, takes_list
 
     answers = [f"{one[:-1]}=" if takes_list(one.removesuffix(".")) else one for one in found]
     if "=" in asked:

@@ -75,7 +75,7 @@ def _refuse_flags(received: str, remedy: str = "") -> NoReturn:
 def _meant(flag: str) -> str:
     """Returns a sentence on the flag, or the override, that an unknown flag was meant as."""
     from mnist_exp.commands.completion import FLAGS
-    from mnist_exp.config.validate import schema_keys
+    from mnist_exp.config.keys import schema_keys
     from mnist_exp.config.wording import nearest_key
 
     name = flag.partition("=")[0]
@@ -92,7 +92,7 @@ def _composer(flags: Namespace) -> "Composer":
 def _composed(composer: "Composer", flags: Namespace) -> "tuple[Any, Config] | None":
     """Returns the config of one run; None where a YAML file says that it is a sweep."""
     from mnist_exp.config.grid import SweepComposer
-    from mnist_exp.config.validate import ConfigError
+    from mnist_exp.config.problems import ConfigError
 
     try:
         cfg, config = composer.checked(flags.overrides)

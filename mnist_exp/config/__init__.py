@@ -7,6 +7,9 @@
     components   decorators, and what the table is asked for
     schema       the keys of the other sections, and the whole
     wording      types, values and misspelt keys in words
+    keys         dotted keys of the schema
+    problems     what is said of a config that is wrong
+    rules        what must hold between sections
     validate     what is wrong, all of it
     hydra        Hydra's loader of conf/
     diagnose     overrides that Hydra refuses, one by one

@@ -17,8 +17,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_exp.config.diagnose import Examination, words
 from mnist_exp.config.hydra import CONFIG_NAME, config_loader, version_base
+from mnist_exp.config.problems import Problem
 from mnist_exp.config.schema import Config
-from mnist_exp.config.validate import Problem, validate
+from mnist_exp.config.validate import validate
 
 
 @dataclass(frozen=True)

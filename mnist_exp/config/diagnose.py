@@ -18,15 +18,9 @@ from yaml import YAMLError
 from mnist_exp.config import slips
 from mnist_exp.config.hydra import OF_THE_USER, SLIPS, config_folder
 from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override, being_read
-from mnist_exp.config.validate import (
-    GROUPED,
-    ConfigError,
-    Problem,
-    schema_keys,
-    takes,
-    takes_list,
-    unknown_key,
-)
+from mnist_exp.config.keys import GROUPED, schema_keys, takes, takes_list
+from mnist_exp.config.problems import ConfigError, Problem
+from mnist_exp.config.validate import unknown_key
 from mnist_exp.config.wording import nearest_key
 from mnist_exp.core.errors import nearest
 
@@ -246,6 +240,11 @@ class Examination:
         groups = repository.get_group_options("", results_filter=ObjectType.GROUP)
         return {group: repository.get_group_options(group) for group in groups if group != "hydra"}
 
+    def _own_folders(self) -> list[Path]:
+        """Returns the folders of the user's own configs."""
+        sources = self._loader.repository.get_sources()
+        return [Path(source.path) for source in sources if source.provider == OF_THE_USER]
+
     def _is_selection(self, override: Override) -> bool:
         """Tells whether an override picks an option of a config group."""
         sweep = override.is_sweep_override()
@@ -274,26 +273,10 @@ class Examination:
             return False
         for name in names:
             if name not in options:
-                remedy = self._elsewhere(group, name) or nearest(name, options).strip()
+                remedy = slips.misplaced(group, name, self._own_folders())
+                remedy = remedy or nearest(name, options).strip()
                 self.problems.append(Problem(group, expected, name or "nothing", remedy))
         return all(name in options for name in names)
-
-    def _elsewhere(self, group: str, name: str) -> str:
-        """Returns what to do where an option of the user's own lies where it is not read."""
-        sources = self._loader.repository.get_sources()
-        given = [Path(source.path) for source in sources if source.provider == OF_THE_USER]
-        option = Path(name.removesuffix(".yaml"))
-        near = [*given, *(folder.parent for folder in given), Path(), option.parent.parent]
-        near += [below for folder in (*given, Path()) for below in folder.glob("*/")]
-        for folder in dict.fromkeys(near):
-            for suffix in (".yaml", ".yml"):
-                file = folder / group / f"{option.name}{suffix}"
-                if file.is_file() and suffix == ".yml":
-                    return f"Rename {file}: Hydra reads files that end in .yaml."
-                if file.is_file():
-                    chosen = f"--config-dir={folder} {group}={option.name}"
-                    return f"It is {file}: write {chosen}."
-        return ""
 
 
 def _is_taken_for_another_type(key: str, value: Any, typed: str) -> bool:

@@ -18,7 +18,8 @@ from mnist_exp.config.compose import Composed, Composer, choices
 from mnist_exp.config.diagnose import Examination, words
 from mnist_exp.config.hydra import version_base
 from mnist_exp.config.hydra_internal import combinations
-from mnist_exp.config.validate import ConfigError, Problem, validate
+from mnist_exp.config.problems import ConfigError, Problem
+from mnist_exp.config.validate import validate
 
 
 class _Selection(NamedTuple):

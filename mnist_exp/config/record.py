@@ -7,8 +7,9 @@ from typing import Any
 
 from mnist_exp.config import components
 from mnist_exp.config.identity import NOT_THE_RESULT
+from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.schema import Config
-from mnist_exp.config.validate import ConfigError, Problem, validate
+from mnist_exp.config.validate import validate
 from mnist_exp.core.text import password_removed, without_password
 
 MOST_PARAMETERS = 100_000_000

@@ -7,9 +7,11 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
-from mnist_exp.config.validate import Problem, schema_keys, takes
+from mnist_exp.config.keys import schema_keys, takes
+from mnist_exp.config.problems import Problem
 from mnist_exp.config.wording import nearest_key
 
 Reads = Callable[[str], object]  # whether Hydra's grammar takes a text as an override
@@ -98,6 +100,27 @@ def several(text: str, options: Options) -> list[str]:
     pieces = _SEPARATORS.split(text.strip())
     found = [_ASSIGNMENT.match(piece) for piece in pieces]
     return pieces if len(found) > 1 and all(match and match[1] in known for match in found) else []
+
+
+def misplaced(group: str, name: str, folders: Sequence[Path]) -> str:
+    """Returns what to do where an option of the user's own lies where it is not read.
+
+    Args:
+        group: of configs.
+        name: of the option, or a path.
+        folders: that were given.
+    """
+    option = Path(name.removesuffix(".yaml"))
+    near = [*folders, *(folder.parent for folder in folders), Path(), option.parent.parent]
+    near += [below for folder in (*folders, Path()) for below in folder.glob("*/")]
+    for folder in dict.fromkeys(near):
+        for suffix in _YAML:
+            file = folder / group / f"{option.name}{suffix}"
+            if file.is_file() and suffix == ".yml":
+                return f"Rename {file}: Hydra reads files that end in .yaml."
+            if file.is_file():
+                return f"It is {file}: write --config-dir={folder} {group}={option.name}."
+    return ""
 
 
 def _meant(parts: Sequence[str], options: Options) -> Iterator[str]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from mnist_exp.config import components
 from mnist_exp.config.compose import Composer
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.config.record import rebuilt
 from mnist_exp.config.schema import Config
-from mnist_exp.config.validate import ConfigError
 from mnist_exp.core import devices
 from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking.read.evidence import Evidence

@@ -15,9 +15,9 @@ from mnist_exp.config import places, sources
 from mnist_exp.config.compose import Composed
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra import typed_flags
+from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.record import digest
 from mnist_exp.config.schema import Config
-from mnist_exp.config.validate import ConfigError, Problem
 from mnist_exp.core.text import AS_A_RUN, without_password
 from mnist_exp.data import plausibility
 from mnist_exp.runs import source_code

@@ -16,8 +16,9 @@ from mnist_exp.config import components, registry, schema
 from mnist_exp.config.compose import Composer, compose
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra import config_folder, config_loader
+from mnist_exp.config.keys import schema_keys
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.config.record import digest, flatten, from_record, to_record
-from mnist_exp.config.validate import ConfigError, schema_keys
 
 CONF = config_folder()
 OPTIONS = {
@@ -284,7 +285,7 @@ def test_neither_tensorflow_nor_mlflow_is_imported():
     code = (
         "import sys\n"
         "from mnist_exp.config.compose import compose\n"
-        "from mnist_exp.config.validate import ConfigError\n"
+        "from mnist_exp.config.problems import ConfigError\n"
         "compose(['experiment=fast'])\n"
         "try: compose(['modle=3'])\n"
         "except ConfigError: pass\n"

@@ -9,7 +9,7 @@ from golden_files import ERRORS, GOLDEN, error, sweep_error
 from mnist_exp.config.compose import Composer, compose
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.config.hydra import config_folder
-from mnist_exp.config.validate import ConfigError
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.plan import Plan
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mnist_exp.cli import execute
-from mnist_exp.config.validate import schema_keys
+from mnist_exp.config.keys import schema_keys
 
 KEYS = st.sampled_from(
     [*schema_keys(), "experiment", "search", "hydra/launcher", "hydra.run.dir", "hydra.searchpath",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from mnist_exp.commands import runs
 from mnist_exp.config.compose import Composer, compose
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.config.record import rebuilt, to_record
-from mnist_exp.config.validate import ConfigError
 from mnist_exp.core.errors import RequestError
 from mnist_exp.evaluation.names import (
     CHOSEN_VAL_ACCURACY,

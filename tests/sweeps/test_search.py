@@ -5,7 +5,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from mnist_exp.config.validate import ConfigError
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.search.space import Space
 from mnist_exp.sweeps.search.storage import Published

@@ -7,7 +7,7 @@ from invoke import python
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mnist_exp.config.hydra import config_loader
-from mnist_exp.config.validate import ConfigError
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.sweeps.search.space import Space, check_grid, difference, search_space
 
 RATE = "optimizer.learning_rate"

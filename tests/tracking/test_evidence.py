@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from mnist_exp.config.compose import compose
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.config.record import rebuilt, to_record
-from mnist_exp.config.validate import ConfigError
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.read.evidence import CONFIG, PACKAGES, PREDICTIONS, Evidence, EvidenceError
 from mnist_exp.tracking.records import RunRecord

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mnist_exp.config import components
 from mnist_exp.config.compose import compose
-from mnist_exp.config.validate import ConfigError
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.training.losses import cross_entropy, focal
 
 LABELS = np.arange(50) % 10

@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from mnist_exp.config.validate import ConfigError
+from mnist_exp.config.problems import ConfigError
 from mnist_exp.core.errors import reason_of
 from mnist_exp.sweeps.plan import Draft, Plan, PlannedJob
 from mnist_exp.sweeps.results import records

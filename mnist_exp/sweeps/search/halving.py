@@ -8,7 +8,7 @@ says nothing of where it would have ended.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mnist_exp.config.validate import ConfigError, Problem
+from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.search.sampling import Draws, Params, identity, size
 from mnist_exp.sweeps.search.space import Space

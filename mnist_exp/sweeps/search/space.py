@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
 from mnist_exp.config.identity import determines
-from mnist_exp.config.validate import ConfigError, Problem
+from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.sweeps.search.values import (
     LOG,
     ends,

@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import (
     Transformer,
 )
 
-from mnist_exp.config.validate import Problem
+from mnist_exp.config.problems import Problem
 from mnist_exp.core.errors import nearest
 
 CONTROLS = ("hydra", "sweep", "search", "tracking")  # they steer a sweep, and are no part of a job
