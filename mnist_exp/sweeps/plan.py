@@ -99,6 +99,11 @@ class Plan:
             raise ConfigError([*self._fixed_problems(), *error.problems]) from None
         jobs = self._checked([first, *others])
         self.config = jobs[0].config
+        # Config group -> the options that the jobs choose, of a search those that it may.
+        self.choices = {
+            group: ", ".join(dict.fromkeys(job.choices.get(group, "") for job in jobs))
+            for group in jobs[0].choices
+        }
         flags = [*places.flags, *typed_flags(composer.hydra["runtime"])]
         self._flags = [*flags, *_as_a_run(composer)]
         common = [
