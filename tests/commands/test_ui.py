@@ -71,6 +71,7 @@ def test_the_view_is_kept_once():
         "model",
     ]
     assert charts(state) == ["val/accuracy", "val/loss", "train/loss"]
+    assert not any("accuracy_low" in column for column in seeds["columnOrder"])  # of one run
     assert seeds["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "mnist_exp.config"}]
 
 

@@ -6,7 +6,7 @@ outdated. What no view decides, MLflow does: the order of a run's page, the page
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mnist_exp.evaluation.names import (
@@ -57,7 +57,8 @@ _CHOICES = {
     f"tags.`{GROUP_TAG}`": 150,
     "attributes.`Description`": 400,
 }
-_SWEPT_PIXELS = 185
+_OF_ONE_RUN = {f"metrics.`{key}`" for key in (TEST_ACCURACY_LOW, TEST_ACCURACY_HIGH, SWEEP_JOBS)}
+_SWEPT_PIXELS = 195
 _GROUP_PIXELS = 270  # of the name, for "Group: " before it
 # The charts that are open at first, and the sections of the others, which are folded.
 _CHARTS = (VAL_ACCURACY, VAL_LOSS, TRAIN_LOSS)  # as many as stand side by side
@@ -96,7 +97,7 @@ def prepare(client: Any, experiment: Any) -> None:
     created = experiment.creation_time or 0
     swept = _swept(client, experiment.experiment_id)
     views = {
-        TAG: encoded(TITLE, created, _state(swept)),
+        TAG: encoded(TITLE, created, _state(_columns(swept), swept)),
         SEEDS_TAG: encoded(SEEDS_TITLE, created, _seeds(swept)),
     }
     for tag, value in views.items():
@@ -136,12 +137,15 @@ def _swept(client: Any, experiment_id: str) -> list[str]:
     return sorted(key for job in jobs for key in job.data.metrics if key.startswith(SWEPT))
 
 
-def _state(swept: Iterable[str]) -> dict[str, Any]:
-    columns = _RESULTS | {f"metrics.`{key}`": _SWEPT_PIXELS for key in swept} | _CHOICES
+def _columns(swept: Iterable[str]) -> dict[str, int]:
+    return _RESULTS | {f"metrics.`{key}`": _SWEPT_PIXELS for key in swept} | _CHOICES
+
+
+def _state(columns: Mapping[str, int], swept: Sequence[str]) -> dict[str, Any]:
     return {
         "selectedColumns": list(columns),
         "columnOrder": list(columns),
-        "columnWidths": columns,
+        "columnWidths": dict(columns),
         "compareRunCharts": [
             *(_line(key) for key in _CHARTS),
             *(chart for key in swept for chart in _swept_charts(key)),
@@ -155,11 +159,13 @@ def _state(swept: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _seeds(swept: Iterable[str]) -> dict[str, Any]:
-    """Returns the same with the runs of each config as a group, which shows their averages."""
-    state = _state(swept)
-    return state | {
-        "columnWidths": state["columnWidths"] | {_NAME: _GROUP_PIXELS},
+def _seeds(swept: Sequence[str]) -> dict[str, Any]:
+    """Returns the same with the runs of each config as a group, which shows their averages.
+
+    The average of intervals is no interval, and a sweep's parent is in no group.
+    """
+    kept = {name: width for name, width in _columns(swept).items() if name not in _OF_ONE_RUN}
+    return _state(kept | {_NAME: _GROUP_PIXELS}, swept) | {
         "groupBy": {
             "aggregateFunction": "average",
             "groupByKeys": [{"mode": "tag", "groupByData": GROUP_TAG}],
