@@ -35,7 +35,7 @@ from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.training import build
 
 _PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8
-CONFUSION = "plots/confusion_matrix.png"
+_CONFUSION = "plots/confusion_matrix.png"
 
 
 def begin_plots(
@@ -158,6 +158,6 @@ def description(
         f"{validation}; {network}. {cost}.",
         f"Seed {config.seed}; {chosen}.",
         # As MLflow's own pages fetch it; a path from the page, which may be below another address.
-        f"![Confusion matrix](get-artifact?path={CONFUSION}&run_uuid={RUN_ID})",
+        f"![Confusion matrix](get-artifact?path={_CONFUSION}&run_uuid={RUN_ID})",
     ]
     return "\n\n".join(filter(None, paragraphs))

@@ -101,8 +101,10 @@ class Plan:
         self.config = jobs[0].config
         # Config group -> the options that the jobs choose, of a search those that it may.
         self.choices = {
-            group: ", ".join(dict.fromkeys(job.choices.get(group, "") for job in jobs))
-            for group in jobs[0].choices
+            group: ", ".join(
+                dict.fromkeys(job.choices[group] for job in jobs if group in job.choices)
+            )
+            for group in dict.fromkeys(group for job in jobs for group in job.choices)
         }
         flags = [*places.flags, *typed_flags(composer.hydra["runtime"])]
         self._flags = [*flags, *_as_a_run(composer)]

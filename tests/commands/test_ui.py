@@ -85,10 +85,19 @@ def charts(state):
 def test_the_view_shows_what_the_newest_sweep_varies():
     client, read = make_experiment()
     identity = read().experiment_id
-    for metrics in ({"swept/model.dropout": 0.5}, {"swept/training.epochs": 3, "test/loss": 1}):
-        run = client.create_run(identity, tags={"mnist_exp.sweep_key": "ab"})
-        for name, value in metrics.items():
-            client.log_metric(run.info.run_id, name, value)
+    jobs = (
+        ("old", {"swept/model.dropout": 0.5}),
+        ("new", {"swept/training.epochs": 3, "test/loss": 1}),
+        ("new", {"swept/training.epochs": 4}),
+        ("newest", None),  # it is at work
+    )
+    for sweep, metrics in jobs:
+        tags = {"mnist_exp.sweep_key": "ab", "mnist_exp.sweep": sweep}
+        run_id = client.create_run(identity, tags=tags).info.run_id
+        for name, value in (metrics or {}).items():
+            client.log_metric(run_id, name, value)
+        if metrics is not None:
+            client.set_terminated(run_id)
         view.prepare(client, read())
     state, _ = views(read())
     swept = [column for column in state["columnOrder"] if "swept/" in column]

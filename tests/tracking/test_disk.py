@@ -50,9 +50,10 @@ def test_what_is_not_here_has_no_size(small, sealed_environment):
     assert usage([run], "http://127.0.0.1:9", Path("elsewhere")) == {
         run.run_id: Usage(None, None, None)
     }
-    foreign = replace(run, artifact_uri="/usr/lib", tags={JOB_ID_TAG: "../.."})
-    [(artifacts, _, job)] = usage([foreign], resolve(None), folder).values()
-    assert (artifacts, job) == (None, None)
+    for place in ("/usr/lib", "http://[", "\0", ""):
+        foreign = replace(run, artifact_uri=place, tags={JOB_ID_TAG: "../.."})
+        [(artifacts, _, job)] = usage([foreign], resolve(None), folder).values()
+        assert (artifacts, job) == (None, None)
 
 
 def test_what_is_deleted_gives_its_space_back_and_the_rest_stays(small, sealed_environment):

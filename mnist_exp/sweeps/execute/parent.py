@@ -117,11 +117,12 @@ class Parent:
                 "sweep/finished": counts["finished"],
                 "sweep/pruned": counts["pruned"],
                 "sweep/failed": counts["failed"] + counts["killed"],
-                **(reached(best) if best else {}),
+                **(_reached(best) if best else {}),
             },
             step=self._command,
         )
-        summary = f"{_summary(best, len(rows))}\n\n" if best else ""
+        finished = sum(row.outcome == "finished" for row in rows)
+        summary = f"{_summary(best, finished)}\n\n" if best else ""
         command = f"`mnist-exp train -m {self._plan.command}`"
         self._recorder.describe(f"{summary}{table}\n\n{command}")
         for name, figure in report.pictures(results).items():
@@ -151,12 +152,8 @@ def _start(plan: "Plan", outputs: Path, identity: str, command: int) -> Recorder
     )
 
 
-def reached(best: RankedConfig) -> dict[str, float]:
-    """Returns what the best config of a sweep reached, the mean of its seeds, as metrics.
-
-    Args:
-        best: by validation accuracy.
-    """
+def _reached(best: RankedConfig) -> dict[str, float]:
+    """Returns what the best config of a sweep reached, the mean of its seeds, as metrics."""
     measured = {CHOSEN_VAL_ACCURACY: best.mean}
     if best.test_accuracy is not None:
         measured[TEST_ACCURACY] = best.test_accuracy

@@ -24,7 +24,7 @@ from mnist_exp.evaluation.names import (
 )
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.connection import connect
-from mnist_exp.tracking.names import GROUP_TAG, KEY_TAG
+from mnist_exp.tracking.names import GROUP_TAG, KEY_TAG, SWEEP_TAG
 
 KEY, SEEDS_KEY = "mnist_exp", "mnist_exp_seeds"
 TAG, SEEDS_TAG = (f"mlflow.sharedViewState.{key}" for key in (KEY, SEEDS_KEY))
@@ -59,6 +59,7 @@ _CHOICES = {
 }
 _OF_ONE_RUN = {f"metrics.`{key}`" for key in (TEST_ACCURACY_LOW, TEST_ACCURACY_HIGH, SWEEP_JOBS)}
 _SWEPT_PIXELS = 195
+_JOBS = 100  # of the newest sweep, that are looked at for what it varies
 _GROUP_PIXELS = 270  # of the name, for "Group: " before it
 # The charts that are open at first, and the sections of the others, which are folded.
 _CHARTS = (VAL_ACCURACY, VAL_LOSS, TRAIN_LOSS)  # as many as stand side by side
@@ -133,8 +134,10 @@ def _version(uri: str) -> str:
 
 def _swept(client: Any, experiment_id: str) -> list[str]:
     """Returns the metrics with what the newest sweep varies."""
-    jobs = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` != ''", max_results=1)
-    return sorted(key for job in jobs for key in job.data.metrics if key.startswith(SWEPT))
+    ended = f"tags.`{KEY_TAG}` != '' AND attributes.status = 'FINISHED'"
+    jobs = [run.data for run in client.search_runs([experiment_id], ended, max_results=_JOBS)]
+    own = [job for job in jobs if job.tags.get(SWEEP_TAG) == jobs[0].tags.get(SWEEP_TAG)]
+    return sorted({key for job in own for key in job.metrics if key.startswith(SWEPT)})
 
 
 def _columns(swept: Iterable[str]) -> dict[str, int]:

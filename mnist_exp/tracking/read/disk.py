@@ -42,7 +42,7 @@ def usage(runs: Iterable[RunRecord], uri: str, folder: Path) -> dict[str, Usage]
             models[run_id].append(place)
     return {
         run.run_id: Usage(
-            _stored([run.artifact_uri], uri),
+            _stored([run.artifact_uri or ""], uri),
             _stored(models[run.run_id], uri),
             _bytes(folder / OUTPUTS / (run.job_id or "")) if ids.is_id(run.job_id or "") else None,
         )
@@ -54,9 +54,9 @@ def _stored(places: Iterable[str], uri: str) -> int | None:
     """Returns the bytes in folders of a local store, where they are its own."""
     sizes = []
     for place in places if sqlite_path(uri) is not None else ():
-        local = local_folder(place)
-        with suppress(RequestError):
+        with suppress(RequestError, ValueError):  # it lies elsewhere, or is no address
             require(place, uri)
+            local = local_folder(place)
             sizes.append(None if local is None else _bytes(local))
     known = [size for size in sizes if size is not None]
     return sum(known) if known else None
