@@ -21,7 +21,8 @@ from mnist_exp.evaluation.names import (
 )
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.preflight import preflight
-from mnist_exp.tracking.read.runs import reading, runs_of_sweep
+from mnist_exp.tracking.read.disk import usage
+from mnist_exp.tracking.read.runs import current_experiment, reading, runs_of_sweep
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.recovery import lost, recover, send_again, waiting
 
@@ -123,7 +124,9 @@ def newest(limit: int, sweep: str | None = None) -> list[RunRecord]:
 def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
     """Prints runs to stdout: a table, as wide as it needs where stdout is no terminal, or JSON."""
     if as_json:
-        click.echo(json.dumps([_as_json(run) for run in runs], indent=2))
+        taken = usage(runs, current_experiment().uri, Path.cwd())
+        found = [_as_json(run) | {"disk": taken[run.run_id]._asdict()} for run in runs]
+        click.echo(json.dumps(found, indent=2))
         return
     if not runs:
         say("No runs yet. Make one with `mnist-exp train`.")

@@ -13,6 +13,7 @@ from mnist_exp.config.validate import validate
 from mnist_exp.core.text import password_removed, without_password
 
 MOST_PARAMETERS = 100_000_000
+_GROUP_DIGITS = 8
 
 
 def to_record(config: Config) -> dict[str, Any]:
@@ -81,6 +82,13 @@ def digest(config: Config) -> str:
     record = config.model_dump(mode="json", exclude=NOT_THE_RESULT)
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def group(config: Config) -> str:
+    """Returns a short name that a config has with any seed: the model, and eight hex digits."""
+    data = config.data.model_copy(update={"split_seed": None})
+    text = digest(config.model_copy(update={"seed": 0, "data": data}))
+    return f"{config.model.name}-{text[:_GROUP_DIGITS]}"
 
 
 def _flatten(prefix: str, section: dict[str, Any]) -> list[tuple[str, str]]:

@@ -23,6 +23,12 @@ TEST_LOSS = "test/loss"
 TEST_ERRORS = "test/errors"  # images
 TEST_ECE = "test/ece"  # expected calibration error
 
+# Of a job of a sweep: a number that the sweep varies, since MLflow sorts and plots no params.
+SWEPT = "swept/"
+
+# Of the parent run of a sweep; its best config has `chosen/val_accuracy` and `test/accuracy` there.
+SWEEP_JOBS = "sweep/jobs"
+
 # Of the run.
 PARAMETERS = "model/parameters"
 FIT_SECONDS = "time/fit_seconds"

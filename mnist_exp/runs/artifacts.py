@@ -29,11 +29,13 @@ from mnist_exp.models import networks
 from mnist_exp.models.export.onnx import write_onnx
 from mnist_exp.runs import source_code
 from mnist_exp.runs.figures import Drawing, Subject
+from mnist_exp.tracking.names import RUN_ID
 from mnist_exp.tracking.read.evidence import ONNX, PREDICTIONS
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.training import build
 
 _PREVIEW_DIGITS, _PREVIEW_DRAWS = 6, 8
+_CONFUSION = "plots/confusion_matrix.png"
 
 
 def begin_plots(
@@ -152,8 +154,10 @@ def description(
     paragraphs = [
         config.description or "",
         test,
+        f"`{train_command(overrides, config.training.threads)}`",
         f"{validation}; {network}. {cost}.",
         f"Seed {config.seed}; {chosen}.",
-        f"`{train_command(overrides, config.training.threads)}`",
+        # As MLflow's own pages fetch it; a path from the page, which may be below another address.
+        f"![Confusion matrix](get-artifact?path={_CONFUSION}&run_uuid={RUN_ID})",
     ]
     return "\n\n".join(filter(None, paragraphs))

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp import data
 from mnist_exp.config.fields import ACCURACY
 from mnist_exp.config.schema import Config
-from mnist_exp.evaluation.names import CHOSEN_EPOCH, VALIDATION, chosen
+from mnist_exp.evaluation.names import (
+    CHOSEN_EPOCH,
+    TRAIN_ACCURACY,
+    TRAIN_LOSS,
+    VAL_ACCURACY,
+    VAL_LOSS,
+    VALIDATION,
+    chosen,
+)
 from mnist_exp.runs import console
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.recorder import Recorder
@@ -124,7 +132,7 @@ def _fit(
     def record(epoch: int, metrics: Mapping[str, float]) -> None:
         # An epoch whose checkpoint was lost in a crash runs again, to the same values.
         if epoch not in recorded:
-            recorder.metrics(metrics, step=epoch)
+            recorder.metrics(_told_first(metrics), step=epoch)
             recorded[epoch] = metrics.get(objective, math.nan)
 
     def on_load(loaded: "Loaded") -> None:
@@ -151,3 +159,9 @@ def _fit(
             on_progress=reporter.progress,
             on_epoch=on_epoch,
         )
+
+
+def _told_first(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Returns metrics with those in front that MLflow shows first, in its order of recording."""
+    first = (VAL_ACCURACY, TRAIN_ACCURACY, VAL_LOSS, TRAIN_LOSS)
+    return {name: metrics[name] for name in dict.fromkeys((*first, *metrics)) if name in metrics}

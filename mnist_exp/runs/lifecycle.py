@@ -11,7 +11,7 @@ import yaml
 
 from mnist_exp.config import places
 from mnist_exp.config.hydra import typed_flags
-from mnist_exp.config.record import digest, flatten, from_record, to_record
+from mnist_exp.config.record import digest, flatten, from_record, group, to_record
 from mnist_exp.config.schema import Config
 from mnist_exp.core import ids, signals
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
@@ -20,6 +20,7 @@ from mnist_exp.runs import callbacks as own
 from mnist_exp.runs import console, ensemble, environment, fit, pipeline, source_code
 from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
 from mnist_exp.runs.pipeline import Run
+from mnist_exp.runs.swept import swept_numbers
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.pending_runs import OUTPUTS
 from mnist_exp.tracking.journal.state import salvaged
@@ -27,6 +28,7 @@ from mnist_exp.tracking.names import (
     CONFIG_TAG,
     ENSEMBLE_TAG,
     FAILURE_TAG,
+    GROUP_TAG,
     JOB_ID_TAG,
     RESUMED_TAG,
     SPACE_TAG,
@@ -88,6 +90,7 @@ def run(
             **choices,
             JOB_ID_TAG: identity,
             CONFIG_TAG: digest(config),
+            GROUP_TAG: group(config),
             **environment.tags(code, config),
             **own.tags(callbacks, hydra_callbacks or {}),
             **(tags or {}),
@@ -299,6 +302,9 @@ def _training(
 
 
 def _end(recorder: Recorder, outcome: events.Outcome) -> None:
+    swept = swept_numbers(recorder.started)
+    if swept:
+        recorder.metrics(swept)  # last, so that MLflow shows what was measured before them
     try:
         recorder.artifact(LOG, lambda file: shutil.copyfile(recorder.job_dir / LOG, file))
     except ExperimentError as problem:  # a full disk; the end itself is worth more than the log

@@ -99,6 +99,13 @@ class Plan:
             raise ConfigError([*self._fixed_problems(), *error.problems]) from None
         jobs = self._checked([first, *others])
         self.config = jobs[0].config
+        # Config group -> the options that the jobs choose, of a search those that it may.
+        self.choices = {
+            group: ", ".join(
+                dict.fromkeys(job.choices[group] for job in jobs if group in job.choices)
+            )
+            for group in dict.fromkeys(group for job in jobs for group in job.choices)
+        }
         flags = [*places.flags, *typed_flags(composer.hydra["runtime"])]
         self._flags = [*flags, *_as_a_run(composer)]
         common = [

@@ -3,6 +3,7 @@
 # Tags of a run.
 JOB_ID_TAG = "mnist_exp.job_id"
 CONFIG_TAG = "mnist_exp.config_sha256"
+GROUP_TAG = "mnist_exp.config"  # short; the same for all seeds of a config
 CODE_TAG = "mnist_exp.code_sha256"
 DATA_TAG = "mnist_exp.data_sha256"
 DATA_WARNINGS_TAG = "mnist_exp.data_warnings"  # what is odd about them, in words
@@ -34,6 +35,9 @@ OVERRIDES_TAG = "mnist_exp.sweep_overrides"  # JSON list: what sets a job apart
 CLAIM_TAG = "mnist_exp.sweep_claim."
 TRIAL_TAG = "mnist_exp.trial"  # JSON: number and params, of a search
 
+
+# What stands for the run id in a description, until MLflow has given the run one.
+RUN_ID = "{run_id}"
 
 # Params.
 VALIDATION_IMAGES = "data.validation_images"

@@ -31,6 +31,8 @@ HEADERS = {
     "time/fit_seconds",
     "model/parameters",
 }
+FIRST = ["Run Name", "Created", "chosen/val_accuracy", "test/accuracy", "test/accuracy_low",
+         "test/accuracy_high", "data", "model", "sweep/jobs"]  # fmt: skip
 NOISE = {"Source", "User", "Models", "Dataset", "Version"}
 
 
@@ -54,13 +56,53 @@ def test_the_view_is_kept_once():
     client, read = make_experiment()
     for _ in range(2):
         view.prepare(client, read())
-        [state] = views(read())
+        state, seeds = views(read())
     assert state["selectedColumns"] == state["columnOrder"] == list(state["columnWidths"])
     shown = {column.partition("`")[2].rstrip("`") for column in state["selectedColumns"]}
     assert shown > HEADERS
     assert not shown & NOISE
-    order = state["columnOrder"]  # accuracies on different data are not taken for rivals
-    assert order.index("tags.`data`") < order.index("metrics.`test/accuracy`")
+    assert [column.partition("`")[2].rstrip("`") for column in state["columnOrder"][:7]] == [
+        "Run Name",
+        "chosen/val_accuracy",
+        "test/accuracy",
+        "test/accuracy_low",
+        "test/accuracy_high",
+        "data",  # accuracies on different data are not taken for rivals
+        "model",
+    ]
+    assert charts(state) == ["val/accuracy", "val/loss", "train/loss"]
+    assert not any("accuracy_low" in column for column in seeds["columnOrder"])  # of one run
+    assert seeds["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "mnist_exp.config"}]
+
+
+def charts(state):
+    """Returns what is drawn before a section of charts is opened."""
+    open_ones = {s["uuid"] for s in state["compareRunSections"] if s["display"]}
+    drawn = [chart for chart in state["compareRunCharts"] if not chart["deleted"]]
+    return [chart["displayName"] for chart in drawn if chart["metricSectionId"] in open_ones]
+
+
+def test_the_view_shows_what_the_newest_sweep_varies():
+    client, read = make_experiment()
+    identity = read().experiment_id
+    jobs = (
+        ("old", {"swept/model.dropout": 0.5}),
+        ("new", {"swept/training.epochs": 3, "test/loss": 1}),
+        ("new", {"swept/training.epochs": 4}),
+        ("newest", None),  # it is at work
+    )
+    for sweep, metrics in jobs:
+        tags = {"mnist_exp.sweep_key": "ab", "mnist_exp.sweep": sweep}
+        run_id = client.create_run(identity, tags=tags).info.run_id
+        for name, value in (metrics or {}).items():
+            client.log_metric(run_id, name, value)
+        if metrics is not None:
+            client.set_terminated(run_id)
+        view.prepare(client, read())
+    state, _ = views(read())
+    swept = [column for column in state["columnOrder"] if "swept/" in column]
+    assert swept == ["metrics.`swept/training.epochs`"]
+    assert charts(state)[3:] == ["training.epochs"]
 
 
 def test_an_outdated_view_is_written_anew():
@@ -68,7 +110,7 @@ def test_an_outdated_view_is_written_anew():
     client.set_experiment_tag(read().experiment_id, view.TAG, "{}")
     page = view.runs_page(resolve(None), "mnist")
     assert page.endswith(f"&viewStateShareKey={view.KEY}")
-    assert len(views(read())) == 1
+    assert len(views(read())) == 2
 
 
 def test_a_view_that_cannot_be_kept_costs_no_page(monkeypatch):
@@ -106,6 +148,10 @@ def test_a_browser_shows_what_was_chosen_and_what_came_of_it_and_compares_runs(b
         browser.get(address)
         eventually(browser, lambda: headers(browser) >= HEADERS)
         assert not headers(browser) & NOISE
+        assert first_headers(browser) == FIRST
+        row = browser.find_element(By.CSS_SELECTOR, "[role=row][row-index='0']:has([col-id*=jobs])")
+        best = f"{parent.metrics['chosen/val_accuracy']:.4f}".rstrip("0")
+        assert {best, "3", "digits"} <= set(row.text.split())
         # The jobs of a sweep are folded below it.
         assert not any(run.name in text(browser) for run in jobs)
         browser.find_element(By.CSS_SELECTOR, "[row-index='0'] [role=gridcell] button").click()
@@ -128,6 +174,16 @@ def headers(browser):
     """Returns the names above the columns of the table of runs."""
     cells = "[...document.querySelectorAll('[role=columnheader]')]"
     return set(browser.execute_script(f"return {cells}.map(cell => cell.innerText.trim())"))
+
+
+def first_headers(browser):
+    """Returns the names above the columns that a window of 1440 pixels shows, in their order."""
+    found = browser.execute_script(
+        "return [...document.querySelectorAll('.ag-header-cell')].map(cell => "
+        "[cell.getBoundingClientRect().left, cell.getBoundingClientRect().right, cell.innerText])"
+    )
+    names = [name.strip() for _, right, name in sorted(found) if right <= 1440]
+    return list(filter(None, names))
 
 
 def eventually(browser, holds):

@@ -65,6 +65,8 @@ def check_metrics(folder, record):
              "chosen/epoch", "chosen/val_accuracy",
              "selective/threshold", "selective/coverage", "selective/error"}  # fmt: skip
     assert set(record.metrics) == by_epoch | final
+    known = store(folder).client.get_run(record.run_id).data.metrics
+    assert next(iter(known)) == "val/accuracy"  # what a comparison in the MLflow UI opens with
     for name in by_epoch:
         assert [step for step, _ in history(folder, record, name)] == [1, 2]
     for name in final:
@@ -88,8 +90,12 @@ def check_tags(record):
     assert record.tags["mnist_exp.git_dirty"] in {"true", "false"}
     assert record.tags["mnist_exp.git_commit"]
     note = record.tags["mlflow.note.content"]
-    assert f"**{record.metrics['test/accuracy']:.2%}** on 10,000 test images" in note
-    assert "mnist-exp train experiment=fast training.epochs=2" in note
+    result, command, *_, picture = note.split("\n\n")
+    assert result.startswith(f"**{record.metrics['test/accuracy']:.2%}** on 10,000 test images")
+    assert command.startswith("`mnist-exp train experiment=fast training.epochs=2")
+    shown = f"get-artifact?path=plots/confusion_matrix.png&run_uuid={record.run_id}"
+    assert picture == f"![Confusion matrix]({shown})"
+    assert record.tags["mnist_exp.config"].startswith("cnn-")
 
 
 def check_artifacts(folder, record):
@@ -210,7 +216,7 @@ def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(uninterrupted, se
     weights = "mnist_exp.weights_sha256"
     assert record.tags[weights] == uninterrupted.tags[weights]
     typed = f"`mnist-exp train --config-dir=options {' '.join(LONG)}`"
-    assert record.tags["mlflow.note.content"].endswith(typed)
+    assert typed in record.tags["mlflow.note.content"].splitlines()
     assert [step for step, _ in history(folder, record, "train/loss")] == [1, 2, 3, 4]
     for name in ("train/loss", "val/loss", "val/accuracy", "test/accuracy", "test/loss"):
         assert record.metrics[name] == uninterrupted.metrics[name]

@@ -145,6 +145,7 @@ def test_halving_in_parallel_keeps_the_best(folder):
     assert list(folder.finished()) == [0, 1, 2, 3, 4, 5]
     assert [run.params["training.epochs"] for run in jobs.values()] == ["1"] * 4 + ["2"] * 2
     rates = [float(run.params["optimizer.learning_rate"]) for run in jobs.values()]
+    assert [run.metrics["swept/optimizer.learning_rate"] for run in jobs.values()] == rates
     reached = [run.metrics["chosen/val_accuracy"] for run in jobs.values()]
     first = sorted(range(4), key=lambda number: (-reached[number], number))
     assert sorted(rates[4:]) == sorted(rates[number] for number in first[:2])

@@ -23,7 +23,16 @@ def test_a_grid_leaves_a_parent_run_with_its_report(grid):
     parent = grid.folder.parent()
     assert (parent.name, parent.status, parent.outcome) == ("grid", "FINISHED", "finished")
     counts = {"jobs": 4, "finished": 4, "pruned": 0, "failed": 0}
-    assert parent.metrics == {f"sweep/{name}": count for name, count in counts.items()}
+    jobs = grid.folder.jobs().values()
+    best = max(jobs, key=lambda run: run.validation_accuracy)
+    assert parent.metrics == {f"sweep/{name}": count for name, count in counts.items()} | {
+        name: best.metrics[name] for name in ("chosen/val_accuracy", "test/accuracy")
+    }
+    assert (parent.tags["model"], parent.tags["data"]) == ("tiny, mlp", "digits")
+    result, heading, command, *_ = parent.tags["mlflow.note.content"].split("\n\n")
+    assert result.startswith(f"**{best.validation_accuracy:.2%}** on validation images, ")
+    assert heading == "## The winner again"
+    assert command.startswith("```sh\nmnist-exp train ")
     for name in ("best_so_far", "parallel_coordinates"):  # four configs have no importance
         picture = grid.folder.artifact(parent, f"plots/{name}.png")
         assert picture.read_bytes().startswith(b"\x89PNG")

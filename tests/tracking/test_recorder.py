@@ -15,7 +15,7 @@ from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.pending_runs import pending
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.store import Store
-from mnist_exp.tracking.names import DIGESTS
+from mnist_exp.tracking.names import DIGESTS, RUN_ID
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.tracking.sync.replay import Replay
 from mnist_exp.tracking.sync.thread import Sender
@@ -31,7 +31,7 @@ def test_a_whole_run_arrives(store, start_run, sealed_environment, capfd):
     recorder.tags({"mnist_exp.weights_sha256": "00ff"})
     recorder.metrics({"test/accuracy": 0.5, "test/loss": math.nan})
     recorder.artifact("plots/curves.txt", lambda file: file.write_text("/\\"))
-    recorder.describe("Reached **0.5**.")
+    recorder.describe(f"Reached **0.5**, in run {RUN_ID}.")
     assert recorder.end("finished") is True
 
     run = store.get(recorder.run_id)
@@ -48,7 +48,7 @@ def test_a_whole_run_arrives(store, start_run, sealed_environment, capfd):
     assert run.metrics == {"train/loss": 0.5, "val/accuracy": 0.9, "test/accuracy": 0.5}
     assert run.tags["model"] == "cnn"
     assert run.tags["mnist_exp.weights_sha256"] == "00ff"
-    assert run.tags["mlflow.note.content"] == "Reached **0.5**."
+    assert run.tags["mlflow.note.content"] == f"Reached **0.5**, in run {run.run_id}."
     history = store.client.get_metric_history(run.run_id, "train/loss")
     assert [(m.step, m.timestamp) for m in history] == [(e.step, e.time) for e in events[2:4]]
     assert store.artifact_path(run.run_id, "plots/curves.txt").read_text() == "/\\"

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_exp.config.record import to_record
 from mnist_exp.core import ids
+from mnist_exp.evaluation.names import SWEEP_JOBS, TEST_ACCURACY, chosen
 from mnist_exp.runs import environment, source_code
 from mnist_exp.sweeps.results import report
 from mnist_exp.sweeps.results.ledger import Ledger
+from mnist_exp.sweeps.results.ranking import RankedConfig, ranking, winner
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.events import Outcome
@@ -81,7 +83,7 @@ class Parent:
         job_dir = outputs / run.tags[JOB_ID_TAG]
         if (job_dir / journal.FILE_NAME).exists():
             recorder = Recorder.resume(job_dir, finished=True)
-            recorder.tags({COMMANDS_TAG: str(command)})
+            recorder.tags({**plan.choices, COMMANDS_TAG: str(command)})
         else:  # the sweep was begun in another folder or on another machine
             recorder = _start(plan, outputs, run.tags[JOB_ID_TAG], command)
             recorder.reopened()
@@ -104,19 +106,25 @@ class Parent:
         from mnist_exp import plots
 
         table = report.markdown(results, self._plan.fixed)
+        rows = ranking(results)
+        best = winner(rows)
         for path, text in {"results.csv": report.csv(results), "ranking.md": table}.items():
             self._recorder.artifact(path, partial(_write, text))
         counts = Counter(result.outcome for result in results)
         self._recorder.metrics(
             {
-                "sweep/jobs": len(results),
+                SWEEP_JOBS: len(results),
                 "sweep/finished": counts["finished"],
                 "sweep/pruned": counts["pruned"],
                 "sweep/failed": counts["failed"] + counts["killed"],
+                **(_reached(best) if best else {}),
             },
             step=self._command,
         )
-        self._recorder.describe(f"`mnist-exp train -m {self._plan.command}`\n\n{table}")
+        finished = sum(row.outcome == "finished" for row in rows)
+        summary = f"{_summary(best, finished)}\n\n" if best else ""
+        command = f"`mnist-exp train -m {self._plan.command}`"
+        self._recorder.describe(f"{summary}{table}\n\n{command}")
         for name, figure in report.pictures(results).items():
             self._recorder.artifact(f"plots/{name}.png", partial(plots.save, figure))
 
@@ -133,6 +141,7 @@ def _start(plan: "Plan", outputs: Path, identity: str, command: int) -> Recorder
         config=to_record(plan.config),
         params={},
         tags={
+            **plan.choices,
             JOB_ID_TAG: identity,
             SWEEP_TAG: plan.name,
             SPACE_TAG: json.dumps(plan.record),
@@ -141,6 +150,20 @@ def _start(plan: "Plan", outputs: Path, identity: str, command: int) -> Recorder
         },
         description=f"`mnist-exp train -m {plan.command}`",
     )
+
+
+def _reached(best: RankedConfig) -> dict[str, float]:
+    """Returns what the best config of a sweep reached, the mean of its seeds, as metrics."""
+    measured = {chosen(best.objective.name): best.mean}
+    if best.test_accuracy is not None:
+        measured[TEST_ACCURACY] = best.test_accuracy
+    return measured
+
+
+def _summary(best: RankedConfig, configs: int) -> str:
+    tested = "" if best.test_accuracy is None else f", {best.test_accuracy:.2%} on test images"
+    among = f"the best of {configs} configs" if configs > 1 else "the only config"
+    return f"**{best.objective.phrase(best.mean)}**{tested}: {among}."
 
 
 def _write(text: str, file: Path) -> None:

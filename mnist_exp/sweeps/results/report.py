@@ -95,14 +95,13 @@ def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
         own = settings(row.overrides)
         values = [rank, *(shortened(own.get(key, "")) for key in keys), *measures(row)]
         lines.append(_cells(map(in_markdown, values)))
-    parts = ["\n".join(lines), in_markdown(_note(ranked))] if ranked else [_NOTHING]
+    command = winner_command(rows, fixed)
+    parts = [f"## {winner_heading(rows)}", f"```sh\n{command}\n```"] if command else []
+    parts += ["\n".join(lines), in_markdown(_note(ranked))] if ranked else [_NOTHING]
     failed = failures(results, keys)
     if failed:
         items = [f"- {in_markdown(failure)}" for failure in failed]
         parts += [f"## {count(failed)}", "\n".join(items)]
-    command = winner_command(rows, fixed)
-    if command:
-        parts += [f"## {winner_heading(rows)}", f"```sh\n{command}\n```"]
     return "\n\n".join(parts) + "\n"
 
 

@@ -126,6 +126,26 @@ def points(file: Path, run_id: str) -> set[tuple[str, int]]:
         return set(database.execute(sql, [run_id]))
 
 
+def model_places(file: Path, run_ids: Collection[str]) -> list[tuple[str, str]]:
+    """Returns run id and place of the logged models of runs.
+
+    Args:
+        file: the store's.
+        run_ids: of the runs that made them.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    with _open(file) as database:
+        if database is None:
+            return []
+        sql = (
+            "SELECT source_run_id, artifact_location FROM logged_models "
+            "WHERE source_run_id IN (SELECT value FROM json_each(?))"
+        )
+        return database.execute(sql, [json.dumps(list(run_ids))]).fetchall()
+
+
 def _search(
     file: Path,
     experiment: str,

@@ -17,7 +17,7 @@ from mnist_exp.tracking.mlflow.artifact_root import require
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.mlflow.dataset import dataset_input
 from mnist_exp.tracking.mlflow.location import sqlite_path
-from mnist_exp.tracking.names import JOB_ID_TAG, OUTCOME_TAG
+from mnist_exp.tracking.names import JOB_ID_TAG, OUTCOME_TAG, RUN_ID
 from mnist_exp.tracking.records import RunRecord
 
 REGISTERED_MODEL = "mnist"
@@ -129,8 +129,8 @@ class Store:
             self.client.log_batch(run_id, tags=entities)
 
     def describe(self, run_id: str, markdown: str) -> None:
-        """Sets the text that the UI shows on top of the run."""
-        self.set_tags(run_id, {"mlflow.note.content": markdown})
+        """Sets the text that the UI shows on top of the run; `names.RUN_ID` in it is replaced."""
+        self.set_tags(run_id, {"mlflow.note.content": markdown.replace(RUN_ID, run_id)})
 
     def log_dataset(self, run_id: str, dataset: Dataset) -> None:
         """Names the data of the run; the same data again does nothing."""

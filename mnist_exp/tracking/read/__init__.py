@@ -6,4 +6,5 @@ selection   latest, best, @champion, names and ids
 readable    whether a record can be one of mnist-exp's
 artifacts   their bytes, of a limited size
 evidence    what they prove
+disk        how many bytes they take
 """
