@@ -30,7 +30,8 @@ def test_a_grid_leaves_a_parent_run_with_its_report(grid):
     }
     assert (parent.tags["model"], parent.tags["data"]) == ("tiny, mlp", "digits")
     result, heading, command, *_ = parent.tags["mlflow.note.content"].split("\n\n")
-    assert result.startswith(f"**{best.validation_accuracy:.2%}** on validation images, ")
+    reached = f"{100 * best.validation_accuracy:.2f} % validation accuracy"
+    assert result.startswith(f"**{reached}**, ")
     assert heading == "## The winner again"
     assert command.startswith("```sh\nmnist-exp train ")
     for name in ("best_so_far", "parallel_coordinates"):  # four configs have no importance
