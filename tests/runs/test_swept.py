@@ -2,6 +2,9 @@
 
 import json
 
+from invoke import here
+from projects import SMALL
+
 from mnist_exp.runs.swept import swept_numbers
 from mnist_exp.tracking.journal.events import Start
 from mnist_exp.tracking.names import OVERRIDES_TAG
@@ -31,3 +34,8 @@ def test_numbers_that_a_sweep_varies_are_metrics():
 
 def test_a_run_of_no_sweep_has_none():
     assert swept_numbers(started({"seed": "1"}, {})) == {}
+
+
+def test_a_job_is_reproduced_without_its_sweep(sealed_environment):
+    here("train", "-m", *SMALL, "optimizer.learning_rate=0.01,0.02", check=True)
+    assert "Verdict: identical." in here("reproduce", "latest", check=True).stdout

@@ -13,7 +13,7 @@ from mnist_exp.commands.reproduce.inputs import Input
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.statistics import LEVEL, mcnemar_test
 from mnist_exp.core.text import without_password
-from mnist_exp.evaluation.names import IMAGES_PER_SECOND
+from mnist_exp.evaluation.names import IMAGES_PER_SECOND, SWEPT
 from mnist_exp.tracking.journal.staging import FOLDER
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.store import Store
@@ -21,7 +21,8 @@ from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.tracking.read.evidence import PREDICTIONS, Evidence, Predictions, parse_predictions
 from mnist_exp.tracking.records import RunRecord
 
-RATES = ("time/", "evaluate/")  # what takes its time, and what was measured later
+# What takes its time, what was measured later, and what only the sweep of a job chose.
+NO_RESULTS = ("time/", "evaluate/", SWEPT)
 
 
 Point = tuple[str, int]  # metric, step
@@ -162,7 +163,7 @@ def explanation(inputs: Iterable[Input]) -> str:
 
 
 def _is_result(name: str) -> bool:
-    return name != IMAGES_PER_SECOND and not name.startswith(RATES)
+    return name != IMAGES_PER_SECOND and not name.startswith(NO_RESULTS)
 
 
 def _as_stored(value: float) -> float:
