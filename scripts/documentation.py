@@ -13,6 +13,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import tutorial
+
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "build" / "docs"
 ZENSICAL = (sys.executable, "-m", "zensical")
@@ -60,12 +62,26 @@ def main() -> int:
     parser.add_argument(
         "--serve", nargs="?", type=int, const=PORT, metavar="PORT", help="on 127.0.0.1 (8000)"
     )
+    parser.add_argument(
+        "--tutorial",
+        nargs="?",
+        choices=("check", "write"),
+        const="check",
+        help="runs all of the tutorial afresh, some minutes, and compares what comes out with what "
+        "it says; `write` puts it into the page, its pictures and the notebook, too",
+    )
     options = parser.parse_args()
     if options.serve is not None:
         return serve(options.serve)
+    if options.tutorial:
+        from tutorial_afresh import afresh
+
+        problem = "\n".join(afresh(ROOT, write=options.tutorial == "write"))
+        print(problem or "The tutorial says what comes out.")
+        return 1 if problem else 0
     problem = build()
     if not problem:
-        problem = "\n".join(faults(SITE))
+        problem = "\n".join([*faults(SITE), *tutorial.faults(ROOT)])
     if problem:
         print(problem)
         return 1

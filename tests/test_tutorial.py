@@ -1,0 +1,148 @@
+"""The tutorial: page, notebook and pictures agree, and its commands do what it says."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from documents import REPOSITORY
+from invoke import mnist_exp
+
+sys.path.append(str(REPOSITORY / "scripts"))
+import tutorial
+from tutorial_answers import as_pattern, differences, fitted, stray_figures, without_figures
+
+PARTS = tutorial.parts_of((REPOSITORY / tutorial.PAGE).read_text(encoding="utf-8"))
+SHORT = ("data.train_images=1000", "training.epochs=2")
+
+
+def test_page_notebook_pictures_and_prose_agree():
+    assert list(tutorial.faults(REPOSITORY)) == []
+
+
+@pytest.mark.long("the tutorial word for word, as a notebook, with the figures that it names")
+@pytest.mark.timeout(1800)
+def test_the_whole_tutorial(tmp_path, monkeypatch):
+    outcome = tutorial.play(PARTS, Path.cwd())
+    assert list(tutorial.drifted(PARTS, outcome, Path.cwd(), REPOSITORY)) == []
+
+
+def test_the_tutorial_in_short(sealed_environment, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    outcome = tutorial.play(PARTS, sealed_environment, shell=in_short)
+    for index, answer in tutorial.said(PARTS):
+        printed = outcome.answers[index]
+        assert fitted(without_verdicts(answer), without_verdicts(printed)) is not None, printed
+    assert outcome.pictures.keys() == {
+        part.code for part in PARTS if part.kind == "picture" and part.code not in tutorial.SCREENS
+    }
+
+
+def in_short(command: str) -> str:
+    """Runs a command, `mnist-exp` in a fork and with little training; returns what it says."""
+    program, *words = shlex.split(command)
+    if program != "mnist-exp":
+        line = ["bash", "-c", command]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+    if words[0] == "train":
+        words += SHORT
+    done = mnist_exp(".", *words, check=True)
+    return done.stderr + done.stdout
+
+
+def without_verdicts(text: str) -> str:
+    """Returns an answer without what so little training cannot show: which config is better."""
+    return re.sub(r"^( *)\d  .*", r"\1...", text, flags=re.MULTILINE)
+
+
+ROW = "{} cnn-{}  {}  4  99.{} (99.05-99.41)  99.28{}"
+NEARLY = {
+    "an accuracy": ("test accuracy 97.36%", "test accuracy 97.60%"),
+    "an accuracy of the first epoch": ("accuracy 87.14%", "accuracy 85.20%"),
+    "seconds": ("4.2 s of fit, 9.5 s in all", "12.0 s of fit, 1 min in all"),
+    "names": ("cnn-wqas7f in outputs/2026-11-29_12-46-51_wqas7f",
+              "cnn-abcdef in outputs/2027-01-01_00-00-00_abcdef"),
+    "speed": ("val accuracy 98.88%  11,950 images/s", "val accuracy 98.90%  310 images/s"),
+    "lines left out": ("a\n...\nepoch 9/9  loss 0.1\n", "a\nb\nepoch 1/9  loss 3\nepoch 9/9  loss 0.2"),
+    "the order of what is as good": (
+        "1  cnn-wqas7f  none   4  99.18 (98.95-99.41)\n"
+        "2  cnn-bcdefg  shift  4  99.15 (98.78-99.53)  1.00\n",
+        "1  cnn-hijklm  shift  4  99.28 (99.05-99.31)\n"
+        "2  cnn-nopqrs  none   4  99.11 (98.98-99.33)  0.35\n",
+    ),
+}  # fmt: skip
+FAR = {
+    "97.36 became 96.60": ("test accuracy 97.36%", "test accuracy 96.60%"),
+    "99.18 became 98.80": ("99.18 (", "98.80 ("),
+    "42,310 became 42,320": ("42,310 parameters", "42,320 parameters"),
+    "Printed": ("Verdict: identical.", "Verdict: different."),
+    "Said": ("a\n...\nc", "a\nb"),
+}
+
+
+@pytest.mark.parametrize("kind", NEARLY)
+def test_what_may_differ_from_machine_to_machine_is_no_difference(kind):
+    assert list(differences(*NEARLY[kind])) == []
+
+
+@pytest.mark.parametrize("told", FAR)
+def test_what_else_differs_is_told(told):
+    (difference,) = differences(*FAR[told])
+    assert told in difference
+
+
+def test_lines_that_are_left_out_are_left_out_of_what_is_printed_now():
+    said = "epoch 1/9  loss 3.1\n...\nepoch 9/9  loss 0.1\ndone\n"
+    printed = "".join(f"epoch {i}/9  loss {i}.5\n" for i in range(1, 10)) + "done\n"
+    assert fitted(said, printed) == ["epoch 1/9  loss 1.5", "...", "epoch 9/9  loss 9.5", "done"]
+
+
+def test_figures_of_the_prose_are_looked_for_in_the_outputs():
+    outputs = "test accuracy 97.36%, 264 errors, 42,310 parameters"
+    assert list(stray_figures("97.36 %, 97.4 %, 264 of 42,310, and 16 of 28 x 28", outputs)) == []
+    assert list(stray_figures("97.5 %, 97.36, 265 of 42,311, 1 %", outputs)) == [
+        "97.5 %", "265", "42,311", "1 %",
+    ]  # fmt: skip
+    assert list(stray_figures("mnist-784, fast/123, cnn2.5", "")) == []
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """A copy of the documentation."""
+    shutil.copytree(REPOSITORY / "docs", tmp_path / "docs")
+    return tmp_path
+
+
+def test_an_altered_command_needs_a_new_notebook(copy):
+    alter(copy, "training.epochs=5", "training.epochs=6")
+    assert ["is not what" in fault for fault in tutorial.faults(copy)] == [True]
+
+
+def test_an_altered_figure_is_told(copy):
+    alter(copy, "│ test errors         │ 264 ", "│ test errors         │ 265 ")
+    assert ["different outputs of" in fault for fault in tutorial.faults(copy)] == [True]
+
+
+def alter(root: Path, old: str, new: str) -> None:
+    page = root / tutorial.PAGE
+    text = page.read_text(encoding="utf-8")
+    assert old in text
+    page.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_an_altered_picture_is_told(copy):
+    pictures = copy / tutorial.PICTURES
+    shutil.copy(pictures / "tutorial-errors.png", pictures / "tutorial-digits.png")
+    assert ["the picture of digits" in fault for fault in tutorial.faults(copy)] == [True]
+
+
+def test_a_picture_of_its_own_page_is_small():
+    pictures = list((REPOSITORY / tutorial.PICTURES).glob("tutorial-*.png"))
+    assert {f"tutorial-{p.code}" for p in PARTS if p.kind == "picture"} == {
+        p.stem for p in pictures
+    }
+    assert max(picture.stat().st_size for picture in pictures) < 100_000
