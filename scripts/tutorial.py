@@ -7,27 +7,20 @@ one of `tutorial_screens`. A line "Took N s." tells of the block before it.
 """
 
 import base64
-import io
-import os
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from PIL import Image
-from tutorial_answers import differences, fitted, stray_figures
+from tutorial_answers import fitted, stray_figures
 
 PAGE = "docs/tutorial.md"
 NOTEBOOK = "docs/tutorial.ipynb"
 PICTURES = "docs/images"
 SCREENS = ("pad", "ui")  # pictures of pages, which no step leaves
-_TIMEOUT_SECONDS = 900
 _PART = re.compile(
     r"^```(?P<kind>console|python|text)\n(?P<code>.*?)^```$"
     r"|^!\[[^\]\n]*\]\(images/tutorial-(?P<picture>[\w-]+)\.png\)$"
@@ -35,13 +28,15 @@ _PART = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _COMMAND = re.compile(r"\$ ((?:.*\\\n)*.*)\n")
-_PREAMBLE = """\
-This is [the tutorial](tutorial.md) as a notebook: start Jupyter where `mnist-exp` is installed, in an empty folder, and
-run one cell after the other. A line that begins with `!` is a command as you would type it into a terminal, without the
-`!`. The first cell only has commands print plain lines here."""
+_PREAMBLE = (
+    "This is [the tutorial](tutorial.md) as a notebook: start Jupyter where `mnist-exp` is "
+    "installed, in an empty folder, and run one cell after the other. A line that begins with `!` "
+    "is a command as you would type it into a terminal, without the `!`. What stands in no cell, "
+    "as `mnist-exp ui` below, goes on until you end it: give that in a terminal, in the same "
+    "folder. The first cell only has commands print plain lines here."
+)
 _PLAIN = "%env FORCE_COLOR=\n%env COLUMNS=100"
 _SHOW = 'import IPython\n\nIPython.display.Image("{}.png")'
-Shell = Callable[[str], str]  # a command -> what it prints
 
 
 @dataclass(frozen=True)
@@ -52,16 +47,6 @@ class Part:
     text: str  # as it stands on the page
     code: str = ""  # the command, the program, or the name of the picture
     answer: str = ""  # what the page says that comes out
-
-
-@dataclass
-class Outcome:
-    """What came of playing the tutorial."""
-
-    notebook: nbformat.NotebookNode
-    answers: dict[int, str] = field(default_factory=dict)  # part -> what it printed
-    seconds: dict[int, float] = field(default_factory=dict)
-    pictures: dict[str, bytes] = field(default_factory=dict)
 
 
 def parts_of(page: str) -> list[Part]:
@@ -129,64 +114,22 @@ def _prose_cells(prose: str) -> list[nbformat.NotebookNode]:
     return [new_markdown_cell(piece) for piece in pieces if piece]
 
 
-def play(parts: list[Part], folder: Path, shell: Shell | None = None) -> Outcome:
-    """Runs every cell of the notebook, one after the other.
-
-    Args:
-        parts: of the page.
-        folder: to work in, which should be empty.
-        shell: runs commands in the kernel's place.
-
-    Returns:
-        The notebook with its outputs, and what each part printed.
-
-    Raises:
-        CellExecutionError: a program failed.
-    """
-    notebook, runs = notebook_of(parts)
-    outcome = Outcome(notebook)
-    place = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(
-        notebook, timeout=_TIMEOUT_SECONDS, kernel_name="python3", resources=place
-    )
-    client.record_timing = False
-    # The kernel's `mnist-exp` is the one of this environment.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path}
-    with client.setup_kernel(env=environment, stderr=subprocess.DEVNULL):
-        for number, cell in enumerate(notebook.cells):
-            part = parts[runs[number]] if number in runs else None
-            began = time.monotonic()
-            if part and part.kind == "console" and shell:
-                cell.outputs = [new_output("stream", name="stdout", text=shell(part.code))]
-            elif cell.cell_type == "code":
-                client.execute_cell(cell, number)
-            if part:
-                outcome.seconds[runs[number]] = time.monotonic() - began
-                outcome.answers[runs[number]] = _tidy(cell)
-            if part and part.kind == "picture":
-                shown = cell.outputs[0].data
-                outcome.pictures[part.code] = squeezed(base64.b64decode(shown["image/png"]))
-                shown["image/png"] = base64.b64encode(outcome.pictures[part.code]).decode()
-    return outcome
-
-
-def squeezed(picture: bytes) -> bytes:
-    """Returns a picture as a PNG file of few colours, which takes a third of the bytes."""
-    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(128)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _tidy(cell: nbformat.NotebookNode) -> str:
-    """Makes one text of what a cell printed, in its outputs too, and returns it."""
-    printed = [output for output in cell.outputs if output.output_type == "stream"]
-    others = [output for output in cell.outputs if output.output_type != "stream"]
-    text = "".join(output.text for output in printed).replace("\r\n", "\n")
+def tidy(cell: nbformat.NotebookNode) -> str:
+    """Makes one text of what a cell printed, in its outputs too; returns it, with any error."""
+    kinds: dict[str, list[nbformat.NotebookNode]] = {"stream": [], "error": []}
+    for output in cell.outputs:
+        kinds.setdefault(output.output_type, []).append(output)
+    text = "".join(output.text for output in kinds.pop("stream"))
+    text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
     streams = [new_output("stream", name="stdout", text=text)] if text else []
-    cell.outputs = [*streams, *others]
-    return text
+    cell.outputs = [*streams, *chain.from_iterable(kinds.values())]
+    return text + "".join(f"{error.ename}: {error.evalue}\n" for error in kinds["error"])
+
+
+def pictures_in(cell: nbformat.NotebookNode) -> list[dict[str, str]]:
+    """Returns what a cell shows that is a picture: in base64, under "image/png"."""
+    shown = (output.get("data", {}) for output in cell.outputs)
+    return [data for data in shown if "image/png" in data]
 
 
 def said(parts: list[Part]) -> Iterator[tuple[int, str]]:
@@ -197,44 +140,6 @@ def said(parts: list[Part]) -> Iterator[tuple[int, str]]:
         elif part.kind == "python":
             after = next(p for p in parts[index + 1 :] if p.kind != "prose" or p.text.strip())
             yield index, after.answer if after.kind == "text" else ""
-
-
-def drifted(parts: list[Part], outcome: Outcome, folder: Path, root: Path) -> Iterator[str]:
-    """Compares what came out with what the page says, and finds what is another thing."""
-    for index, answer in said(parts):
-        for problem in differences(answer, outcome.answers[index]):
-            yield f"{PAGE}, {parts[index].code.strip()}\n{problem}"
-    for part in parts:
-        if part.kind == "picture" and part.code not in SCREENS:
-            made, kept = folder / f"{part.code}.png", root / PICTURES / f"tutorial-{part.code}.png"
-            if not made.is_file():
-                yield f"{PAGE}: no step left {made.name}"
-            elif kept.is_file() and Image.open(made).size != Image.open(kept).size:
-                yield f"{PAGE}: {made.name} has another size than {kept.name}"
-
-
-def rewritten(parts: list[Part], outcome: Outcome) -> str:
-    """Returns the page with what came out, as far as it has the form of what was said.
-
-    Where it has not, the whole of it stands there, to be shortened again by hand.
-    """
-    new = list(parts)
-    for index, answer in said(parts):
-        printed = outcome.answers[index]
-        lines = fitted(answer, printed)
-        shown = printed if lines is None else "".join(f"{line}\n" for line in lines)
-        if parts[index].kind == "console":
-            text = f"```console\n$ {parts[index].code}\n{shown}```"
-            new[index] = replace(parts[index], text=text, answer=shown)
-        elif answer:
-            place = next(i for i in range(index, len(new)) if new[i].kind == "text")
-            new[place] = Part("text", f"```text\n{shown}```", shown, shown)
-    last = 0
-    for index, part in enumerate(parts):
-        last = index if index in outcome.seconds and part.kind != "picture" else last
-        if part.kind == "seconds":
-            new[index] = replace(part, text=f"Took {outcome.seconds[last]:.0f} s.")
-    return "".join(part.text for part in new)
 
 
 def faults(root: Path) -> Iterator[str]:
@@ -252,12 +157,11 @@ def faults(root: Path) -> Iterator[str]:
         part = parts[index]
         if part.kind == "picture":
             picture = (root / PICTURES / f"tutorial-{part.code}.png").read_bytes()
-            (shown,) = kept.cells[cell].outputs
-            if base64.b64decode(shown.data["image/png"]) != picture:
+            shown = [base64.b64decode(data["image/png"]) for data in pictures_in(kept.cells[cell])]
+            if shown != [picture]:
                 yield f"{NOTEBOOK}: the picture of {part.code} is not the one of {PAGE}"
-        elif fitted(answers[index], _tidy(kept.cells[cell])) != answers[index].splitlines():
+        elif fitted(answers[index], tidy(kept.cells[cell])) != answers[index].splitlines():
             yield f"{PAGE} and {NOTEBOOK} show different outputs of: {part.code.strip()}"
     prose = " ".join(part.text for part in parts if part.kind == "prose")
-    shown = "\n".join(answers.values())
-    for figure in stray_figures(prose, shown):
+    for figure in stray_figures(prose, "\n".join(answers.values())):
         yield f"{PAGE}: {figure} stands in the prose, and in no output"

@@ -11,6 +11,7 @@ from functools import cache
 LEFT_OUT = "..."
 # An accuracy in percent may move by so many points, or by so much of what it lacks to 100.
 POINTS, SHARE = 0.3, 0.25
+_SMALL = 100  # whole numbers of the prose below it are not looked for
 # Figures of the prose that no output has: what they are.
 GIVEN = {
     "96.99": "the accuracy of the tutorial that this project grew from",
@@ -30,23 +31,22 @@ _RANDOM = (
     (re.compile(r"\b(?:[0-9a-f]{12}|[0-9a-f]{32})\b"), "digest"),
     (re.compile(r"-[a-z0-9]{6}\b"), "-suffix"),
 )
-_DURATION = re.compile(r"(?<![\w.])\d[\d.,]* (?:s|min|h)\b")
+_DURATION = re.compile(r"(?<![\w.])(?:\d+:\d\d|\d[\d.,]* (?:s|min|h))\b")
 _FIGURE = re.compile(r"[-+\u2212]?\d[\d.,]*")
 _UNSIGNED = re.compile(r"\d+(?:[.,]\d+)*")
 _RATE = re.compile(r"\d[\d,]* images/s")
 _RANKED = re.compile(r"(?:^\d+  .*\n)+", re.MULTILINE)
-_P = re.compile(r"\) +[\d.]* *$")
-_VERDICT = re.compile(
-    r"not distinguishable;(?:.|\n(?! *\d+  |\n))*",  # and how many seeds would tell, if any
-)
+_P = re.compile(r"\) +<?[\d.]*$")
+# With how many seeds would tell, if any, over several lines.
+_VERDICT = re.compile(r"not distinguishable;(?:.|\n(?! *\d+  |\n))*")
 _ACCURACY = re.compile(r"(?:[5-9]\d|100)\.\d\d")
 
 
 def without_random(text: str) -> str:
-    """Returns a text in which digests, the random ends of names and durations are alike."""
+    """Returns a text in which digests, random ends of names, durations and p are alike."""
     for pattern, word in _RANDOM:
         text = pattern.sub(word, text)
-    return _DURATION.sub("0 s", text)
+    return _DURATION.sub("0 s", text).replace("p < ", "p = ")
 
 
 def without_figures(text: str) -> str:
@@ -135,7 +135,7 @@ def stray_figures(prose: str, outputs: str) -> Iterator[str]:
     """Finds the figures of a text that are in no output.
 
     Args:
-        prose: figures of at least 100, with a decimal point or in percent are looked at.
+        prose: figures of three digits or more, with a decimal point or in percent are looked at.
         outputs: one of which must have the figure, rounded or not.
 
     Yields:
@@ -144,7 +144,7 @@ def stray_figures(prose: str, outputs: str) -> Iterator[str]:
     known = _UNSIGNED.findall(outputs)
     prose = _ADDRESS.sub("", prose)
     for figure, percent in re.findall(r"(?<![\w./-])(\d+(?:[.,]\d+)*)(?![\w/])( %)?", prose):
-        small = not percent and figure.isdigit() and int(figure) < 100
+        small = not percent and figure.isdigit() and int(figure) < _SMALL
         if not small and figure not in GIVEN and not any(_rounds(one, figure) for one in known):
             yield f"{figure}{percent}"
 

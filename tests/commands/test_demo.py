@@ -22,7 +22,6 @@ import httpx
 import numpy as np
 import pytest
 import servers
-import waiting
 from invoke import here, mnist_exp, python
 from pads import DIGITS, click, draw, eventually, opened, texts
 from PIL import Image, ImageDraw

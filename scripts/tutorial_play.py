@@ -1,0 +1,117 @@
+"""The tutorial played: each cell of its notebook is run, and what comes out compared or kept."""
+
+import base64
+import io
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat.v4 import new_output
+from PIL import Image
+from tutorial import PAGE, PICTURES, SCREENS, Part, notebook_of, pictures_in, said, tidy
+from tutorial_answers import differences, fitted
+
+_TIMEOUT_SECONDS = 900
+_COLOURS = 128  # of a picture
+Shell = Callable[[str], str]  # a command -> what it prints
+
+
+@dataclass
+class Outcome:
+    """What came of playing the tutorial."""
+
+    notebook: nbformat.NotebookNode
+    answers: dict[int, str] = field(default_factory=dict)  # part -> what it printed
+    seconds: dict[int, float] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
+
+
+def play(parts: list[Part], folder: Path, shell: Shell | None = None) -> Outcome:
+    """Runs every cell of the notebook, one after the other.
+
+    Args:
+        parts: of the page.
+        folder: to work in, which should be empty.
+        shell: runs commands in the kernel's place.
+
+    Returns:
+        The notebook with its outputs, and what each part printed; of one that failed, its error.
+    """
+    notebook, runs = notebook_of(parts)
+    outcome = Outcome(notebook)
+    place = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(
+        notebook, timeout=_TIMEOUT_SECONDS, kernel_name="python3", resources=place
+    )
+    client.allow_errors, client.record_timing = True, False
+    # The kernel's `mnist-exp` is the one of this environment.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    with client.setup_kernel(env=environment, stderr=subprocess.DEVNULL):
+        for number, cell in enumerate(notebook.cells):
+            part = parts[runs[number]] if number in runs else None
+            began = time.monotonic()
+            if part and part.kind == "console" and shell:
+                cell.outputs = [new_output("stream", name="stdout", text=shell(part.code))]
+            elif cell.cell_type == "code":
+                client.execute_cell(cell, number)
+            if part:
+                outcome.seconds[runs[number]] = time.monotonic() - began
+                outcome.answers[runs[number]] = tidy(cell)
+            if part and part.kind == "picture":
+                for shown in pictures_in(cell):
+                    outcome.pictures[part.code] = squeezed(base64.b64decode(shown["image/png"]))
+                    shown["image/png"] = base64.b64encode(outcome.pictures[part.code]).decode()
+    return outcome
+
+
+def squeezed(picture: bytes) -> bytes:
+    """Returns a picture as a PNG file of few colours, which takes a third of the bytes."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(_COLOURS)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def drifted(parts: list[Part], outcome: Outcome, folder: Path, root: Path) -> Iterator[str]:
+    """Compares what came out with what the page says, and finds what is another thing."""
+    for index, answer in said(parts):
+        for problem in differences(answer, outcome.answers[index]):
+            yield f"{PAGE}, {parts[index].code.strip()}\n{problem}"
+    for part in parts:
+        if part.kind == "picture" and part.code not in SCREENS:
+            made, kept = folder / f"{part.code}.png", root / PICTURES / f"tutorial-{part.code}.png"
+            if not made.is_file():
+                yield f"{PAGE}: no step left {made.name}"
+            elif kept.is_file() and Image.open(made).size != Image.open(kept).size:
+                yield f"{PAGE}: {made.name} has another size than {kept.name}"
+
+
+def rewritten(parts: list[Part], outcome: Outcome) -> str:
+    """Returns the page with what came out, as far as it has the form of what was said.
+
+    Where it has not, the whole of it stands there, to be shortened again by hand.
+    """
+    new = list(parts)
+    for index, answer in said(parts):
+        printed = outcome.answers[index]
+        lines = fitted(answer, printed)
+        shown = printed if lines is None else "".join(f"{line}\n" for line in lines)
+        if parts[index].kind == "console":
+            text = f"```console\n$ {parts[index].code}\n{shown}```"
+            new[index] = replace(parts[index], text=text, answer=shown)
+        elif answer:
+            place = next(i for i in range(index, len(new)) if new[i].kind == "text")
+            new[place] = Part("text", f"```text\n{shown}```", shown, shown)
+    last = 0
+    for index, part in enumerate(parts):
+        last = index if index in outcome.seconds and part.kind != "picture" else last
+        if part.kind == "seconds":
+            new[index] = replace(part, text=f"Took {outcome.seconds[last]:.0f} s.")
+    return "".join(part.text for part in new)
