@@ -3,7 +3,7 @@
 The page is the source. A block of `console` has one command and its answer, in which a line of
 "..." stands for lines that were left out; a block of `python` is followed by one of `text` where it
 prints something. A picture `tutorial-NAME.png` is the file NAME.png that a step before it left, or
-one of `tutorial_screens`. A line "Took N s." tells of the block before it.
+one of SCREENS. A line "Took N s." tells of the block before it.
 """
 
 import base64

@@ -50,10 +50,7 @@ def play(parts: list[Part], folder: Path, shell: Shell | None = None) -> Outcome
         notebook, timeout=_TIMEOUT_SECONDS, kernel_name="python3", resources=place
     )
     client.allow_errors, client.record_timing = True, False
-    # The kernel's `mnist-exp` is the one of this environment.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path}
-    with client.setup_kernel(env=environment, stderr=subprocess.DEVNULL):
+    with client.setup_kernel(env=_environment(), stderr=subprocess.DEVNULL):
         for number, cell in enumerate(notebook.cells):
             part = parts[runs[number]] if number in runs else None
             began = time.monotonic()
@@ -69,6 +66,12 @@ def play(parts: list[Part], folder: Path, shell: Shell | None = None) -> Outcome
                     outcome.pictures[part.code] = squeezed(base64.b64decode(shown["image/png"]))
                     shown["image/png"] = base64.b64encode(outcome.pictures[part.code]).decode()
     return outcome
+
+
+def _environment() -> dict[str, str]:
+    """Returns this one, where `mnist-exp` is that of this Python and no other store is named."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("MLFLOW_")}
+    return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def squeezed(picture: bytes) -> bytes:

@@ -27,9 +27,9 @@ def test_page_notebook_pictures_and_prose_agree():
 
 @pytest.mark.long("the tutorial word for word, as a notebook, with the figures that it names")
 @pytest.mark.timeout(1800)
-def test_the_whole_tutorial(tmp_path, monkeypatch):
-    outcome = tutorial_play.play(PARTS, Path.cwd())
-    assert list(tutorial_play.drifted(PARTS, outcome, Path.cwd(), REPOSITORY)) == []
+def test_the_whole_tutorial(sealed_environment):
+    outcome = tutorial_play.play(PARTS, sealed_environment)
+    assert list(tutorial_play.drifted(PARTS, outcome, sealed_environment, REPOSITORY)) == []
 
 
 def test_the_tutorial_in_short(sealed_environment, monkeypatch):
