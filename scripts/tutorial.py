@@ -10,12 +10,11 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from tutorial_answers import fitted, stray_figures
+from tutorial_answers import stray_figures
 
 PAGE = "docs/tutorial.md"
 NOTEBOOK = "docs/tutorial.ipynb"
@@ -114,24 +113,6 @@ def _prose_cells(prose: str) -> list[nbformat.NotebookNode]:
     return [new_markdown_cell(piece) for piece in pieces if piece]
 
 
-def tidy(cell: nbformat.NotebookNode) -> str:
-    """Makes one text of what a cell printed, in its outputs too; returns it, with any error."""
-    kinds: dict[str, list[nbformat.NotebookNode]] = {"stream": [], "error": []}
-    for output in cell.outputs:
-        kinds.setdefault(output.output_type, []).append(output)
-    text = "".join(output.text for output in kinds.pop("stream"))
-    text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-    streams = [new_output("stream", name="stdout", text=text)] if text else []
-    cell.outputs = [*streams, *chain.from_iterable(kinds.values())]
-    return text + "".join(f"{error.ename}: {error.evalue}\n" for error in kinds["error"])
-
-
-def pictures_in(cell: nbformat.NotebookNode) -> list[dict[str, str]]:
-    """Returns what a cell shows that is a picture: in base64, under "image/png"."""
-    shown = (output.get("data", {}) for output in cell.outputs)
-    return [data for data in shown if "image/png" in data]
-
-
 def said(parts: list[Part]) -> Iterator[tuple[int, str]]:
     """Yields each part that is run, with what the page says that it prints."""
     for index, part in enumerate(parts):
@@ -142,26 +123,43 @@ def said(parts: list[Part]) -> Iterator[tuple[int, str]]:
             yield index, after.answer if after.kind == "text" else ""
 
 
-def faults(root: Path) -> Iterator[str]:
-    """Finds, without running anything, where page, notebook, pictures and prose disagree."""
-    parts = parts_of((root / PAGE).read_text(encoding="utf-8"))
-    wanted, runs = notebook_of(parts)
-    kept = nbformat.read(root / NOTEBOOK, as_version=4)
-    if [(c.cell_type, c.source) for c in kept.cells] != [
-        (c.cell_type, c.source) for c in wanted.cells
-    ]:
-        yield f"{NOTEBOOK} is not what {PAGE} makes; `scripts/docs --tutorial write` makes it anew"
-        return
+def filled(parts: list[Part], root: Path) -> nbformat.NotebookNode:
+    """Makes the notebook with its outputs, which are those of the page.
+
+    Args:
+        parts: of the page.
+        root: of the repository, which has its pictures.
+
+    Returns:
+        The notebook as it is kept.
+    """
+    notebook, runs = notebook_of(parts)
     answers = dict(said(parts))
     for cell, index in runs.items():
         part = parts[index]
         if part.kind == "picture":
             picture = (root / PICTURES / f"tutorial-{part.code}.png").read_bytes()
-            shown = [base64.b64decode(data["image/png"]) for data in pictures_in(kept.cells[cell])]
-            if shown != [picture]:
-                yield f"{NOTEBOOK}: the picture of {part.code} is not the one of {PAGE}"
-        elif fitted(answers[index], tidy(kept.cells[cell])) != answers[index].splitlines():
-            yield f"{PAGE} and {NOTEBOOK} show different outputs of: {part.code.strip()}"
+            data = {"image/png": base64.b64encode(picture).decode()}
+            outputs = [new_output("display_data", data=data)]
+        else:
+            text = answers[index]
+            outputs = [new_output("stream", name="stdout", text=text)] if text else []
+        notebook.cells[cell].outputs = outputs
+    return notebook
+
+
+def faults(root: Path) -> Iterator[str]:
+    """Finds, without running anything, where page, notebook, pictures and prose disagree."""
+    parts = parts_of((root / PAGE).read_text(encoding="utf-8"))
+    for part in parts:
+        if part.kind == "picture" and not (root / PICTURES / f"tutorial-{part.code}.png").is_file():
+            yield f"{PAGE}: the picture of {part.code} is not there"
+            return
+    if nbformat.read(root / NOTEBOOK, as_version=4) != filled(parts, root):
+        yield (
+            f"{NOTEBOOK} is not what {PAGE} and its pictures make; "
+            "`scripts/docs --tutorial notebook` makes it anew"
+        )
     prose = " ".join(part.text for part in parts if part.kind == "prose")
-    for figure in stray_figures(prose, "\n".join(answers.values())):
+    for figure in stray_figures(prose, "\n".join(answer for _, answer in said(parts))):
         yield f"{PAGE}: {figure} stands in the prose, and in no output"

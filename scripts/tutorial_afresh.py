@@ -42,14 +42,17 @@ def afresh(root: Path, *, write: bool) -> Iterator[str]:
             return
         text = tutorial_play.rewritten(parts, outcome)
         page.write_text(text, encoding="utf-8")
-        notebook, runs = tutorial.notebook_of(tutorial.parts_of(text))
-        for cell in runs:
-            notebook.cells[cell].outputs = outcome.notebook.cells[cell].outputs
-        nbformat.write(notebook, root / tutorial.NOTEBOOK)
         for name, picture in outcome.pictures.items():
             _picture(root, name).write_bytes(picture)
         _screens(root, folder)
+    write_notebook(root)
     yield from tutorial.faults(root)
+
+
+def write_notebook(root: Path) -> None:
+    """Makes the notebook of the page and its pictures, without running anything."""
+    parts = tutorial.parts_of((root / tutorial.PAGE).read_text(encoding="utf-8"))
+    nbformat.write(tutorial.filled(parts, root), root / tutorial.NOTEBOOK)
 
 
 def _picture(root: Path, name: str) -> Path:

@@ -14,7 +14,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat.v4 import new_output
 from PIL import Image
-from tutorial import PAGE, PICTURES, SCREENS, Part, notebook_of, pictures_in, said, tidy
+from tutorial import PAGE, PICTURES, SCREENS, Part, notebook_of, said
 from tutorial_answers import differences, fitted
 
 _TIMEOUT_SECONDS = 900
@@ -26,10 +26,9 @@ Shell = Callable[[str], str]  # a command -> what it prints
 class Outcome:
     """What came of playing the tutorial."""
 
-    notebook: nbformat.NotebookNode
     answers: dict[int, str] = field(default_factory=dict)  # part -> what it printed
     seconds: dict[int, float] = field(default_factory=dict)
-    pictures: dict[str, bytes] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)  # by name
 
 
 def play(parts: list[Part], folder: Path, shell: Shell | None = None) -> Outcome:
@@ -41,10 +40,10 @@ def play(parts: list[Part], folder: Path, shell: Shell | None = None) -> Outcome
         shell: runs commands in the kernel's place.
 
     Returns:
-        The notebook with its outputs, and what each part printed; of one that failed, its error.
+        What came of it; of a program that failed, its error.
     """
     notebook, runs = notebook_of(parts)
-    outcome = Outcome(notebook)
+    outcome = Outcome()
     place = {"metadata": {"path": str(folder)}}
     client = NotebookClient(
         notebook, timeout=_TIMEOUT_SECONDS, kernel_name="python3", resources=place
@@ -60,12 +59,23 @@ def play(parts: list[Part], folder: Path, shell: Shell | None = None) -> Outcome
                 client.execute_cell(cell, number)
             if part:
                 outcome.seconds[runs[number]] = time.monotonic() - began
-                outcome.answers[runs[number]] = tidy(cell)
-            if part and part.kind == "picture":
-                for shown in pictures_in(cell):
-                    outcome.pictures[part.code] = squeezed(base64.b64decode(shown["image/png"]))
-                    shown["image/png"] = base64.b64encode(outcome.pictures[part.code]).decode()
+                outcome.answers[runs[number]] = _printed(cell)
+                for picture in _pictures_in(cell):
+                    outcome.pictures[part.code] = squeezed(picture)
     return outcome
+
+
+def _printed(cell: nbformat.NotebookNode) -> str:
+    """Returns what a cell printed, and its error if it has one."""
+    text = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+    errors = [output for output in cell.outputs if output.output_type == "error"]
+    text += "".join(f"{error.ename}: {error.evalue}\n" for error in errors)
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def _pictures_in(cell: nbformat.NotebookNode) -> list[bytes]:
+    shown = (output.get("data", {}) for output in cell.outputs)
+    return [base64.b64decode(data["image/png"]) for data in shown if "image/png" in data]
 
 
 def _environment() -> dict[str, str]:
