@@ -86,9 +86,9 @@ def _environment() -> dict[str, str]:
 
 def squeezed(picture: bytes) -> bytes:
     """Returns a picture as a PNG file of few colours, which takes a third of the bytes."""
-    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(_COLOURS)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    with Image.open(io.BytesIO(picture)) as image:
+        image.convert("RGB").quantize(_COLOURS).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -102,8 +102,13 @@ def drifted(parts: list[Part], outcome: Outcome, folder: Path, root: Path) -> It
             made, kept = folder / f"{part.code}.png", root / PICTURES / f"tutorial-{part.code}.png"
             if not made.is_file():
                 yield f"{PAGE}: no step left {made.name}"
-            elif kept.is_file() and Image.open(made).size != Image.open(kept).size:
+            elif kept.is_file() and _size(made) != _size(kept):
                 yield f"{PAGE}: {made.name} has another size than {kept.name}"
+
+
+def _size(picture: Path) -> tuple[int, int]:
+    with Image.open(picture) as image:
+        return image.size
 
 
 def rewritten(parts: list[Part], outcome: Outcome) -> str:

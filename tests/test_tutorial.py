@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from documents import REPOSITORY
 from invoke import mnist_exp
+from PIL import Image
 
 sys.path.append(str(REPOSITORY / "scripts"))
 import tutorial
@@ -154,6 +155,16 @@ def test_what_came_out_is_put_into_the_page():
     assert ["print(1, 2)" in problem for problem in told] == [True]
     page = PAGE.replace("3 runs", "4 runs").replace("9 s", "3 s").replace("1 and 2", "1 2")
     assert tutorial_play.rewritten(parts, outcome) == page
+
+
+def test_a_picture_that_is_not_made_or_has_another_size_is_told(tmp_path):
+    parts = tutorial.parts_of("![Digits](images/tutorial-digits.png)\n")
+    outcome = tutorial_play.Outcome()
+    (told,) = tutorial_play.drifted(parts, outcome, tmp_path, REPOSITORY)
+    assert told.endswith("no step left digits.png")
+    for size, problems in (((90, 56), 1), ((896, 560), 0)):
+        Image.new("L", size).save(tmp_path / "digits.png")
+        assert len(list(tutorial_play.drifted(parts, outcome, tmp_path, REPOSITORY))) == problems
 
 
 def test_two_commands_in_a_block_are_refused():
