@@ -13,6 +13,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import tutorial
+
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "build" / "docs"
 ZENSICAL = (sys.executable, "-m", "zensical")
@@ -60,17 +62,47 @@ def main() -> int:
     parser.add_argument(
         "--serve", nargs="?", type=int, const=PORT, metavar="PORT", help="on 127.0.0.1 (8000)"
     )
+    parser.add_argument(
+        "--tutorial",
+        nargs="?",
+        choices=("check", "write", "notebook"),
+        const="check",
+        help="runs all of the tutorial afresh, some minutes, and compares what comes out with what "
+        "it says; `write` puts it into the page, its pictures and the notebook, too; `notebook` "
+        "runs nothing, and makes the notebook of page and pictures",
+    )
     options = parser.parse_args()
     if options.serve is not None:
         return serve(options.serve)
+    if options.tutorial:
+        return play(options.tutorial)
     problem = build()
     if not problem:
-        problem = "\n".join(faults(SITE))
+        problem = "\n".join([*faults(SITE), *tutorial.faults(ROOT)])
     if problem:
         print(problem)
         return 1
     print(f"{len(list(SITE.rglob('*.html')))} pages in {SITE.relative_to(ROOT)}")
     return 0
+
+
+def play(what: str) -> int:
+    """Runs the tutorial, or makes its notebook.
+
+    Args:
+        what: check, write or notebook.
+
+    Returns:
+        The exit code.
+    """
+    import tutorial_afresh
+
+    if what == "notebook":
+        tutorial_afresh.write_notebook(ROOT)
+        return 0
+    problem = "\n".join(tutorial_afresh.afresh(ROOT, write=what == "write"))
+    print(problem or "The tutorial says what comes out.")
+    return 1 if problem else 0
 
 
 def serve(port: int) -> int:

@@ -25,16 +25,21 @@ from selenium.webdriver import ActionChains, Keys
 
 from examples import understand
 
+sys.path.append(str(REPOSITORY / "scripts"))
+from tutorial_answers import as_pattern, without_figures
+
 CONF = REPOSITORY / "conf"
 SEARCH = "document.activeElement.shadowRoot"  # of the site's pages, when it is open
+TUTORIAL = "docs/tutorial.md"  # it has tests of its own
 MOST_BYTES = 6000  # of the README
 # What stands in examples beside mnist-exp; what it does is its own affair, or has a test elsewhere.
-OTHERS = {"curl", "docker", "mlflow", "pip", "python", "source"}
+OTHERS = {"cp", "curl", "docker", "mkdir", "mlflow", "pip", "python", "source"}
 COMMANDS = ("bash", "sh", "console")
 WITH_COMMANDS = [page for page in PAGES if documents.commands(page, *COMMANDS)]
 TO_RUN = [page for page in PAGES if documents.commands(page, "bash")]
-WITH_PYTHON = [page for page in PAGES if documents.programs(page)]
-ANSWERS = [(page, answer) for page in PAGES for answer in documents.answers(page)]
+ALONE = [page for page in PAGES if page != TUTORIAL]  # whose examples are one story
+WITH_PYTHON = [page for page in ALONE if documents.programs(page)]
+ANSWERS = [(page, answer) for page in ALONE for answer in documents.answers(page)]
 REFUSED = [answer for _, answer in ANSWERS if answer.text.startswith("The config has ")]
 
 
@@ -118,19 +123,6 @@ def test_what_is_answered_is_what_is_said(page, shell):
             assert done.returncode == 0, f"{answer.command}\n{done.stderr}"
             said = without_figures(done.stdout)
             assert re.fullmatch(as_pattern(answer.text), said), said
-
-
-def as_pattern(text: str) -> str:
-    """Returns what matches a text without its figures; where it has "..." may be anything."""
-    parts = without_figures(text).split("...")
-    return " ?.*".join(re.escape(part.strip()) for part in parts)
-
-
-def without_figures(text: str) -> str:
-    """Returns a text in which numbers, digests, and the random ends of names are alike."""
-    text = re.sub(r"\b[0-9a-f]{12}\b", "digest", text)
-    text = re.sub(r"-[a-z0-9]{6}\b", "-suffix", text)
-    return re.sub(r"\s+", " ", re.sub(r"[-+\u2212]?\d[\d.,]*", "0", text)).strip()
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON)
@@ -246,7 +238,8 @@ def site(tmp_path) -> Path:
     for name in ("docs", "mnist_exp"):
         shutil.copytree(REPOSITORY / name, folder / name)
     (folder / "scripts").mkdir()
-    for name in ("scripts/documentation.py", "zensical.toml", README):
+    scripts = [f"scripts/{n}.py" for n in ("documentation", "tutorial", "tutorial_answers")]
+    for name in (*scripts, "zensical.toml", README):
         shutil.copyfile(REPOSITORY / name, folder / name)
     return folder
 

@@ -22,8 +22,8 @@ import httpx
 import numpy as np
 import pytest
 import servers
-import waiting
 from invoke import here, mnist_exp, python
+from pads import DIGITS, click, draw, eventually, opened, texts
 from PIL import Image, ImageDraw
 from projects import copied
 from selenium.webdriver import ActionChains
@@ -40,19 +40,6 @@ pytestmark = pytest.mark.xdist_group("demo")  # one server, one browser
 
 PEOPLE, DRAWINGS_EACH = 20, 10
 NOBODY = "no other"
-# The ten digits as a person writes them, in parts of the side of a square.
-DIGITS = {
-    0: [[(0.5, 0), (0.2, 0.2), (0.15, 0.6), (0.4, 1), (0.7, 0.85), (0.8, 0.4), (0.5, 0)]],
-    1: [[(0.35, 0.15), (0.55, 0), (0.52, 1)]],
-    2: [[(0.15, 0.25), (0.4, 0), (0.75, 0.2), (0.6, 0.6), (0.15, 1), (0.85, 0.95)]],
-    3: [[(0.2, 0.1), (0.6, 0), (0.75, 0.25), (0.4, 0.45), (0.8, 0.7), (0.55, 1), (0.15, 0.9)]],
-    4: [[(0.35, 0), (0.15, 0.6), (0.8, 0.55)], [(0.65, 0.2), (0.6, 1)]],
-    5: [[(0.8, 0), (0.3, 0.03), (0.25, 0.45), (0.6, 0.4), (0.75, 0.7), (0.5, 1), (0.15, 0.9)]],
-    6: [[(0.6, 0), (0.25, 0.5), (0.3, 0.95), (0.65, 0.95), (0.7, 0.6), (0.28, 0.65)]],
-    7: [[(0.15, 0.05), (0.8, 0), (0.6, 0.4), (0.4, 1)]],
-    8: [[(0.7, 0.1), (0.3, 0.1), (0.35, 0.4), (0.75, 0.75), (0.5, 1), (0.25, 0.8), (0.7, 0.1)]],
-    9: [[(0.75, 0.15), (0.35, 0.05), (0.3, 0.4), (0.7, 0.35), (0.75, 0.15), (0.65, 1)]],
-}
 
 
 @pytest.fixture(scope="module")
@@ -127,46 +114,10 @@ def page(chromium, address):
     return opened(chromium, address)
 
 
-def opened(browser, address):
-    browser.get(address)
-    eventually(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#pad canvas[width]"))
-    return browser
-
-
-def eventually(browser, holds):
-    return waiting.until(holds, what=lambda: browsers.text(browser))
-
-
-def draw(browser, strokes, left=0.2, top=0.2, side=0.6):
-    """Draws strokes with the mouse, in a square of the pad."""
-    canvas = browser.find_element(By.CSS_SELECTOR, "#pad canvas")
-    width, height = canvas.rect["width"], canvas.rect["height"]
-    actions = ActionChains(browser, duration=2)
-    for stroke in strokes:
-        points = (np.array([left, top]) + np.asarray(stroke) * side - 0.5) * (width, height)
-        points = points[:: max(1, len(points) // 20)]
-        for i, (x, y) in enumerate(points.round().astype(int).tolist()):
-            actions.move_to_element_with_offset(canvas, x, y)
-            if i == 0:
-                actions.click_and_hold()
-        actions.release()
-    actions.perform()
-
-
-def click(browser, tool):
-    browser.find_element(By.CSS_SELECTOR, f"[data-tool={tool}]").click()
-
-
 def said(browser):
     """Returns what stands above the bars."""
     script = "return document.querySelector('#answer .texts')?.innerText ?? ''"
     return " ".join(browser.execute_script(script).split())
-
-
-def texts(browser):
-    """Returns the texts that the runs read."""
-    script = "return [...document.querySelectorAll('#answer .text strong')].map(e => e.innerText)"
-    return browser.execute_script(script)  # at once: another answer may take their place
 
 
 def read_after(browser, act):
