@@ -158,9 +158,11 @@ class Sweep:
         finally:
             with recording():
                 recover(Path.cwd())
-                if record is None and self._claims.take(RECORD):  # who had it has ended
-                    self.ledger.refresh()
-                    record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
+                if record is None:
+                    self._claims.settle()
+                    if self._claims.take(RECORD):  # who had it has ended
+                        self.ledger.refresh()
+                        record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
                 if record is not None:
                     record.end(list(self.results.values()), outcome)
                 self._claims.close()

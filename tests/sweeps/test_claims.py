@@ -208,6 +208,16 @@ def test_what_died_elsewhere_is_known_by_its_silence(
     assert said.endswith(", or has died: waiting 0 s for a sign of life.\n")
 
 
+def test_what_died_a_moment_ago_leaves_its_part_at_the_end(experiment, tags, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.5)
+    write(tags, elsewhere(now(), holds=(RECORD, "7")))
+    with closing(join("x", "p", tmp_path, experiment)) as claims:
+        assert not claims.leads
+        claims.settle()
+        assert claims.others() == []
+        assert claims.take(RECORD)
+
+
 def test_a_claim_gives_signs_of_life_until_its_end(experiment, tags, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_BEAT_SECONDS", 0.01)
 

@@ -88,6 +88,14 @@ class Claims:
                 told.add(other.id)
             time.sleep(_POLL_SECONDS)
 
+    def settle(self) -> None:
+        """Waits for a sign of life of each command that has given none since this one began.
+
+        One that died a moment before that was taken for alive, and is taken away here.
+        """
+        while any(other.id not in self._beaten for other in self.others()) and self._answers:
+            time.sleep(_POLL_SECONDS)
+
     def _lives(self, other: Owner) -> bool:
         return other.id in self._beaten or other.is_fresh()
 
