@@ -55,7 +55,7 @@ def test_a_record_sets_what_cannot_do_harm_and_nobody_set(environment, monkeypat
             "PYTHONPATH": "/tmp/elsewhere",
         }
     )
-    found = {name for name in environment if name.startswith((*numerics._READ, "PYTHONPATH"))}
+    found = {name for name in environment if name.startswith((*numerics.VARIABLES, "PYTHONPATH"))}
     assert found - {"PYTHONPATH"} == {ONEDNN, "TF_DETERMINISTIC_OPS"}
     assert (environment[ONEDNN], environment["TF_DETERMINISTIC_OPS"]) == ("0", "0")
     assert environment.get("PYTHONPATH") != "/tmp/elsewhere"

@@ -21,7 +21,8 @@ from mnist_exp.tracking.names import KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking.records import RunRecord
 
 WEIGHTS = "mnist_exp.weights_sha256"
-_TIMED = re.compile(r"^time/|images_per_second")  # metrics that differ from run to run
+# Metrics that differ from run to run, or from a job to the same run without a sweep.
+_NO_RESULTS = re.compile(r"^(time|swept)/|images_per_second")
 _LIMIT_SECONDS = 240
 
 
@@ -86,8 +87,10 @@ class SweepFolder:
         return {number: self.results(run) for number, run in jobs.items()}
 
     def results(self, run: RunRecord) -> tuple[str, dict[str, float]]:
-        """Returns the digest of a run's weights, and the metrics that time has no part in."""
-        metrics = {name: value for name, value in run.metrics.items() if not _TIMED.search(name)}
+        """Returns the digest of a run's weights, and the metrics that these decide."""
+        metrics = {
+            name: value for name, value in run.metrics.items() if not _NO_RESULTS.search(name)
+        }
         assert "test/accuracy" in metrics
         return run.tags[WEIGHTS], metrics
 
