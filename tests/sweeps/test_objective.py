@@ -81,4 +81,6 @@ def test_accuracy_is_what_a_grid_goes_by():
     assert objective.value({"val/accuracy": 0.5, "chosen/val_accuracy": 0.6}) == 0.6
     assert math.isnan(objective.value({"val/loss": 0.5}))
     assert objective.told(0.9812) == "validation 98.12%"
+    assert objective.span(0.9, 0.95) == "90.00-95.00"
+    assert Objective("cost").span(-3.5, -1.25) == "-3.5000 to -1.2500"
     assert Objective("macro_f1").told(0.98123) == "macro_f1 0.9812"

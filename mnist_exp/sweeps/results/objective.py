@@ -58,6 +58,11 @@ class Objective:
         """Returns a value under its heading."""
         return percent(value) if self._is_accuracy else f"{value:.4f}"
 
+    def span(self, low: float, high: float) -> str:
+        """Returns an interval under its heading; other numbers than accuracies may be negative."""
+        between = "-" if self._is_accuracy else " to "
+        return f"{self.number(low)}{between}{self.number(high)}"
+
     def text(self, value: float) -> str:
         """Returns a value on its own."""
         return f"{self.number(value)}%" if self._is_accuracy else self.number(value)

@@ -46,9 +46,8 @@ def measures(row: RankedConfig) -> Iterator[str]:
     """Yields seeds, the objective with its interval, test accuracy or why none, time."""
     measured, asked = len(row.values), len(set(row.seeds))
     yield str(asked) if measured == asked else f"{measured} of {asked}"
-    number = row.objective.number
-    interval = f" ({number(row.low)}-{number(row.high)})" if math.isfinite(row.low) else ""
-    yield f"{number(row.mean)}{interval}" if measured else ""
+    interval = f" ({row.objective.span(row.low, row.high)})" if math.isfinite(row.low) else ""
+    yield f"{row.objective.number(row.mean)}{interval}" if measured else ""
     untested = "pruned" if row.outcome == "pruned" else ""
     yield untested if row.test_accuracy is None else percent(row.test_accuracy)
     yield f"{row.seconds:,.1f}"
