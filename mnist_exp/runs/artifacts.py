@@ -11,7 +11,7 @@ import numpy as np
 from mnist_exp.config.schema import Config
 from mnist_exp.core import signals
 from mnist_exp.core.digits import CLASSES
-from mnist_exp.core.text import train_command
+from mnist_exp.core.text import counted, train_command
 from mnist_exp.data import Split, Splits
 from mnist_exp.evaluation.metrics import Evaluation
 from mnist_exp.evaluation.names import (
@@ -149,7 +149,7 @@ def description(
     )
     cost = (
         f"{metrics[PARAMETERS]:,.0f} parameters, {metrics[FIT_SECONDS]:.1f} s of "
-        f"fit in {config.training.precision} on {config.training.threads} threads"
+        f"fit in {config.training.precision} on {counted(config.training.threads or 1, 'thread')}"
     )
     paragraphs = [
         config.description or "",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp import data
 from mnist_exp.config.fields import ACCURACY
 from mnist_exp.config.schema import Config
+from mnist_exp.core.text import counted
 from mnist_exp.evaluation.names import (
     CHOSEN_EPOCH,
     TRAIN_ACCURACY,
@@ -123,7 +124,7 @@ def _fit(
 
     reporter.say(
         f"{task.original.count_params():,} parameters, {len(task.train):,} images, "
-        f"{config.training.precision}, {config.training.threads} threads"
+        f"{config.training.precision}, {counted(config.training.threads or 1, 'thread')}"
     )
     objective = f"{VALIDATION}{config.objective}"
     epochs = state_of(recorder.job_dir).epochs
