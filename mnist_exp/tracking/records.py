@@ -43,6 +43,11 @@ class RunRecord:
         return self.tags.get(OUTCOME_TAG)
 
     @property
+    def has_ended(self) -> bool:
+        """Whether MLflow says so: a copy of a store may be of the moment between its two signs."""
+        return self.status not in {"RUNNING", "SCHEDULED"}
+
+    @property
     def validation_accuracy(self) -> float | None:
         """On validation, 0-1, of the weights that were kept; None where nothing was validated."""
         return validation_accuracy(self.metrics)

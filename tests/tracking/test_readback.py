@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from invoke import here
-from projects import SMALL, artifacts, history, only_run
+from projects import SMALL, artifacts, change, history, only_run
 from projects import store as store_of
 from waiting import until
 
@@ -16,7 +16,7 @@ from mnist_exp.tracking.journal.pending_runs import pending
 from mnist_exp.tracking.mlflow.connection import connect
 from mnist_exp.tracking.mlflow.logged_model import model_id
 from mnist_exp.tracking.recorder import Recorder
-from mnist_exp.tracking.sync.recovery import recover
+from mnist_exp.tracking.sync.recovery import recover, send_ended
 
 
 def half_a_run(start_run):
@@ -146,6 +146,26 @@ def test_sync_sends_again_what_an_older_copy_of_the_store_lacks(store, start_run
     other_half(recorder)
     here("sync", check=True)
     assert_whole(Path.cwd())
+
+
+def test_a_copy_of_the_store_from_the_midst_of_an_end_is_told_of(store, start_run):
+    """The outcome is there, and MLflow's own status is that of a run that goes on."""
+    recorder = half_a_run(start_run)
+    assert other_half(recorder)
+    change(Path.cwd(), "runs SET status = ?, end_time = NULL", ["RUNNING"])
+    assert "The store has lost 1 run of this folder" in here("sync", check=True).stdout
+    assert "job-1  sent\n" in here("sync", "--again", check=True).stdout
+    assert_whole(Path.cwd())
+
+
+def test_a_sweep_sends_the_end_of_a_job_that_its_store_has_in_part(store, start_run):
+    assert start_run("2026-01-01_00-00-00_abcdef").end("finished")
+    assert not send_ended(Path.cwd(), store.search())
+    change(Path.cwd(), "runs SET status = ?, end_time = NULL", ["RUNNING"])
+    assert send_ended(Path.cwd(), store.search())
+    (recovered,) = recover(Path.cwd())
+    assert recovered.result == "sent"
+    assert only_run(Path.cwd()).status == "FINISHED"
 
 
 @pytest.mark.parametrize("what", ["metrics", "params", "tags", "artifact"])

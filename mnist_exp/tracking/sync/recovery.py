@@ -215,7 +215,8 @@ def send_ended(folder: Path, runs: Iterable[RunRecord]) -> bool:
     found = False
     for run in runs:
         job_dir = folder / pending_runs.OUTPUTS / (run.job_id or "")
-        if run.outcome in DONE or not ids.is_id(run.job_id or "") or not job_dir.is_dir():
+        done = run.outcome in DONE and run.has_ended
+        if done or not ids.is_id(run.job_id or "") or not job_dir.is_dir():
             continue
         with contextlib.suppress(ExperimentError, RequestError, OSError):
             if salvaged(job_dir).outcome in DONE:
@@ -239,7 +240,8 @@ def lost(folder: Path) -> list[pending_runs.Marker]:
                 continue
             store = Store(of_record(state.start.uri, file.parent), state.start.experiment)
             run = readback.read_anew(store, state.start.job_id)
-            if run is None or not (run.deleted or run.outcome == state.outcome):
+            kept = run is not None and run.outcome == state.outcome and run.has_ended
+            if run is None or not (run.deleted or kept):
                 found.append(pending_runs.Marker(state.start.job_id, file.parent))
     return found
 
