@@ -4,16 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from mnist_exp.sweeps.results.ledger import Ledger
+from mnist_exp.tracking.journal.state import salvaged
 from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, OVERRIDES_TAG, SWEEP_TAG
 from mnist_exp.tracking.recorder import Recorder
 
 OUTAGE = "http://127.0.0.1:9"
 
 
-def begun(number, *, sweep="grid", key, uri=None):
+def begun(number, *, sweep="grid", key, uri=None, identity=None):
     """Begins the record of a job, in a job folder of its own."""
-    job_dir = Path("outputs", f"job-{number}").absolute()
+    job_dir = Path("outputs", identity or f"job-{number}").absolute()
     job_dir.mkdir(parents=True)
     return Recorder.start(
         job_dir,
@@ -49,6 +51,18 @@ def test_a_job_that_is_done_may_have_a_newer_run_that_was_cut_off():
     ledger.read()
     assert ledger.run("key").job_id == "job-0"
     assert ledger.newest("key").job_id == "job-1"
+
+
+def test_a_job_of_which_a_store_has_the_first_moment_alone_is_sent_anew():
+    """As a copy has it that was made then, and was put in the place of the store."""
+    recorder = begun(0, key="key", identity="2026-01-01_00-00-00_abcdef")
+    assert recorder.end("finished")
+    for file in Path.cwd().glob("mlflow.db*"):
+        file.unlink()
+    Store(resolve(None), "mnist").create_run(salvaged(recorder.job_dir).start)
+    ledger = Ledger("grid", resolve(None), "mnist")
+    ledger.read()
+    assert ledger.done("key").status == "FINISHED"
 
 
 def test_jobs_that_a_store_has_no_more_are_counted():

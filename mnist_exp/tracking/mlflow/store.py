@@ -17,7 +17,7 @@ from mnist_exp.tracking.mlflow.artifact_root import require
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.mlflow.dataset import dataset_input
 from mnist_exp.tracking.mlflow.location import sqlite_path
-from mnist_exp.tracking.names import JOB_ID_TAG, OUTCOME_TAG, RUN_ID
+from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, OUTCOME_TAG, RUN_ID, SWEEP_TAG
 from mnist_exp.tracking.records import RunRecord
 
 REGISTERED_MODEL = "mnist"
@@ -63,8 +63,9 @@ class Store:
     # Writing
 
     def create_run(self, start: Start) -> str:
-        """Makes a run with its journalled start, name and job id; returns its run id."""
-        tags = {JOB_ID_TAG: start.job_id}
+        """Makes a run with its journalled start, name and what it is found by; returns its id."""
+        tags = {name: start.tags[name] for name in (SWEEP_TAG, KEY_TAG) if name in start.tags}
+        tags[JOB_ID_TAG] = start.job_id
         parent = self.parent_run_id(start)
         if parent is not None:
             tags["mlflow.parentRunId"] = parent
