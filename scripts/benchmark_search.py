@@ -17,7 +17,6 @@ from measuring import MNIST_EXP, Line, progress, run
 
 from mnist_exp.evaluation.names import VAL_ACCURACY
 from mnist_exp.sweeps.results import records
-from mnist_exp.sweeps.results.result import objective
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.mlflow.store import Store
 
@@ -126,7 +125,7 @@ def explore(folder: Path, seed: int, overrides: Sequence[str]) -> list[Progress]
     results.sort(key=lambda result: result.end_time)
     epochs = accumulate(len(result.epochs) for result in results)
     seconds = accumulate((result.end_time - result.start_time) / 1000 for result in results)
-    finished = [objective(r) if r.outcome == "finished" else -math.inf for r in results]
+    finished = [r.value if r.outcome == "finished" else -math.inf for r in results]
     bests = accumulate(finished, max)
     return [Progress(*step) for step in zip(epochs, seconds, bests, strict=True)]
 
