@@ -35,9 +35,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT = Path("checkpoints", "last.npz")
 
-Stops = Callable[
-    [Mapping[int, float]], bool
-]  # epoch -> objective of a search; whether it is enough
+# Epoch -> objective of a search; whether it is enough.
+Stops = Callable[[Mapping[int, float]], bool]
 
 
 class Pruned(Exception):  # noqa: N818 - no error: the run lagged behind others and ends untested

@@ -62,9 +62,7 @@ def parallel_coordinates(results: Sequence[JobResult]) -> Figure:
     names = short_keys(keys)
     for place, dimension in enumerate(shown):
         _draw_scale(axes, place, names[dimension.key], _value_ticks(dimension), left=True)
-    _draw_scale(
-        axes, len(shown), objective.heading.replace("validation", "val"), scale.ticks(), left=False
-    )
+    _draw_scale(axes, len(shown), objective.short_heading, scale.ticks(), left=False)
     return figure
 
 

@@ -46,6 +46,11 @@ class Objective:
         """What stands above its values; accuracies are in %."""
         return "validation %" if self._is_accuracy else self.words
 
+    @property
+    def short_heading(self) -> str:
+        """The same where there is little room."""
+        return f"val {'%' if self._is_accuracy else self.name}"
+
     def value(self, metrics: Mapping[str, float]) -> float:
         """Returns its value of the weights that were kept; NaN where there is none.
 

@@ -157,7 +157,7 @@ def _left_out(everything: Sequence[object], name: str) -> str:
 
 def _table(rows: Sequence[RankedConfig], keys: Sequence[str], width: int) -> "Table":
     """Returns the ranking with a column for each key, or, where it is too narrow, one for all."""
-    heading = f"{rows[0].objective.heading} (95 %)".replace("validation", "val")
+    heading = f"{rows[0].objective.short_heading} (95 %)"
     wide = _plain_table([short_keys(keys)[key] for key in keys], heading)
     narrow = _plain_table(["config"], heading)
     for rank, row in zip(ranks(rows), rows, strict=True):
