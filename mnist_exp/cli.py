@@ -67,7 +67,8 @@ def execute(arguments: Sequence[str]) -> int:
         Exception: a defect of mnist-exp.
     """
     try:
-        return _dispatch(arguments)
+        with signals.unwrapped():
+            return _dispatch(arguments)
     except click.UsageError as error:
         error.show()
         return 2

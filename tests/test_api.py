@@ -8,6 +8,7 @@ from invoke import python
 
 import mnist_exp
 from mnist_exp.core.errors import RequestError
+from mnist_exp.tracking.journal.state import salvaged
 
 APPLICATION = """\
 import hydra
@@ -123,6 +124,18 @@ def test_what_a_callback_raises_is_its_own():
                 keras.callbacks.LambdaCallback(on_epoch_end=fail),
             ],
         )
+
+
+def test_a_stop_that_c_code_makes_an_error_of_stops_the_run():
+    def stop(epoch, logs):
+        del epoch, logs
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    stopping = keras.callbacks.LambdaCallback(on_epoch_end=stop)
+    with pytest.raises(KeyboardInterrupt):
+        mnist_exp.run("data=digits", "training=smoke", "model=seed_mlp", callbacks=[stopping])
+    [job_dir] = Path("outputs").glob("[!.]*")
+    assert salvaged(job_dir).outcome == "killed"
 
 
 def test_runs_inside_another_hydra_application():

@@ -36,6 +36,18 @@ def insist() -> None:
 
 
 @contextmanager
+def unwrapped() -> Iterator[None]:
+    """Raises a stop as what it is where C code, cut off by it, made a SystemError of it."""
+    try:
+        yield
+    except SystemError as error:
+        behind = error.__cause__ or error.__context__  # TensorFlow drops the cause
+        if isinstance(behind, KeyboardInterrupt | Terminated):
+            raise behind from None
+        raise
+
+
+@contextmanager
 def held(message: str = "") -> Iterator[None]:
     """Lets a block end before the first signal stops the process; the second does at once.
 

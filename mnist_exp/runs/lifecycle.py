@@ -239,9 +239,10 @@ def _recorded(
             if recorder.damage:
                 console.logger.warning(recorder.damage)
             try:
-                environment.record(recorder, config, overrides, code)
-                train = _training(recorder, config, overrides, callbacks=callbacks, stops=stops)
-                run = pipeline.execute(recorder, config, overrides, train)
+                with signals.unwrapped():
+                    environment.record(recorder, config, overrides, code)
+                    train = _training(recorder, config, overrides, callbacks=callbacks, stops=stops)
+                    run = pipeline.execute(recorder, config, overrides, train)
                 outcome = "finished"
             except Pruned as cut:
                 outcome = "pruned"

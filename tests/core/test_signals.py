@@ -8,6 +8,7 @@ import time
 import pytest
 
 from mnist_exp.core import signals
+from mnist_exp.core.errors import Terminated
 
 
 def interrupt(steps: list[str], times: int, message: str = "") -> None:
@@ -51,6 +52,21 @@ def test_nothing_happens_without_a_signal():
     with signals.held():
         assert signal.getsignal(signal.SIGINT) != before
     assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, Terminated])
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+def test_a_signal_within_c_code_is_a_stop(kind, link):
+    """The interpreter makes a SystemError of it, and TensorFlow drops the cause of that."""
+    made_of_it = SystemError("returned a result with an exception set")
+    setattr(made_of_it, link, kind())
+    with pytest.raises(kind), signals.unwrapped():
+        raise made_of_it
+
+
+def test_an_error_of_the_interpreter_stays_one():
+    with pytest.raises(SystemError, match="another"), signals.unwrapped():
+        raise SystemError("another")
 
 
 def test_a_signal_in_a_finalizer_is_not_lost(monkeypatch, capfd):
