@@ -102,6 +102,8 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         (["train", "--dry-run"], "Expected -m, and a sweeper that plans"),
         (["train", "--no-such-flag"], "--no-such-flag"),
         (["train", "--model", "mlp"], "Did you mean 'model'? Overrides have no dashes."),
+        (["train", "-model=mlp"], "Did you mean 'model'? Overrides have no dashes."),
+        (["train", "-c=jobs"], "invalid choice"),
         (["train", "--dryrun"], "Did you mean '--dry-run'?"),
         (["train", "--cfg", "jobs"], "invalid choice: 'jobs'"),
         (["train", "--cfg"], "Expected overrides like KEY=VALUE, and Hydra's flags."),

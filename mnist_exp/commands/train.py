@@ -1,6 +1,7 @@
 """`mnist-exp train`: one run, a sweep, or what Hydra shows of a config."""
 
 import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mnist_exp.config.schema import Config
     from mnist_exp.sweeps.sweep import Sweep
 
+_ONE_DASH = re.compile(r"-\w{3}[\w.]*=")  # no flag of so many letters has one dash
 PLANNED = "mnist_exp_sweeps"  # in the `_target_` of the sweeper that runs a plan
 
 
@@ -36,7 +38,12 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
         ExperimentError: a job failed.
     """
     parser: Any = get_args_parser()
-    parser.error = _refuse_flags  # its own prints all flags before what is wrong
+    dashed = next(filter(_ONE_DASH.match, arguments), "")
+
+    def refuse(message: str) -> NoReturn:  # its own prints all flags before what is wrong
+        _refuse_flags(dashed or message, _meant(dashed) if dashed else "")
+
+    parser.error = refuse
     flags, unknown = parser.parse_known_intermixed_args(list(arguments))
     if unknown:
         _refuse_flags(" ".join(unknown), _meant(unknown[0]))

@@ -178,6 +178,8 @@ class Examination:
         remedy = "Try it without the +." if override.is_add() else words(error)
         if _WITHOUT_PACKAGE.search(remedy):
             remedy = "Begin that file with the line `# @package _global_`, as every recipe does."
+        elif "with ListConfig" in remedy:
+            remedy = "That file is a list. Write KEY: VALUE in it, without a dash."
         elif _OF_DEFAULTS.match(remedy):
             groups = ", ".join(self._options())
             rule = f"Under `defaults` write `- override /GROUP: OPTION`; groups are {groups}."

@@ -106,8 +106,10 @@ def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Pr
     if "." in key and key in values:  # `training.epochs: 3` in a file
         remedy = f"In a file write `{section}:`, and below it, indented, the rest."
         return Problem(key, "a key of the config", "a key with a dot", remedy)
+    if "." not in key and isinstance(found, list):  # a file of `experiment/`
+        return Problem(key, "keys in its file", "a list", "Write KEY: VALUE, without a dash.")
     if not set(within).isdisjoint(Config.model_fields):
-        remedy = "Begin a recipe with the line `# @package _global_`."
+        remedy = "Begin a recipe with the line `# @package _global_`, in UTF-8 without a BOM."
         return Problem(key, "a key of the config", "a section of one of its files", remedy)
     if owners:
         name = select(values, f"{section}.name")
