@@ -208,6 +208,23 @@ def test_what_died_elsewhere_is_known_by_its_silence(
     assert said.endswith(", or has died: waiting 0 s for a sign of life.\n")
 
 
+def test_what_was_stopped_on_this_machine_keeps_what_it_has(
+    experiment, tags, tmp_path, monkeypatch
+):
+    """Ctrl-Z: it gives no sign of life, but its lock is held."""
+    monkeypatch.setattr(owner, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_BEAT_SECONDS", HOUR)
+    with closing(join("x", "p", tmp_path, experiment)) as stopped:
+        assert stopped.take("7")
+        with closing(join("x", "p", tmp_path, experiment)) as claims:
+            claims.settle()
+            for _ in range(2):
+                assert claims.others() == [stopped.own]
+            assert not claims.take("7")
+            assert not claims.leads
+
+
 def test_what_died_a_moment_ago_leaves_its_part_at_the_end(experiment, tags, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SILENT_SECONDS", 0.5)
     write(tags, elsewhere(now(), holds=(RECORD, "7")))
@@ -306,7 +323,7 @@ def test_a_claim_that_nobody_made_is_passed_over(experiment, tags, tmp_path, tex
 def test_a_claim_removes_no_file_but_the_lock_of_a_command(tmp_path):
     kept = tmp_path / "precious.lock"
     kept.touch()
-    assert not elsewhere(0, id="precious", lock=str(kept)).has_died("far")
+    assert elsewhere(0, id="precious", lock=str(kept)).lives("far") is None
     assert kept.exists()
 
 

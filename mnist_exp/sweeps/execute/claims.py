@@ -64,7 +64,7 @@ class Claims:
         self._lock = lock
         self._others: dict[str, Owner] = {}
         self._silence: dict[str, float] = {}  # id -> seconds without a sign of life, by our clock
-        self._beaten: set[str] = set()  # ids of those of which a new sign of life was seen
+        self._alive: set[str] = set()  # ids of those that lived since this one looked first
         self._looked = time.monotonic()
         self._answers = True  # whether the store does, as far as is known
         self._ended = False
@@ -93,11 +93,11 @@ class Claims:
 
         One that died a moment before that was taken for alive, and is taken away here.
         """
-        while any(other.id not in self._beaten for other in self.others()) and self._answers:
+        while any(other.id not in self._alive for other in self.others()) and self._answers:
             time.sleep(_POLL_SECONDS)
 
     def _lives(self, other: Owner) -> bool:
-        return other.id in self._beaten or other.is_fresh()
+        return other.id in self._alive or other.is_fresh()
 
     @property
     def answers(self) -> bool:
@@ -187,11 +187,12 @@ class Claims:
                 if other is None or other.sweep != self.own.sweep or other.id == self.own.id:
                     continue
                 known = self._others.get(other.id)
-                if known is not None and known.beat != other.beat:
-                    self._beaten.add(other.id)
-                silent = known is not None and known.beat == other.beat
+                lives = other.lives(self.own.host)
+                if lives or (known is not None and known.beat != other.beat):
+                    self._alive.add(other.id)
+                silent = known is not None and known.beat == other.beat and not lives
                 silence = self._silence[other.id] + passed if silent else 0.0
-                if other.has_died(self.own.host) or silence > SILENT_SECONDS:
+                if lives is False or silence > SILENT_SECONDS:
                     self._board.remove(name)
                 else:
                     found[other.id], self._silence[other.id] = other, silence

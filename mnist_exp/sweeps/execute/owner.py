@@ -53,21 +53,28 @@ class Owner(BaseModel):
         """Says whether its last sign of life came a moment ago, if clocks agree."""
         return abs(now() - self.beat) < SILENT_SECONDS * 1000
 
-    def has_died(self, host: str) -> bool:
-        """Says whether its process is known to be dead, by one that runs on a machine."""
+    def lives(self, host: str) -> bool | None:
+        """Says whether its process is alive, stopped by Ctrl-Z or not.
+
+        Args:
+            host: name of the machine that asks.
+
+        Returns:
+            None where that cannot be known: it is on another machine, or another user's.
+        """
         file = Path(self.lock)  # of a claim that anybody may have written
         is_lock = ids.is_id(self.id) and (file.parent.name, file.name) == (
             FOLDER,
             f"{self.id}.lock",
         )
         if self.host != host or not is_lock or not file.is_file():
-            return False
+            return None
         try:
             lock = Lock.take(file)
-        except OSError:  # another user's
-            return False
+        except OSError:
+            return None
         if lock is None:
-            return False
+            return True
         file.unlink(missing_ok=True)
         lock.release()
-        return True
+        return False
