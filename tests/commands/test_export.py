@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from invoke import mnist_exp, python
-from projects import artifacts, change, copied, store
+from projects import SMOKE, artifacts, change, copied, store
 
 from mnist_exp import data
 from mnist_exp.commands.export.formats import FORMATS
 from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path
 from mnist_exp.tracking.records import RunRecord
 
-TRAIN = ["train", "data=digits", "training=smoke", "training.epochs=8"]
+TRAIN = ["train", "data=digits", *SMOKE, "training.epochs=8"]
 MARGIN = 0.02  # of accuracy, that rounding to 8 bits may cost
 
 # Each loads what was exported, and writes the probabilities of images.npy.
@@ -66,15 +66,18 @@ OTHER_WEIGHTS = """
 from mnist_exp.core import tensorflow_setup
 tensorflow_setup.tensorflow()
 import keras
-export = keras.Model.export
-def export_other_weights(model, *arguments, **options):
-    weights = model.get_weights()
-    model.set_weights([array + 0.05 for array in weights])
-    try:
-        export(model, *arguments, **options)
-    finally:
-        model.set_weights(weights)
-keras.Model.export = export_other_weights
+from mnist_exp.models.export import onnx
+def with_other_weights(convert):
+    def converted(model, *arguments, **options):
+        weights = model.get_weights()
+        model.set_weights([array + 0.05 for array in weights])
+        try:
+            return convert(model, *arguments, **options)
+        finally:
+            model.set_weights(weights)
+    return converted
+keras.Model.export = with_other_weights(keras.Model.export)
+onnx._converted = with_other_weights(onnx._converted)
 """
 # No file may grow beyond 20 kB once the model is loaded; more is refused as a full disk refuses it.
 FULL_DISK = """

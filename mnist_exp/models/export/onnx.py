@@ -1,16 +1,17 @@
 """Keras classifier -> one ONNX file, checked against the classifier before anybody gets it."""
 
-import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 import onnx
+import tensorflow as tf
+import tf2onnx
 
+from mnist_exp.core.digits import IMAGE_SHAPE
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.inference.model import INPUT, OUTPUT, THRESHOLD, runtime
 from mnist_exp.models.export.check import PredictProbabilities, check
-from mnist_exp.models.export.keras_export import write
 
 
 def write_onnx(
@@ -32,11 +33,7 @@ def write_onnx(
         ExperimentError: a digit differs, or a probability by more than 1e-4.
         OSError: it cannot be written.
     """
-    classifier(images[:1], training=False)  # Keras does not export a model that was never called
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras looks for a name that NumPy 2 no longer has
-        write(classifier, file, "onnx")
-    model = _with_plain_names(onnx.load(file))
+    model = _with_plain_names(_converted(classifier))
     if threshold is not None:
         onnx.helper.set_model_props(model, {THRESHOLD: repr(threshold)})
     onnx.save(model, file)
@@ -45,6 +42,13 @@ def write_onnx(
     except ExperimentError:
         file.unlink()
         raise
+
+
+def _converted(classifier: keras.Model) -> onnx.ModelProto:
+    pixels = tf.TensorSpec([None, *IMAGE_SHAPE], tf.uint8, name=INPUT)
+    graph = tf.function(lambda images: classifier(images, training=False), autograph=False)
+    model: onnx.ModelProto = tf2onnx.convert.from_function(graph, [pixels])[0]
+    return model
 
 
 def _predictor(file: Path) -> PredictProbabilities:
