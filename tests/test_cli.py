@@ -288,12 +288,18 @@ def test_ui_shows_the_store_and_refuses_a_taken_port():
         result = command("ui", "--port", str(port))
         assert result.returncode == 2
         assert f"127.0.0.1:{port}" in result.stderr
-    with start(".", "ui", "--port", str(port), stderr=subprocess.DEVNULL) as process:
+    with start(".", "ui", "--port", str(port)) as process:
         assert "mlflow.db" in process.stdout.readline()
         assert f"http://127.0.0.1:{port}" in process.stdout.readline()
         assert "MLflow" in servers.page(f"http://127.0.0.1:{port}/", process)
-        process.send_signal(signal.SIGTERM)
-        process.stdout.read()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.endswith("Stopped by Ctrl-C.\n")
+    assert "Traceback" not in said
+    assert "GET" not in said
+    with socket.create_server(("127.0.0.1", port)):  # its server has ended too
+        pass
     assert Path("mlflow.db").exists()
 
 

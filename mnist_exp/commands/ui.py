@@ -1,9 +1,14 @@
 """Starts MLflow's own UI on the store that this folder uses."""
 
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mnist_exp.commands.sockets import listen
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
 from mnist_exp.tracking.mlflow.attempt import Attempt
@@ -15,8 +20,13 @@ from mnist_exp.tracking.sync.recovery import recover
 
 SERVERS = ("http://", "https://")
 REMOTE = (*SERVERS, "databricks")
-# No jobs for language models in eight more processes, no warnings about the server's own libraries.
-SERVER_SETTINGS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+# No jobs for language models in eight more processes, no warnings about the server's own libraries,
+# no line for each request.
+SERVER_SETTINGS = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "PYTHONWARNINGS": "ignore",
+    "UVICORN_LOG_LEVEL": "warning",
+}
 
 
 def serve(host: str, port: int) -> None:
@@ -41,17 +51,34 @@ def serve(host: str, port: int) -> None:
     page = runs_page(uri, experiment.name)  # makes a store where there is none
     path = sqlite_path(uri)
     artifacts = (path.parent if path else Path.cwd()) / "mlruns"
-    arguments = ["--backend-store-uri", uri, "--artifacts-destination", str(artifacts)]
+    arguments = ["--host", host, "--port", str(port), "--artifacts-destination", str(artifacts)]
     # One worker: it serves one person, and four would take their gigabytes.
-    arguments += ["--host", host, "--port", str(port), "--workers", "1"]
-    for name, value in SERVER_SETTINGS.items():
-        os.environ.setdefault(name, value)
+    arguments += ["--workers", "1"]
     shown = f"[{host}]" if ":" in host else host
     say(f"The MLflow UI of {without_password(uri)} (Ctrl-C ends it):")
     say(f"  http://{shown}:{port}{page}")
-    from mlflow.cli import cli
+    # Others can read arguments; the address may have a password.
+    _run(arguments, {**SERVER_SETTINGS, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri})
 
-    cli(["ui", *arguments])
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Runs MLflow's server until it or this command is stopped.
+
+    Raises:
+        ExperimentError: it ended by itself.
+    """
+    command = [sys.executable, "-P", "-m", "mlflow", "ui", *arguments]
+    # Away from the terminal: uvicorn answers its Ctrl-C with a traceback.
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:  # noqa: S603
+        try:
+            code = process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+    raise ExperimentError(
+        f"Expected MLflow's server to run until Ctrl-C. Received: its end, with exit code {code}. "
+        "What it said stands above."
+    )
 
 
 def _point_to(uri: str, experiment: str) -> None:
