@@ -84,9 +84,8 @@ SWEEP = ["model=cnn,mlpp", "seed=0,-1", "training.epochs=2"]
 
 def contents() -> dict[Path, str]:
     """Returns every golden file -> its text."""
-    config = yaml.safe_dump(to_record(compose([]).config), sort_keys=False)
     files = {
-        GOLDEN / "config.yaml": config,
+        GOLDEN / "config.yaml": default_config(),
         GOLDEN / "errors" / "sweep.txt": sweep_error(),
         GOLDEN / "runs.txt": runs_table(),
         GOLDEN / "sweep.md": markdown(),
@@ -95,6 +94,11 @@ def contents() -> dict[Path, str]:
     for name, overrides in ERRORS.items():
         files[GOLDEN / "errors" / f"{name}.txt"] = error(overrides)
     return files
+
+
+def default_config() -> str:
+    """Returns what the config is without overrides, as YAML."""
+    return yaml.safe_dump(to_record(compose([]).config), sort_keys=False)
 
 
 def runs_table() -> str:

@@ -13,11 +13,13 @@ from mnist_exp.tracking.mlflow.relocation import relocate
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.records import RunRecord
 
+# Little training, and no pictures, which take half a second of a core.
+SMOKE = ("training=smoke", "tracking.plots=false")
 # What trains within a second.
-SMALL = ("data=digits", "training=smoke", "model=seed_mlp")
+SMALL = ("data=digits", *SMOKE, "model=seed_mlp")
 # Epochs of some 50 ms, each with a checkpoint, so that a kill falls among them.
 EPOCHS = 25
-MEMBER = ("data=digits", "training=smoke", "model=mlp", f"training.epochs={EPOCHS}")
+MEMBER = ("data=digits", *SMOKE, "model=mlp", f"training.epochs={EPOCHS}")
 ENSEMBLE = (*MEMBER, "ensemble.members=2", "seed=1")
 
 

@@ -12,12 +12,12 @@ import environments
 import pytest
 import waiting
 from invoke import mnist_exp, python
-from projects import only_run, store
+from projects import SMOKE, only_run, store
 
 from mnist_exp.tracking.names import COMPONENTS_TAG
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-RESNET = ("data=digits", "training=smoke", "model=resnet", "model.widths=[4,8]")
+RESNET = ("data=digits", *SMOKE, "model=resnet", "model.widths=[4,8]")
 
 # Each breaks one promise: group -> name -> the function, and what is said of it.
 BROKEN = {
@@ -149,7 +149,7 @@ def test_a_model_of_ones_own_is_recorded_reproduced_and_named_when_it_changes(pr
 
 def test_rules_and_limits_of_ones_own_are_checked_with_all_others(project):
     wrong = ("model.widths=[3]", "training.epochs=0", "optimizer.lr=1")
-    done = mnist_exp(project, "train", *RESNET[:3], *wrong)
+    done = mnist_exp(project, "train", *RESNET[:-1], *wrong)
     assert done.returncode == 2
     assert "model.widths: Expected even numbers. Received: [3]." in done.stderr
     assert "training.epochs: Expected a whole number >= 1" in done.stderr
@@ -199,11 +199,11 @@ def test_promises_that_are_broken_are_told_and_odd_components_keep_them(project)
 def test_a_broken_promise_keeps_a_run_from_beginning(project):
     file = written(project, {("augmentation", "narrow"): BROKEN["augmentation", "narrow"][0]})
     own = ("--components", str(file), "augmentation=narrow")
-    done = mnist_exp(project, "train", *RESNET[:2], *own)
+    done = mnist_exp(project, "train", *RESNET[:-2], *own)
     assert done.returncode == 2
     assert "an augmentation is a function of its seed" in done.stderr
     assert not list((project / "outputs").glob("*"))
-    sweep = mnist_exp(project, "train", "-m", *RESNET[:2], *own, "seed=0,1", "model=mlp,seed_mlp")
+    sweep = mnist_exp(project, "train", "-m", *RESNET[:-2], *own, "seed=0,1", "model=mlp,seed_mlp")
     assert sweep.returncode == 2
     assert sweep.stderr.count("Trying the components of your own, once") == 1
     assert "an augmentation is a function of its seed" in sweep.stderr
@@ -229,7 +229,7 @@ def test_a_data_set_of_ones_own_is_checked_recorded_and_found_again(project):
     (project / "conf" / "data").mkdir()
     section = "validation_images: 50\ntrain_images: null\nsplit_seed: null\n"
     (project / "conf" / "data" / "pale.yaml").write_text(f"name: dots\n{section}ink: 0.5\n")
-    own = ("training=smoke", "model=mlp", "data=pale", "data.ink=0.75")
+    own = (*SMOKE, "model=mlp", "data=pale", "data.ink=0.75")
     many = mnist_exp(project, "train", *own, "data.validation_images=300")
     assert many.returncode == 2
     assert "Expected data.validation_images < 300" in many.stderr
@@ -322,7 +322,7 @@ if __name__ == "__main__":
 
 def test_metrics_are_recorded_and_compared(sealed_environment):
     folder = sealed_environment
-    own = ("data=digits", "training=smoke", "model=mlp", "metrics=[macro_f1,top_2]")
+    own = ("data=digits", *SMOKE, "model=mlp", "metrics=[macro_f1,top_2]")
     mnist_exp(folder, "train", *own, check=True)
     metrics = only_run(folder).metrics
     for split in ("val", "test"):
@@ -351,7 +351,7 @@ def test_an_installed_package_brings_components_and_their_options(tmp_path, monk
     subprocess.run([*pip, "--target", str(site), str(wheel)], check=True)
     monkeypatch.setenv("PYTHONPATH", str(site))
     work = tmp_path / "work"
-    own = ("data=digits", "training=smoke", "model=mlp", "loss=generalized")
+    own = ("data=digits", *SMOKE, "model=mlp", "loss=generalized")
     mnist_exp(work, "train", *own, "metrics=[worst_digit]", check=True)
     run = only_run(work)
     assert run.params["loss.power"] == "0.5"
@@ -381,7 +381,7 @@ def test_from_the_wheel_in_an_empty_environment(tmp_path):
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    small = ("data=digits", "training=smoke", "model=resnet", "training.epochs=40")
+    small = ("data=digits", *SMOKE, "model=resnet", "training.epochs=40")
     own = (*small, "metrics=[macro_f1,worst_digit]")
     run("train", "-m", *own, "loss=focal,generalized", "seed=0,1")
     table = run("compare")

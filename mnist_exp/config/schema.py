@@ -50,10 +50,11 @@ class Ensemble(Section):
 
 
 class Tracking(Section):
-    """Where MLflow lives."""
+    """Where MLflow lives, and what it gets."""
 
     uri: Text | None
     experiment: Text
+    plots: bool
 
 
 class Sweep(Section):

@@ -43,8 +43,10 @@ def begin_plots(
     history: Mapping[str, Sequence[float]],
     result: Evaluation,
     splits: Splits,
-) -> Drawing:
-    """Has what training and testing gave drawn, while other things are recorded."""
+) -> Drawing | None:
+    """Has what training and testing gave drawn meanwhile; None where nobody wants it."""
+    if not config.tracking.plots:
+        return None
     originals, augmented = augmentation_preview(config, splits.train)
     return Drawing(Subject(history, result, splits.test.images, originals, augmented))
 
@@ -157,7 +159,9 @@ def description(
         f"`{train_command(overrides, config.training.threads)}`",
         f"{validation}; {network}. {cost}.",
         f"Seed {config.seed}; {chosen}.",
-        # As MLflow's own pages fetch it; a path from the page, which may be below another address.
-        f"![Confusion matrix](get-artifact?path={_CONFUSION}&run_uuid={RUN_ID})",
     ]
+    if config.tracking.plots:
+        # As MLflow's own pages fetch it; a path from the page, which may be below another address.
+        picture = f"![Confusion matrix](get-artifact?path={_CONFUSION}&run_uuid={RUN_ID})"
+        paragraphs.append(picture)
     return "\n\n".join(filter(None, paragraphs))

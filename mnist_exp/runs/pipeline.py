@@ -68,7 +68,8 @@ def execute(recorder: Recorder, config: Config, overrides: Sequence[str], train:
     began = time.perf_counter()
     reporter = console.Reporter()
     reporter.say(f"{recorder.started.run_name} in {_short(recorder.job_dir)}")
-    figures.prepare()
+    if config.tracking.plots:
+        figures.prepare()
     with tensorflow_setup.tensorflow_beside():
         splits = _data(recorder, config, reporter)
     hardware.start_tensorflow(config.training.threads, config.training.device)
@@ -139,7 +140,8 @@ def _measure(
         threshold=selection.get(selective.THRESHOLD),
     )
     recorder.tags({WEIGHTS_TAG: artifacts.weights_digest(trained.network)})
-    artifacts.record_plots(recorder, drawn)
+    if drawn is not None:
+        artifacts.record_plots(recorder, drawn)
     return measured
 
 

@@ -25,7 +25,7 @@ import servers
 from invoke import here, mnist_exp, python
 from pads import DIGITS, click, draw, eventually, opened, texts
 from PIL import Image, ImageDraw
-from projects import copied
+from projects import SMOKE, copied
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -82,7 +82,7 @@ def as_url(content):
 def project(fast, tmp_path_factory):
     """A folder with a run that was trained on MNIST for seconds, and a weaker one."""
     folder = copied(fast, tmp_path_factory.mktemp("project"))
-    mnist_exp(folder, "train", "data=digits", "model=mlp", "training=smoke", check=True)
+    mnist_exp(folder, "train", "data=digits", "model=mlp", *SMOKE, check=True)
     return folder
 
 

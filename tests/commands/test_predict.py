@@ -10,7 +10,7 @@ import pytest
 from drawn import STROKES, draw, encoded, line_of
 from invoke import here, python
 from PIL import Image
-from projects import copied
+from projects import SMOKE, copied
 
 
 def mnist_exp(*arguments, content=None):
@@ -166,7 +166,7 @@ def test_the_threshold_travels_with_the_model(work):
 
 
 def test_whatever_wrote_to_the_store_predict_imports_neither_tensorflow_nor_mlflow():
-    smoke = ["training=smoke", "data=digits", "model=seed_mlp"]
+    smoke = [*SMOKE, "data=digits", "model=seed_mlp"]
     for verb, selector in (
         (["train", *smoke], "latest"),
         (["train", "-m", *smoke, "seed=1"], "latest"),

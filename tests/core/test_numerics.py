@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import waiting
 from invoke import mnist_exp, python, start
+from projects import SMOKE
 
 from mnist_exp.core import numerics, processor
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.names import RESUMED_TAG, SETTINGS_TAG
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
-TRAIN = ["train", "data=digits", "training=smoke", "model=tiny", "training.epochs=3"]
+TRAIN = ["train", "data=digits", *SMOKE, "model=tiny", "training.epochs=3"]
 # Of another program: none of these can be trained with.
 KERAS = {"floatx": "float16", "backend": "jax", "image_data_format": "channels_first",
          "epsilon": 0.001}  # fmt: skip
@@ -108,7 +109,7 @@ API = """
 import keras
 from mnist_exp import run
 keras.config.set_floatx("float16")
-run("data=digits", "training=smoke", "model=tiny")
+run("data=digits", *SMOKE, "model=tiny")
 """
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from invoke import here, mnist_exp
 from PIL import Image, ImageDraw
-from projects import copied
+from projects import SMOKE, copied
 
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.inference import decode, drawings
@@ -18,7 +18,7 @@ from mnist_exp.inference.drawings import file_drawing, labelled
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.store import Store
 
-TRAIN = ["train", "data=digits", "model=mlp", "training=smoke"]
+TRAIN = ["train", "data=digits", "model=mlp", *SMOKE]
 
 
 def stroke(*lines, width=18):

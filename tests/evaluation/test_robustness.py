@@ -11,7 +11,7 @@ import pytest
 from invoke import mnist_exp
 from legible import assert_legible, title, written
 from PIL import Image
-from projects import artifacts, copied, history, only_run, store
+from projects import SMOKE, artifacts, copied, history, only_run, store
 
 from mnist_exp import data, plots
 from mnist_exp.core.statistics import mean_interval, wilson_interval
@@ -22,7 +22,7 @@ from mnist_exp.plots.robustness import robustness as picture_of
 from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path
 from mnist_exp.tracking.read.evidence import Evidence
 
-SMALL = ["model=mlp", "training=smoke", "training.epochs=3"]
+SMALL = ["model=mlp", *SMOKE, "training.epochs=3"]
 PICTURE = "evaluate/mnist_c/robustness.png"
 FILES = {
     "train-images-idx3-ubyte": ("train", "images"),

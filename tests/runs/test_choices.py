@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from invoke import mnist_exp
+from projects import SMOKE
 
 from mnist_exp import data
 from mnist_exp.data import idx
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.read.experiment import Experiment
 
-IDX = ["data=idx", "data.root=images", "data.validation_images=100", "training=smoke"]
+IDX = ["data=idx", "data.root=images", "data.validation_images=100", *SMOKE]
 RATES = "optimizer.learning_rate=tag(log,interval(1e-5,1e-1))"
 # All that chooses: weights, where to stop and when to answer; trials, and the best of all.
 CHOOSING = {

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from invoke import here
-from projects import only_run
+from projects import SMOKE, only_run
 
 from mnist_exp import data
 from mnist_exp.data import idx
 from mnist_exp.tracking.names import DATA_WARNINGS_TAG
 
-SMALL = ("data=idx", "data.root=images", "training=smoke", "model=seed_mlp")
+SMALL = ("data=idx", "data.root=images", *SMOKE, "model=seed_mlp")
 DIVIDED = (*SMALL, "data.validation_images=100")
 
 

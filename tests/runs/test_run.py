@@ -354,7 +354,7 @@ mnist_exp.run(*sys.argv[1:])
 
 
 def test_a_run_without_a_process_beside_it_is_measured_and_sent_later(sealed_environment):
-    done = python(WITHOUT_PROCESSES, *SMALL, check=True)
+    done = python(WITHOUT_PROCESSES, *SMALL, "tracking.plots=true", check=True)
     assert "(the process beside the run cannot start: No such file or directory)" in done.stderr
     assert "space" not in done.stderr
     assert "sent" in here("sync").stdout

@@ -13,6 +13,7 @@ import invoke
 import pytest
 import waiting
 from invoke import Done, Process
+from projects import SMOKE
 
 from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.tracking.mlflow.location import resolve
@@ -185,7 +186,7 @@ def folder(new_folder: Callable[..., SweepFolder]) -> Iterator[SweepFolder]:
 
 
 # Four jobs of several epochs each; the last comes after others of another model and precision.
-GRID = ["data=digits", "training=smoke", "training.epochs=3", "training.batch_size=32",
+GRID = ["data=digits", *SMOKE, "training.epochs=3", "training.batch_size=32",
         "model=tiny,mlp", "training.precision=bfloat16,float32",
         "sweep.name=grid"]  # fmt: skip
 

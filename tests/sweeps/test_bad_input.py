@@ -1,8 +1,9 @@
 """Sweeps that cannot be run: one clear paragraph, exit code 2, and nothing is made."""
 
 import pytest
+from projects import SMOKE
 
-SMALL = ["data=digits", "training=smoke", "model=mlp"]
+SMALL = ["data=digits", *SMOKE, "model=mlp"]
 
 
 @pytest.mark.parametrize(

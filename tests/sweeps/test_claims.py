@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from projects import SMOKE
 from servers import MlflowServer
 from waiting import until
 
@@ -23,7 +24,7 @@ from mnist_exp.tracking.mlflow.experiment_tags import ExperimentTags
 from mnist_exp.tracking.names import CLAIM_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 
-COMMAND = ["train", "-m", "data=digits", "training=smoke", "training.epochs=30",
+COMMAND = ["train", "-m", "data=digits", *SMOKE, "training.epochs=30",
            "model=seed_mlp", "seed=1,2,3,4,5", "sweep.name=x"]  # fmt: skip
 HOUR = 3_600_000  # milliseconds
 

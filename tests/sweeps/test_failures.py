@@ -3,7 +3,9 @@
 import os
 import signal
 
-SMALL = ["data=digits", "training=smoke", "model=mlp"]
+from projects import SMOKE
+
+SMALL = ["data=digits", *SMOKE, "model=mlp"]
 # Nine terabytes of weights fail where they are allocated.
 HUGE = "[3000000000]"
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
+from projects import SMOKE
 
 from mnist_exp.core import cuda, devices, processor
 from mnist_exp.sweeps.execute import worker
@@ -40,7 +41,7 @@ def seen_by_workers(folder, *launcher):
         "PYTHONPATH": os.pathsep.join(paths),
         "WITNESS": str(file),
     }
-    small = ["data=digits", "training=smoke", "model=mlp", "seed=range(0,4)"]
+    small = ["data=digits", *SMOKE, "model=mlp", "seed=range(0,4)"]
     process = folder.start("train", "-m", *small, *launcher)
     folder.end(process, 0)
     assert list(folder.finished()) == [0, 1, 2, 3]

@@ -7,8 +7,9 @@ import importlib.util
 import tempfile
 
 import pytest
+from projects import SMOKE
 
-SMALL = ["data=digits", "training=smoke", "model=mlp", "seed=0,1"]
+SMALL = ["data=digits", *SMOKE, "model=mlp", "seed=0,1"]
 
 
 def check_sweep(folder, *launcher):
@@ -39,7 +40,7 @@ def test_the_local_executor_of_submitit(folder):
 
 
 def test_a_sweeper_that_does_not_plan_gets_its_jobs_run(folder):
-    words = ("hydra/sweeper=basic", "data=digits", "training=smoke", "model=seed_mlp")
+    words = ("hydra/sweeper=basic", "data=digits", *SMOKE, "model=seed_mlp")
     done = folder.train("-m", *words, "seed=1,2", "description='of ${seed}'", "hydra.mode=RUN")
     assert done.stderr.count("epoch 1/1") == 2
     assert "Traceback" not in done.stderr

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from projects import SMOKE
 
 SETTLED, JOBS = 4, 16
 _MAY_GROW = 1.03  # a traced training that is kept takes half a percent of the worker
@@ -11,7 +12,7 @@ _MAY_GROW = 1.03  # a traced training that is kept takes half a percent of the w
 
 @pytest.mark.long("sixteen jobs of one worker in the memory of five")
 def test_memory_is_flat(folder):
-    small = ["data=digits", "training=smoke", "model=mlp", "model.hidden_units=[8]"]
+    small = ["data=digits", *SMOKE, "model=mlp", "model.hidden_units=[8]"]
     process = folder.start("train", "-m", *small, f"seed=range(0,{JOBS})")
     worker = folder.worker_of(folder.wait_for('"step": 1', process=process))
     resident = {}

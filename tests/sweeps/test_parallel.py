@@ -6,9 +6,11 @@ import signal
 from itertools import combinations
 from pathlib import Path
 
+from projects import SMOKE
+
 from mnist_exp.sweeps.results.records import JOB_PARAM
 
-SMALL = ["data=digits", "training=smoke", "model=mlp"]
+SMALL = ["data=digits", *SMOKE, "model=mlp"]
 
 
 def test_two_at_once_survive_the_death_of_a_worker(folder):

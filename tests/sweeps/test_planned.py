@@ -1,11 +1,12 @@
 """A job runs what was planned and checked, whatever YAML files and data have become since."""
 
 import numpy as np
+from projects import SMOKE
 
 from mnist_exp.data import idx
 
 OWN = "defaults: [mlp]\nhidden_units: [{}]\n"
-SMALL = ["data=digits", "training=smoke", "training.epochs=12"]
+SMALL = ["data=digits", *SMOKE, "training.epochs=12"]
 
 
 def test_a_yaml_that_changes_meanwhile(folder):
@@ -28,7 +29,7 @@ def test_a_yaml_that_changes_meanwhile(folder):
 def test_data_that_change_meanwhile(folder):
     write(folder.path, seed=0)
     own = ["data=idx", f"data.root={folder.path}", "data.validation_images=20", "model=mlp"]
-    sweep = ["-m", *own, "training=smoke", "training.epochs=60", "training.batch_size=16"]
+    sweep = ["-m", *own, *SMOKE, "training.epochs=60", "training.batch_size=16"]
     process = folder.start("train", *sweep, "seed=0,1")
     folder.wait_for('"step": 1', process=process)
     write(folder.path, seed=1)

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from projects import SMOKE
 from ray_nodes import ray_nodes
 from servers import MlflowServer
 from waiting import for_line, until
@@ -14,7 +15,7 @@ import mnist_exp
 from mnist_exp.tracking.names import KEY_TAG
 
 PACKAGE = Path(mnist_exp.__file__).parent
-RAY = ["-m", "training=smoke", "hydra/launcher=ray"]
+RAY = ["-m", *SMOKE, "hydra/launcher=ray"]
 GRID = [*RAY, "data=digits", "model=mlp", "training.epochs=20", "seed=range(0,8)"]
 
 pytestmark = [
@@ -111,7 +112,7 @@ def test_a_node_without_folder_code_and_data(new_folder, nodes, tmp_path, datase
         assert len(finished) == 4
         assert 0 < len(there) < 4  # some ran far away, some here
         local = new_folder("local", f"sqlite:///{tmp_path}/local.db")
-        local.train("-m", "training=smoke", "model=seed_mlp", "seed=0,1,2,3", "training.threads=1")
+        local.train("-m", *SMOKE, "model=seed_mlp", "seed=0,1,2,3", "training.threads=1")
         assert local.finished() == finished
         # Killed there, a job is begun again, as the same run.
         sweep = [*RAY, "model=seed_mlp", "training.epochs=40", "seed=4,5"]

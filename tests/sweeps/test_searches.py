@@ -7,6 +7,7 @@ import struct
 
 import numpy as np
 import optuna
+from projects import SMOKE
 
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.grid import SweepComposer
@@ -14,7 +15,7 @@ from mnist_exp.sweeps.plan import Plan
 from mnist_exp.sweeps.search.strategies import explorer
 from mnist_exp.tracking.names import TRIAL_TAG
 
-SMALL = ["data=digits", "training=smoke", "model=mlp", "model.hidden_units=[16]"]
+SMALL = ["data=digits", *SMOKE, "model=mlp", "model.hidden_units=[16]"]
 # Rates so small that nothing is learnt are half of the space.
 RATES = "optimizer.learning_rate=tag(log,interval(1e-7,1e-1))"
 PRUNED = [*SMALL, "search=random", "search.pruner=median", "search.trials=8", "training.epochs=4",
@@ -101,7 +102,7 @@ def check_other_space(folder):
 
 def test_a_search_of_the_same_words_among_other_data_is_another(folder):
     search = [
-        "data=idx", "data.root=images", "data.validation_images=50", "training=smoke",
+        "data=idx", "data.root=images", "data.validation_images=50", *SMOKE,
         "model=seed_mlp,mlp", "search=random", "search.trials=1",
     ]  # fmt: skip
     write_images(folder.path / "images", seed=0)

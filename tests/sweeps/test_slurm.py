@@ -8,13 +8,14 @@ import time
 import pytest
 import slurm
 import waiting
+from projects import SMOKE
 
 pytestmark = [
     pytest.mark.long("sweeps on a real Slurm: cancelled, preempted, out of time, killed"),
     pytest.mark.xdist_group("slurm"),
     pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="needs extra slurm"),
 ]
-SMALL = ["data=digits", "training=smoke", "model=mlp"]
+SMALL = ["data=digits", *SMOKE, "model=mlp"]
 LAUNCHER = ["hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1"]
 KILLED = '"outcome": "killed"'  # in a journal
 SECONDS = 20.0  # for what takes a few, on a machine with other things to do
