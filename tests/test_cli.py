@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -102,6 +101,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         (["train", "--dry-run"], "Expected -m, and a sweeper that plans"),
         (["train", "--no-such-flag"], "--no-such-flag"),
         (["train", "--model", "mlp"], "Did you mean 'model'? Overrides have no dashes."),
+        (["train", "--experiment=fast"], "Did you mean 'experiment'? Overrides have no dashes."),
         (["train", "-model=mlp"], "Did you mean 'model'? Overrides have no dashes."),
         (["train", "-c=jobs"], "invalid choice"),
         (["train", "--dryrun"], "Did you mean '--dry-run'?"),

@@ -38,6 +38,7 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
         ExperimentError: a job failed.
     """
     parser: Any = get_args_parser()
+    parser.allow_abbrev = False  # --experiment is no --experimental-rerun
     dashed = next(filter(_ONE_DASH.match, arguments), "")
 
     def refuse(message: str) -> NoReturn:  # its own prints all flags before what is wrong

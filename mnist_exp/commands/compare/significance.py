@@ -6,6 +6,7 @@ Two runs are compared image by image, two groups seed by seed. Nothing here choo
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mnist_exp.commands.compare.groups import Group, seed_of
 from mnist_exp.core.statistics import (
@@ -51,7 +52,7 @@ class Finding:
 
 
 def findings(
-    groups: Sequence[Group], predictions: Mapping[str, Predictions], looks: int
+    groups: Sequence[Group], predictions: Mapping[str, Predictions], looks: int, *, last: bool
 ) -> list[Finding | None]:
     """Tests every group against the first one.
 
@@ -59,34 +60,39 @@ def findings(
         groups: of runs.
         predictions: run id -> what the run said of the test images.
         looks: how often groups are tested in all, each time on new seeds, at least 1.
+        last: whether this is the last time.
 
     Returns:
         One finding per group; None for the first.
     """
     reference = groups[0]
-    found = [_finding(other, reference, predictions, looks) for other in groups[1:]]
+    due = partial(_finding, reference=reference, predictions=predictions, looks=looks, last=last)
+    found = [due(other) for other in groups[1:]]
     tested = [(place, one.p) for place, one in enumerate(found) if one.p is not None]
     if len(tested) > 1:  # new seeds have to pass Holm's correction as well
-        found = [
-            _finding(other, reference, predictions, looks, len(tested)) for other in groups[1:]
-        ]
+        found = [due(other, tests=len(tested)) for other in groups[1:]]
     adjusted = holm([p for _, p in tested])
     for (place, _), p in zip(tested, adjusted, strict=True):
         found[place] = replace(found[place], adjusted=p)
     return [None, *found]
 
 
-def looks_in_words(looks: int, next_seed: int) -> str:
+def looks_in_words(looks: int, next_seed: int | None) -> str:
     """Returns how often p of groups allows to look, and how.
 
     Args:
         looks: how often groups are tested in all, at least 1.
-        next_seed: above all that were compared.
+        next_seed: above all that were compared; None at the last time.
     """
     if looks == 1:
         return (
             "p of groups is for this look alone (--looks 1): adding seeds until it is small finds "
             "differences that are not there."
+        )
+    if next_seed is None:
+        return (
+            f"p of groups is multiplied by {looks}: this is the last of {looks} (--looks), on "
+            "new seeds alone. Another would find too often what is not there."
         )
     return (
         f"p of groups is multiplied by {looks}, for {looks} looks in all (--looks), each on new "
@@ -98,9 +104,11 @@ def looks_in_words(looks: int, next_seed: int) -> str:
 
 def _finding(
     group: Group,
+    *,
     reference: Group,
     predictions: Mapping[str, Predictions],
     looks: int,
+    last: bool,
     tests: int = 1,
 ) -> Finding:
     own = {seed_of(run): predictions[run.run_id] for run in group.runs}
@@ -109,7 +117,7 @@ def _finding(
     if len(shared) > 1:
         differences = [_accuracy(own[seed]) - _accuracy(others[seed]) for seed in shared]
         images = len(own[shared[0]].labels)
-        return by_seeds(differences, images, looks=looks, tests=tests)
+        return by_seeds(differences, images, looks=looks, last=last, tests=tests)
     if len(own) == len(others) == 1:
         return _by_images(*own.values(), *others.values())
     if shared:
@@ -119,7 +127,9 @@ def _finding(
     return Finding("", means[0] - means[1], None, None, "not tested: no seed in common")
 
 
-def by_seeds(differences: Sequence[float], images: int, *, looks: int, tests: int = 1) -> Finding:
+def by_seeds(
+    differences: Sequence[float], images: int, *, looks: int, last: bool, tests: int = 1
+) -> Finding:
     """Tests one difference of accuracies a seed.
 
     Whoever tests again has another chance to find what is not there. By Bonferroni, p times the
@@ -131,11 +141,12 @@ def by_seeds(differences: Sequence[float], images: int, *, looks: int, tests: in
         differences: Of test accuracy, 0-1, at least two.
         images: In the test set.
         looks: How often in all, this time included.
+        last: Whether this is the last time, after which no more seeds are due.
         tests: That stand beside this one, itself included.
     """
     mean = math.fsum(differences) / len(differences)
     p = min(1.0, looks * paired_t_test(differences, 1 / images))
-    if looks == 1:
+    if last:
         return Finding(BY_SEEDS, mean, p, None, "")
     deviation = max(standard_deviation(differences), 1 / images)
     level = LEVEL / (looks * tests)

@@ -20,8 +20,10 @@ def curves() -> Curves:
 def compared(curves) -> Callable[..., Comparison]:
     """Compares runs by what they predicted."""
 
-    def make(runs, predictions, left_out=(), looks=2) -> Comparison:
-        return compare(Choice(curves, list(runs), list(left_out), dict(predictions)), looks)
+    def make(runs, predictions, left_out=(), looks=2, last=False) -> Comparison:
+        return compare(
+            Choice(curves, list(runs), list(left_out), dict(predictions)), looks, last=last
+        )
 
     return make
 

@@ -67,8 +67,11 @@ def test_notes_say_what_tests_speak_of_and_how_often_they_may_be_made(compared, 
     assert (
         "2 looks in all (--looks), each on new seeds alone (the next with --from-seed 5)" in looks
     )
-    once = compared(*sweep({"cnn": 0.97, "mlp": 0.94}), looks=1)
+    once = compared(*sweep({"cnn": 0.97, "mlp": 0.94}), looks=1, last=True)
     assert "p of groups is for this look alone" in once.notes[1]
+    second = compared(*sweep({"cnn": 0.97, "mlp": 0.97}), looks=2, last=True)
+    assert "this is the last of 2 (--looks)" in second.notes[1]
+    assert second.rows[1].finding.words == "not distinguishable"
     singles = compared(*sweep({"cnn": 0.97, "mlp": 0.94}, seeds=1))
     assert len(singles.notes) == 1
 
