@@ -72,6 +72,9 @@ def predict(
         click.echo(json.dumps([_as_json(answer) for answer in answers], indent=2))
     elif answers:
         _print_table(answers)
+        if not all(digit.sure for answer in answers for digit in answer.reading.digits):
+            least = f"{run.name} needs {reader.model.threshold:.2%} of confidence for an answer"
+            say(f"Unsure: {least}, by its mistakes on validation images.", error=True)
     if picture is not None and answers:
         _draw(answers, drawn, run, picture)
     return REFUSED if len(answers) < len(names) else 0

@@ -186,7 +186,7 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
         raise ExperimentError(
             f"{expected} {counted(incomplete, 'run')} without files that are gone or altered, as "
             "said above; MLflow has the rest, and will not get more. If this project is a copy, "
-            "copy it once more; or make the run again: `mnist-exp reproduce RUN`."
+            "copy it once more; else train such a run again."
         )
     if waits:
         raise ExperimentError(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from mnist_exp.core import processor
 from mnist_exp.core.terminal import printable
 
+_FEW = 3  # examples, of which more would tell no more
 _DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
 # What steers a sweep and means nothing to a single run.
 _SWEEP_ONLY = ("hydra", "sweep", "search")
@@ -54,6 +55,12 @@ def shortened(value: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Returns how many there are of something, such as "1 run" or "2 runs"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def few(texts: Sequence[str], separator: str = ", ") -> str:
+    """Returns the first three, and how many more there are."""
+    more = f" and {len(texts) - _FEW:,} more" if len(texts) > _FEW else ""
+    return f"{separator.join(texts[:_FEW])}{more}"
 
 
 def picked(candidates: int) -> str:

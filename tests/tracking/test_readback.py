@@ -16,6 +16,7 @@ from mnist_exp.tracking.journal.pending_runs import pending
 from mnist_exp.tracking.mlflow.connection import connect
 from mnist_exp.tracking.mlflow.logged_model import model_id
 from mnist_exp.tracking.recorder import Recorder
+from mnist_exp.tracking.sync.readback import read_anew
 from mnist_exp.tracking.sync.recovery import recover, send_ended
 
 
@@ -111,15 +112,33 @@ def test_runs_that_a_store_lost_later_are_told_of_and_sent_again(store, start_ru
     assert other_half(recorder)
     assert "lost" not in here("sync", check=True).stdout
     remove_store(Path.cwd())
+    shutil.rmtree("mlruns")
     assert "The store has lost 1 run of this folder" in here("sync", check=True).stdout
     again = here("sync", "--again")
     assert again.returncode == 1
-    gone = recorder.job_dir / "artifacts" / "notes.txt"
-    assert f"job-1  sent without what is gone ({gone} is gone; " in again.stdout
+    assert "job-1  sent without what is gone (notes.txt is gone" in again.stdout
     assert "Received: 1 run without files that are gone" in again.stderr
     run = only_run(Path.cwd())
     assert (run.status, run.metrics["train/loss"]) == ("FINISHED", 0.5)
     assert here("sync", check=True).stdout == "Nothing is pending.\n"
+
+
+def test_files_that_outlive_their_store_are_sent_again(one_run):
+    """Who deletes `mlflow.db` alone keeps `mlruns/`."""
+    before = only_run(one_run)
+    spoilt = artifacts(one_run, before)["log.txt"]
+    spoilt.write_text(f"{spoilt.read_text()}more")
+    for file in one_run.glob("mlflow.db*"):
+        file.unlink()
+    again = here("sync", "--again", cwd=one_run)
+    assert "sent without what is gone (log.txt is gone" in again.stdout
+    run = read_anew(store_of(one_run), before.job_id)
+    assert run.run_id != before.run_id
+    (root,) = one_run.glob(f"mlruns/*/{run.run_id}/artifacts")
+    sent = {str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()}
+    assert sent == artifacts(one_run, before).keys() - {"log.txt"}
+    for verb in (("evaluate", "latest"), ("reproduce", "latest", "--check-only")):
+        here(*verb, cwd=one_run, check=True)
 
 
 def test_a_deleted_run_is_given_up_by_deleting_its_folder(store, start_run):

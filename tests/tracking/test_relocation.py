@@ -97,7 +97,7 @@ def test_a_copy_that_was_made_too_early_for_an_artifact_is_told_of(
     if staged:
         assert log.read_text()
     else:
-        assert f"sent without what is gone ({told} is gone)" in synced.stdout
+        assert "sent without what is gone (log.txt is gone)" in synced.stdout
         assert mnist_exp(moved, "sync", check=True).stdout == "Nothing is pending.\n"
     assert not (job_dir / staging.FOLDER / ".part").exists()
 

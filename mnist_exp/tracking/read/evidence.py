@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mnist_exp.core import arrays, plain_yaml
 from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import RequestError
+from mnist_exp.core.text import without_password
 from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.read.artifacts import OversizeError, read
@@ -180,9 +181,9 @@ class Evidence:
             return read(self.run, path, self._uri, limit_bytes=limit_bytes, sha256=sha256)
         except FileNotFoundError as problem:
             raise EvidenceError(
-                f"Expected the artifact {path} of run {self.run.name}. Received: no such file. "
-                "Only runs that finished have all artifacts; restore it, or choose another run "
-                "with `mnist-exp runs`."
+                f"Expected the artifact {path} of run {self.run.name} in "
+                f"{without_password(self.run.artifact_uri)}. Received: no such file. Restore that "
+                "folder, or train the run again; a sweep runs its jobs again with sweep.rerun=all."
             ) from problem
         except OversizeError as problem:
             raise self._unfit(path, "a file of mnist_exp's", str(problem)) from problem

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.text import few
 from mnist_exp.tracking.journal.events import (
     STATUS_OF_OUTCOME,
     Artifact,
@@ -26,8 +27,6 @@ from mnist_exp.tracking.mlflow.artifact_root import local_folder
 from mnist_exp.tracking.mlflow.location import sqlite_path
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.records import RunRecord
-
-_EXAMPLES = 3
 
 
 class LostError(ExperimentError):
@@ -71,8 +70,7 @@ def require_kept(store: Store, job_id: str, events: Iterable[Event]) -> None:
         raise deleted(run)
     lost = list(dict.fromkeys(_lost(store, run, list(events))))
     if lost:
-        more = f" and {len(lost) - _EXAMPLES} more" if len(lost) > _EXAMPLES else ""
-        raise LostError(f"the store has lost {', '.join(lost[:_EXAMPLES])}{more}")
+        raise LostError(f"the store has lost {few(lost)}")
 
 
 def read_anew(store: Store, job_id: str) -> RunRecord | None:

@@ -12,6 +12,7 @@ from mnist_exp.core import ids
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.files import unfinished
 from mnist_exp.core.locks import Lock
+from mnist_exp.core.text import few
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs
 from mnist_exp.tracking.journal.state import State, salvaged
@@ -192,7 +193,7 @@ def _send(answer: Recovered, store: Store, unreachable: dict[str, str]) -> Recov
     return answer._replace(
         run_id=replay.run_id,
         result="alive" if not complete else "incomplete" if replay.gone else "sent",
-        problem="; ".join(replay.refused),
+        problem=few(replay.refused, "; "),
     )
 
 

@@ -32,6 +32,7 @@ from mnist_exp.tracking.mlflow.attempt import first_line
 from mnist_exp.tracking.mlflow.store import Point, Store
 from mnist_exp.tracking.names import DONE, OUTCOME_TAG
 from mnist_exp.tracking.sync import readback
+from mnist_exp.tracking.sync.restage import restage
 
 # What MLflow answers to a request that will never be right; everything else may pass.
 _FINAL_ANSWERS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST"}
@@ -150,6 +151,9 @@ class Replay:
         run = self._store.find_run(self._start.job_id)
         offset, run_id = _read_sent(self.job_dir)
         self._offset = offset if run is not None and run.run_id == run_id else 0
+        known = run_id or self.run_id
+        if run is None and known is not None:
+            restage(self.job_dir, self._events(), self._store.uri, known)
         self.run_id = None if run is None else run.run_id
         if run is not None and run.deleted:
             raise readback.deleted(run)
@@ -228,13 +232,13 @@ class Replay:
         file = self.job_dir / staging.FOLDER / event.path
         if not file.is_file():
             if not readback.has_file(self._store, run_id, event):
-                self._gone[end] = f"{file} is gone"
+                self._gone[end] = f"{event.path} is gone"
         elif not staging.is_own(self.job_dir, event.path):
-            self._gone[end] = f"{file} is a link"
+            self._gone[end] = f"{event.path} is a link"
         elif staging.digest_of(file) == event.sha256:
             self._store.log_artifact(run_id, file, event.path)
         elif self._has_ended() and not self._written_again(event):
-            self._gone[end] = f"{file} was altered"
+            self._gone[end] = f"{event.path} was altered"
 
     def _has_ended(self) -> bool:
         """Says whether nothing more is told; until then a file may be written again any moment."""
@@ -253,9 +257,9 @@ class Replay:
         folder = self.job_dir / staging.FOLDER / event.path
         if not folder.is_dir():
             if not readback.has_model(self._store, run_id):
-                self._gone[end] = f"{folder} is gone"
+                self._gone[end] = f"{event.path} is gone"
         elif not staging.is_own(self.job_dir, event.path):
-            self._gone[end] = f"{folder} is a link, or holds one"
+            self._gone[end] = f"{event.path} is a link, or holds one"
         else:
             send_model(self._store, run_id, folder, event)
 
