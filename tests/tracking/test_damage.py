@@ -5,12 +5,14 @@ import random
 import pytest
 from invoke import mnist_exp
 from journals import damaged, retell, spoil
+from waiting import until
 
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.events import encode
 from mnist_exp.tracking.journal.pending_runs import pending
 from mnist_exp.tracking.journal.state import salvaged, state_of
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.tracking.sync.recovery import recover, waiting
 
@@ -203,6 +205,19 @@ def test_a_run_goes_on_with_what_is_whole_and_its_damaged_journal_is_kept(
     (run,) = store.search()
     assert run.outcome == "finished"
     assert recover(sealed_environment) == []
+
+
+def test_what_is_told_again_for_damage_that_mlflow_has_already_stays_one_point(store, start_run):
+    recorder = start_run()
+    recorder.metrics({"train/loss": 1.0}, step=1)
+    recorder.metrics({"model/parameters": 10.0})
+    recorder.end("killed")
+    spoil(recorder.job_dir, '"model/parameters"')
+    again = Recorder.resume(recorder.job_dir)
+    until(lambda: Store(store.uri, "mnist").find_run("job-1").status == "RUNNING")
+    again.metrics({"model/parameters": 10.0})  # nothing that was sent before has this name
+    assert again.end("finished")
+    assert (steps(store), steps(store, "model/parameters")) == ([1], [0])
 
 
 def test_a_journal_that_is_still_being_sent_is_not_mended(job_dir, file, monkeypatch):

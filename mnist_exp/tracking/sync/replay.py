@@ -62,7 +62,8 @@ class Replay:
         self._offset = 0
         self._damage = ""  # of the journal, in words
         self._attached = False
-        self._asked = False
+        self._is_new = False  # so that MLflow need not be asked what it has
+        self._asked: set[str] = set()  # metrics of which it was asked
         self._recorded: set[tuple[str, int]] = set()
 
     @classmethod
@@ -157,8 +158,8 @@ class Replay:
         self.run_id = None if run is None else run.run_id
         if run is not None and run.deleted:
             raise readback.deleted(run)
-        self._asked = run is None  # a new run has nothing to ask about
-        self._recorded = set()
+        self._is_new = run is None
+        self._asked, self._recorded = set(), set()
         for entry in self._entries:
             if entry.end <= self._offset and isinstance(entry.event, Metrics):
                 self._recorded |= {(point.key, point.step) for point in _points(entry.event)}
@@ -220,10 +221,10 @@ class Replay:
         """Sends the points that MLflow lacks; a resumed run repeats epochs that it has."""
         run_id = self._known_run()
         points = [point for event in events for point in _points(event)]
-        if not self._asked:
-            keys = {key for e in self._events() if isinstance(e, Metrics) for key in e.values}
-            self._recorded |= self._store.recorded_steps(run_id, keys)
-            self._asked = True
+        keys = {key for e in self._events() if isinstance(e, Metrics) for key in e.values}
+        if not self._is_new and keys > self._asked:
+            self._recorded |= self._store.recorded_steps(run_id, keys - self._asked)
+            self._asked |= keys
         missing = {(p.key, p.step): p for p in points if (p.key, p.step) not in self._recorded}
         self._store.log_metrics(run_id, list(missing.values()))
         self._recorded |= set(missing)
