@@ -1,5 +1,6 @@
 """The command `mnist-exp`, from start to exit code; the verbs are in `commands.parser`."""
 
+import errno
 import gc
 import os
 import select
@@ -18,7 +19,7 @@ import click
 from mnist_exp.commands.parser import cli
 from mnist_exp.commands.program import COMPLETION_VARIABLE, PROGRAM
 from mnist_exp.core import signals, tensorflow_setup
-from mnist_exp.core.errors import ExperimentError, RequestError, Terminated
+from mnist_exp.core.errors import ExperimentError, RequestError, Terminated, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
 
@@ -28,6 +29,7 @@ EXIT_CODES: dict[type[BaseException], int] = {
     KeyboardInterrupt: 130,
     Terminated: 143,
 }
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a disk, a quota, the limit of a file's size
 STOPS: dict[type[BaseException], str] = {
     KeyboardInterrupt: "Stopped by Ctrl-C.",
     Terminated: "Stopped by SIGTERM.",
@@ -42,8 +44,10 @@ def main() -> None:
     tensorflow_setup.ours = True
     _require_home()
     gc.set_threshold(COLLECTION_THRESHOLD)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as of `nohup`
+        signal.signal(signal.SIGINT, partial(_stop, KeyboardInterrupt))
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminate)
+        signal.signal(number, partial(_stop, Terminated))
     signals.insist()
     if os.environ.get("MNIST_EXP_DEBUG") != "1":
         sys.excepthook = _report_defect
@@ -67,7 +71,7 @@ def execute(arguments: Sequence[str]) -> int:
         Exception: a defect of mnist-exp.
     """
     try:
-        with signals.unwrapped():
+        with signals.unwrapped(click.ClickException, RequestError, ExperimentError, OSError):
             return _dispatch(arguments)
     except click.UsageError as error:
         error.show()
@@ -82,6 +86,17 @@ def execute(arguments: Sequence[str]) -> int:
         if not _stdout_is_closed():
             raise
         return 141  # as of a program that SIGPIPE ends: whoever read has seen enough
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        click.echo(
+            _fitted(
+                f"Expected room to write. Received: {reason_of(error)}. Make room, or raise the "
+                "limit; then give the command again, or `mnist-exp resume RUN` for a run."
+            ),
+            err=True,
+        )
+        return 1
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
@@ -107,8 +122,8 @@ def _require_home() -> None:
         os.environ["HOME"] = "/"
 
 
-def _terminate(*_: object) -> None:
-    raise Terminated
+def _stop(kind: type[BaseException], *_: object) -> None:
+    signals.stop(kind)
 
 
 def _report_defect(

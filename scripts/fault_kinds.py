@@ -94,6 +94,7 @@ def _stopped(r: Round) -> Undo:
 
 
 def _emptied(r: Round) -> Undo:
+    r.damage = "sent without what is gone"  # what it had taken and confirmed before
     assert r.server is not None
     r.server.down()
     fault_stores.deleted(r)

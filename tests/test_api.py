@@ -1,5 +1,6 @@
 """`mnist_exp.run`: the same as the command, also inside another Hydra application."""
 
+import contextlib
 from pathlib import Path
 
 import keras
@@ -7,6 +8,7 @@ import pytest
 from invoke import python
 
 import mnist_exp
+from mnist_exp.core import signals
 from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking.journal.state import salvaged
 
@@ -126,12 +128,20 @@ def test_what_a_callback_raises_is_its_own():
         )
 
 
-def test_a_stop_that_c_code_makes_an_error_of_stops_the_run():
-    def stop(epoch, logs):
-        del epoch, logs
-        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+def cut_off_in_c():
+    raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
 
-    stopping = keras.callbacks.LambdaCallback(on_epoch_end=stop)
+
+def cut_off_and_swallowed():
+    with contextlib.suppress(BaseException):
+        signals.stop(KeyboardInterrupt)
+    raise TypeError("(None, 784)")
+
+
+@pytest.mark.parametrize("stop", [cut_off_in_c, cut_off_and_swallowed])
+def test_a_stop_that_a_library_makes_an_error_of_stops_the_run(stop, monkeypatch):
+    monkeypatch.setattr(signals, "_stopped_by", None)
+    stopping = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: stop())
     with pytest.raises(KeyboardInterrupt):
         mnist_exp.run("data=digits", "training=smoke", "model=seed_mlp", callbacks=[stopping])
     [job_dir] = Path("outputs").glob("[!.]*")

@@ -119,7 +119,12 @@ def misplaced(group: str, name: str, folders: Sequence[Path]) -> str:
             if file.is_file() and suffix == ".yml":
                 return f"Rename {file}: Hydra reads files that end in .yaml."
             if file.is_file():
-                return f"It is {file}: write --config-dir={folder} {group}={option.name}."
+                words = shlex.join([f"--config-dir={folder}", f"{group}={option.name}"])
+                return f"It is {file}: write {words}."
+    for folder in folders:
+        file = folder / f"{option.name}.yaml"
+        if file.is_file():
+            return f"Move {file} into the folder {group} there."
     return ""
 
 

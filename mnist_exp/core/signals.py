@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from mnist_exp.core.errors import Terminated
 
@@ -15,6 +15,7 @@ from mnist_exp.core.errors import Terminated
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
 _RAISED = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}
 _AGAIN_SECONDS = 0.02
+_stopped_by: type[BaseException] | None = None
 
 
 def insist() -> None:
@@ -35,16 +36,38 @@ def insist() -> None:
     sys.unraisablehook = again
 
 
+def stop(kind: type[BaseException]) -> NoReturn:
+    """Raises a stop, from the handler of a signal, so that `unwrapped` knows of it.
+
+    Args:
+        kind: KeyboardInterrupt or Terminated.
+    """
+    global _stopped_by  # noqa: PLW0603 - a process is stopped once
+    _stopped_by = kind
+    raise kind
+
+
 @contextmanager
-def unwrapped() -> Iterator[None]:
-    """Raises a stop as what it is where C code, cut off by it, made a SystemError of it."""
+def unwrapped(*told: type[Exception]) -> Iterator[None]:
+    """Raises a stop as what it is where a library has made an error of it.
+
+    Keras has a bare `except` that goes on without what was cut off, and C code that is cut off
+    makes a SystemError of it, whose cause TensorFlow drops.
+
+    Args:
+        *told: errors that stay what they are.
+    """
     try:
         yield
-    except SystemError as error:
-        behind = error.__cause__ or error.__context__  # TensorFlow drops the cause
-        if isinstance(behind, KeyboardInterrupt | Terminated):
-            raise behind from None
+    except told:
         raise
+    except Exception as error:
+        behind = error.__cause__ or error.__context__
+        if isinstance(error, SystemError) and isinstance(behind, KeyboardInterrupt | Terminated):
+            raise behind from None
+        if _stopped_by is None:
+            raise
+        raise _stopped_by from error
 
 
 @contextmanager

@@ -37,7 +37,7 @@ for overrides in (
     ["data=digits", "model=seed_mlp", "ensemble.members=2"],
     ["data=mnist", "data.train_images=1000", "data.validation_images=100"],
 ):
-    mnist_exp.run("model=mlp", *SMOKE, *overrides)
+    mnist_exp.run("model=mlp", "training=smoke", "tracking.plots=false", *overrides)
 """
 # As docs/export.md has it, behind the command that serves.
 ((_, REQUEST),) = (

@@ -109,7 +109,7 @@ API = """
 import keras
 from mnist_exp import run
 keras.config.set_floatx("float16")
-run("data=digits", *SMOKE, "model=tiny")
+run("data=digits", "training=smoke", "model=tiny")
 """
 
 

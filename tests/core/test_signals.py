@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mnist_exp.core import signals
-from mnist_exp.core.errors import Terminated
+from mnist_exp.core.errors import ExperimentError, Terminated
 
 
 def interrupt(steps: list[str], times: int, message: str = "") -> None:
@@ -62,6 +62,17 @@ def test_a_signal_within_c_code_is_a_stop(kind, link):
     setattr(made_of_it, link, kind())
     with pytest.raises(kind), signals.unwrapped():
         raise made_of_it
+
+
+def test_a_signal_that_a_library_swallows_is_a_stop(monkeypatch):
+    """Keras goes on without what was cut off, into an error."""
+    monkeypatch.setattr(signals, "_stopped_by", None)
+    with pytest.raises(Terminated):
+        signals.stop(Terminated)
+    with pytest.raises(Terminated), signals.unwrapped():
+        raise TypeError("(None, 784)")
+    with pytest.raises(ExperimentError, match="of its own"), signals.unwrapped(ExperimentError):
+        raise ExperimentError("words of its own")
 
 
 def test_an_error_of_the_interpreter_stays_one():

@@ -156,7 +156,7 @@ def _watch(process: int) -> None:
 
 def _terminate(*_: object) -> None:
     if _at_work:
-        raise Terminated
+        signals.stop(Terminated)
     os._exit(_SIGTERM_EXIT)  # it waits for a job: nothing is to be ended, and nobody to be told
 
 
