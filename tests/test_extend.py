@@ -146,6 +146,24 @@ def test_a_model_of_ones_own_is_recorded_reproduced_and_named_when_it_changes(pr
     assert then.returncode == 0, then.stdout + then.stderr
     assert '@model("resnet", rule=even)' in then.stderr
 
+    (project / "pyproject.toml").unlink()
+    for verb in (("evaluate",), ("export", "--format", "onnx", "--out", "m")):
+        unnamed = mnist_exp(project, verb[0], run.run_id, *verb[1:])
+        assert unnamed.returncode == 2
+        remedy = "It was made with components.py: name such a file with --components FILE."
+        assert unnamed.stderr.strip().endswith(remedy)
+
+
+def test_components_that_are_not_named_or_have_no_values_are_told_of(project):
+    (project / "pyproject.toml").unlink()
+    unnamed = mnist_exp(project, "train", *RESNET)
+    assert unnamed.returncode == 2
+    assert "write --components=components.py model=resnet." in unnamed.stderr
+    (project / "conf/model/resnet.yaml").unlink()
+    bare = mnist_exp(project, "train", "--components=components.py", *RESNET)
+    assert bare.returncode == 2
+    assert "Its values are missing: write model/resnet.yaml in conf/." in bare.stderr
+
 
 def test_rules_and_limits_of_ones_own_are_checked_with_all_others(project):
     wrong = ("model.widths=[3]", "training.epochs=0", "optimizer.lr=1")

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from mnist_exp import data
 from mnist_exp.config.compose import compose
-from mnist_exp.config.record import from_record
 from mnist_exp.config.schema import Config
 from mnist_exp.core.errors import ExperimentError, RequestError, nearest
 from mnist_exp.core.terminal import say
 from mnist_exp.evaluation.metrics import evaluate as measure
 from mnist_exp.runs import classifier, console
 from mnist_exp.runs.pipeline import test_metrics
-from mnist_exp.runs.recorded_config import placed
+from mnist_exp.runs.recorded_config import as_recorded, placed
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
 from mnist_exp.tracking.mlflow.store import Point
@@ -138,7 +137,7 @@ def evaluate(selector: str, name: str | None, overrides: Sequence[str] = ()) -> 
             )
     found = find(selector)
     require_finished(found.record)
-    recorded = from_record(Evidence(found.record, found.store.uri).config)
+    recorded = as_recorded(Evidence(found.record, found.store.uri))
     subject = Subject(found, recorded)
     if name is not None and name in MEASURES:
         MEASURES[name](subject, overrides)

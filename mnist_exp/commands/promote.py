@@ -7,12 +7,12 @@ gate that may refuse what was chosen without them, and that chooses nothing itse
 
 from dataclasses import dataclass
 
-from mnist_exp.config.record import from_record
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.statistics import LEVEL, mcnemar_test, wilson_interval
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import p_in_words
 from mnist_exp.runs import classifier
+from mnist_exp.runs.recorded_config import as_recorded
 from mnist_exp.tracking.mlflow import registry
 from mnist_exp.tracking.mlflow.registry import Version
 from mnist_exp.tracking.mlflow.store import REGISTERED_MODEL, Store
@@ -115,7 +115,7 @@ def promote(selector: str, *, force: bool = False) -> Promotion:
     right, images = int(predictions.correct.sum()), len(predictions.labels)
     with registry.promoting(store):
         # It must be there, and as it was measured, before anything is made.
-        classifier.load(run, from_record(evidence.config), store)
+        classifier.load(run, as_recorded(evidence), store)
         champion = registry.champion(store)
         if champion is not None and champion.run_id == run.run_id:
             return Promotion(run, champion, None, right, images, already=True)

@@ -15,11 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from mnist_exp.config import slips
+from mnist_exp.config import components, slips
 from mnist_exp.config.hydra import OF_THE_USER, SLIPS, config_folder
 from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override, being_read
 from mnist_exp.config.keys import GROUPED, schema_keys, takes, takes_list
 from mnist_exp.config.problems import ConfigError, Problem
+from mnist_exp.config.registry import GROUPS
 from mnist_exp.config.validate import unknown_key
 from mnist_exp.config.wording import nearest_key
 from mnist_exp.core.errors import nearest
@@ -276,6 +277,8 @@ class Examination:
         for name in names:
             if name not in options:
                 remedy = slips.misplaced(group, name, self._own_folders())
+                if group in GROUPS and name in components.named(group):
+                    remedy = f"Its values are missing: write {group}/{name}.yaml in conf/."
                 remedy = remedy or nearest(name, options).strip()
                 self.problems.append(Problem(group, expected, name or "nothing", remedy))
         return all(name in options for name in names)

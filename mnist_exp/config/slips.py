@@ -21,6 +21,7 @@ _SEPARATORS = re.compile(r"[ ,;&]+")
 _ASSIGNMENT = re.compile(r"[+~]*([\w./@-]+)=")
 _NUMBERS = re.compile(r"[\d.,+e\[\]-]+")
 _YAML = (".yaml", ".yml")
+_COMPONENTS, _CONF = "components.py", "conf"  # a user's own, as the documentation calls them
 
 
 class Slips(NamedTuple):
@@ -119,7 +120,10 @@ def misplaced(group: str, name: str, folders: Sequence[Path]) -> str:
             if file.is_file() and suffix == ".yml":
                 return f"Rename {file}: Hydra reads files that end in .yaml."
             if file.is_file():
-                words = shlex.join([f"--config-dir={folder}", f"{group}={option.name}"])
+                components = folder.parent / _COMPONENTS
+                has_own = folder.name == _CONF and components.is_file()
+                flag = f"--components={components}" if has_own else f"--config-dir={folder}"
+                words = shlex.join([flag, f"{group}={option.name}"])
                 return f"It is {file}: write {words}."
     for folder in folders:
         file = folder / f"{option.name}.yaml"

@@ -5,17 +5,19 @@ of this machine, and never the record's.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.config import components
+from mnist_exp.config import components, places
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.problems import ConfigError
-from mnist_exp.config.record import rebuilt
+from mnist_exp.config.record import from_record, rebuilt
 from mnist_exp.config.schema import Config
 from mnist_exp.core import devices
 from mnist_exp.core.errors import RequestError
+from mnist_exp.runs.environment import recorded_components
 from mnist_exp.tracking.read.evidence import Evidence
 
 # What may be set anew: it has no part in what the experiment is.
@@ -77,14 +79,33 @@ def config_of(evidence: Evidence, local: Mapping[str, Any]) -> Config:
     Raises:
         RequestError: this version does not accept it; with every key that is in the way.
     """
-    try:
+    with _accepted(evidence):
         return rebuilt(evidence.config, local)
+
+
+def as_recorded(evidence: Evidence) -> Config:
+    """Returns the config of the run, as it was.
+
+    Raises:
+        RequestError: this version does not accept it; with every key that is in the way.
+    """
+    with _accepted(evidence):
+        return from_record(evidence.config)
+
+
+@contextmanager
+def _accepted(evidence: Evidence) -> Iterator[None]:
+    try:
+        yield
     except ConfigError as error:
+        own = recorded_components(evidence.run.tags)
         raise RequestError(
             f"Expected a recorded config that this version of mnist-exp accepts. Received: that of "
             f"run {evidence.run.name}, with",
             *(f"  {problem}" for problem in error.problems),
-            f"To run the code of then: `mnist-exp reproduce {evidence.run.name} --worktree`.",
+            f"It was made with {', '.join(own)}: name such a file with --components FILE."
+            if own and not places.files()
+            else f"To run the code of then: `mnist-exp reproduce {evidence.run.name} --worktree`.",
         ) from error
 
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_exp import data
-from mnist_exp.config.record import from_record
 from mnist_exp.evaluation import selective
 from mnist_exp.runs import classifier
-from mnist_exp.runs.recorded_config import placed
+from mnist_exp.runs.recorded_config import as_recorded, placed
 from mnist_exp.tracking.read.evidence import Evidence
 from mnist_exp.tracking.read.runs import find, require_finished
 from mnist_exp.tracking.records import RunRecord
@@ -44,7 +43,7 @@ def load(selector: str) -> Source:
     run = found.record
     require_finished(run)
     evidence = Evidence(run, found.store.uri)
-    config = placed(evidence, from_record(evidence.config))
+    config = placed(evidence, as_recorded(evidence))
     splits = data.load(config.data.name, seed=config.seed, **config.data.options())
     classifier.require_own_data(
         run, splits, "An export is checked with the images that the run was tested on."
