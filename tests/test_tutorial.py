@@ -58,6 +58,7 @@ def in_short(command: str) -> str:
 def without_results(text: str) -> str:
     """Returns an answer without what so little training cannot show: what is better, and reads."""
     text = re.sub(r"^(job|photo.jpg) .*\n(?: .*\n)*", r"\1\n", text, flags=re.MULTILINE)
+    text = re.sub(r"^Unsure: .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^Against the first:\n(?: .*\n)*", "", text, flags=re.MULTILINE)
     text = re.sub(r"^\d  .*", "row", text, flags=re.MULTILINE)
     return text.replace("images of mnist", "images of digits")

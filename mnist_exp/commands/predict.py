@@ -19,6 +19,7 @@ from mnist_exp.tracking.records import RunRecord
 
 STANDARD_INPUT = "-"
 REFUSED = 2
+_PICTURE = ".png"
 _PIPED_COLUMNS = 1000  # a name of a file that is cut in two names nothing
 MOST_DRAWN = 12  # images, in a picture
 
@@ -52,6 +53,11 @@ def predict(
     """
     if picture is not None:
         require_free(picture, folder=False, option="--show")
+        if picture.suffix.lower() != _PICTURE:
+            raise RequestError(
+                f"Expected --show to name a new PNG file. Received: {picture}. Name it "
+                f"{picture.with_suffix(_PICTURE)}."
+            )
     names = [name for image in images for name in _files(image)]
     reader, run = recognizer_of(selector)
     answers: list[Answer] = []

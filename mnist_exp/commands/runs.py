@@ -12,7 +12,7 @@ import click
 
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.terminal import printable, say, table_console
-from mnist_exp.core.text import counted, finite
+from mnist_exp.core.text import counted, finite, without_password
 from mnist_exp.evaluation.names import (
     FIT_SECONDS,
     TEST_ACCURACY,
@@ -129,7 +129,9 @@ def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     if not runs:
-        say("No runs yet. Make one with `mnist-exp train`.")
+        where = without_password(current_experiment().uri)
+        say(f"No runs yet in {where}, where those of this folder are kept.")
+        say("Make one with `mnist-exp train`.")
         return
     console = table_console()
     console.print(table(rows(runs), console.width))

@@ -257,7 +257,7 @@ def _recorded(
                 console.logger.warning("The run was stopped (%s).", type(stop).__name__)
                 if ENSEMBLE_TAG not in recorder.started.tags:  # a member goes on with its ensemble
                     name = recorder.started.run_name
-                    console.Reporter().say(f"Go on from its last epoch: mnist-exp resume {name}")
+                    console.Reporter().say(f"Go on where it stopped: mnist-exp resume {name}")
                 raise
     finally:
         with signals.held("The run's record is being ended; once more stops at once."):

@@ -66,6 +66,9 @@ def test_no_picture_takes_the_place_of_a_photo(work, tmp_path):
     assert result.returncode == 2
     assert "Expected --show to be a file that is new" in result.stderr.decode()
     assert first.read_bytes() == second.read_bytes()
+    other = mnist_exp("predict", "best", str(first), "--show", "found.txt")
+    assert other.returncode == 2
+    assert "Received: found.txt. Name it found.png." in other.stderr.decode()
     nowhere = mnist_exp("predict", "best", str(first), "--show", str(tmp_path / "no" / "out.png"))
     assert nowhere.returncode == 2
     assert nowhere.stdout == b""

@@ -200,7 +200,7 @@ def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(uninterrupted, se
         assert message in stderr
         assert "Traceback" not in stderr
         if message:
-            assert "Go on from its last epoch: mnist-exp resume fast_cnn-" in stderr
+            assert "Go on where it stopped: mnist-exp resume fast_cnn-" in stderr
         else:
             listed = mnist_exp(folder, "runs")  # the next command puts it right
             assert listed.returncode == 0

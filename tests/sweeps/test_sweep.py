@@ -71,7 +71,7 @@ def test_the_runs_of_a_sweep_are_listed(grid):
     names = {run.name for run in grid.folder.jobs().values()}
     assert {line.split()[0] for line in listed[1:]} == names
     unknown = grid.folder.end(grid.folder.start("runs", "--sweep", "gird"), 2)
-    assert "Did you mean 'grid'? There are grid." in unknown.stderr
+    assert "Did you mean 'grid'? Sweeps: grid." in unknown.stderr
 
 
 def test_a_grid_grows(grid):

@@ -97,7 +97,7 @@ def test_an_altered_artifact_is_refused_and_one_that_only_informs_is_named(recor
 
 
 def test_a_missing_artifact_says_what_to_do(record_of):
-    with pytest.raises(EvidenceError, match=r"Received: no such file\. Only runs that finished"):
+    with pytest.raises(EvidenceError, match=r"Received: no such file\. Restore that folder, or"):
         _ = record_of().predictions
 
 

@@ -132,7 +132,7 @@ def runs_of_sweep(sweep: str, experiment: Experiment) -> list[RunRecord]:
                 f"Expected a sweep with runs. Received: {sweep}, none of whose jobs has begun. "
                 "Give its `mnist-exp train -m` command again."
             )
-        known = f" There are {', '.join(names)}." if names else " There is none."
+        known = f" Sweeps: {', '.join(names)}." if names else " There is none."
         raise RequestError(
             f"Expected the name of a sweep. Received: {sweep}.{nearest(sweep, names)}{known}"
         )
