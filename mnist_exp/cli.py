@@ -77,11 +77,7 @@ def execute(arguments: Sequence[str]) -> int:
         error.show()
         return 2
     except (RequestError, ExperimentError, KeyboardInterrupt, Terminated) as error:
-        if os.environ.get("MNIST_EXP_DEBUG") == "1":
-            traceback.print_exc()
-        message = without_password(str(error)) or STOPS[type(error)]
-        click.echo(_fitted(message), err=True)
-        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+        return _told(error)
     except BrokenPipeError:
         if not _stdout_is_closed():
             raise
@@ -89,14 +85,21 @@ def execute(arguments: Sequence[str]) -> int:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        click.echo(
-            _fitted(
+        return _told(
+            ExperimentError(
                 f"Expected room to write. Received: {reason_of(error)}. Make room, or raise the "
                 "limit; then give the command again, or `mnist-exp resume RUN` for a run."
-            ),
-            err=True,
+            )
         )
-        return 1
+
+
+def _told(error: BaseException) -> int:
+    """Tells of an error that is no defect, or of a stop; returns its exit code."""
+    if os.environ.get("MNIST_EXP_DEBUG") == "1":
+        traceback.print_exc()
+    message = without_password(str(error)) or STOPS[type(error)]
+    click.echo(_fitted(message), err=True)
+    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
 
 
 def _dispatch(arguments: Sequence[str]) -> int:

@@ -170,6 +170,20 @@ def test_defect_is_told_as_one():
         assert ("This is a defect of mnist-exp" in result.stderr) is not traceback
 
 
+def test_a_full_disk_is_no_defect():
+    code = (
+        "import errno, os\n"
+        "from mnist_exp import cli\n"
+        "def fill(): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
+        "cli.cli.command('fill')(fill)\n"
+        "import sys; sys.argv = ['mnist-exp', 'fill']; cli.main()"
+    )
+    result = python(code)
+    assert result.returncode == 1
+    words = "Expected room to write. Received: OSError: [Errno 28] No space left on device. Make"
+    assert result.stderr.startswith(words)
+
+
 def test_hydra_flags_work():
     assert "name: deep_cnn" in command("train", "model=deep_cnn", "--cfg", "job").stdout
     assert "seed: 4\n" in command("train", "--cfg", "job", "seed=4").stdout
