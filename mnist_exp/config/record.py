@@ -35,7 +35,10 @@ def from_record(record: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: the record does not fit the schema.
     """
-    return validate(dict(record), [])
+    values = dict(record)
+    if isinstance(tracking := record.get("tracking"), Mapping):  # which had no such key once
+        values["tracking"] = {"plots": True, **tracking}
+    return validate(values, [])
 
 
 def rebuilt(record: Mapping[str, Any], local: Mapping[str, Any]) -> Config:
