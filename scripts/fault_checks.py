@@ -41,6 +41,8 @@ class Result(NamedTuple):
 def results(database: Path, experiment: str) -> list[Result]:
     """Returns the runs of an experiment that are not deleted."""
     with contextlib.closing(sqlite3.connect(database, timeout=30)) as opened:
+        if not opened.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
+            return []  # MLflow is making the store
         rows = opened.execute(
             "SELECT run_uuid, runs.name, status, artifact_uri, start_time, end_time "
             "FROM runs JOIN experiments "
