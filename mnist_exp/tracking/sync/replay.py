@@ -221,10 +221,10 @@ class Replay:
         """Sends the points that MLflow lacks; a resumed run repeats epochs that it has."""
         run_id = self._known_run()
         points = [point for event in events for point in _points(event)]
-        keys = {key for e in self._events() if isinstance(e, Metrics) for key in e.values}
-        if not self._is_new and keys > self._asked:
-            self._recorded |= self._store.recorded_steps(run_id, keys - self._asked)
-            self._asked |= keys
+        unasked = {point.key for point in points} - self._asked
+        if unasked and not self._is_new:
+            self._recorded |= self._store.recorded_steps(run_id, unasked)
+            self._asked |= unasked
         missing = {(p.key, p.step): p for p in points if (p.key, p.step) not in self._recorded}
         self._store.log_metrics(run_id, list(missing.values()))
         self._recorded |= set(missing)

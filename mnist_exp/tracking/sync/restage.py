@@ -6,6 +6,7 @@ Who deletes `mlflow.db` alone keeps `mlruns/`, in which a run's files stand unde
 import re
 import shutil
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from mnist_exp.core import plain_yaml
@@ -36,7 +37,6 @@ def restage(job_dir: Path, events: Iterable[Event], uri: str, run_id: str) -> No
         place = job_dir / staging.FOLDER / event.path
         if place.exists():
             continue
-        place.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(event, Model):
             for folder in _models(kept, run_id):
                 shutil.copytree(folder, place, symlinks=True, dirs_exist_ok=True)
@@ -44,7 +44,7 @@ def restage(job_dir: Path, events: Iterable[Event], uri: str, run_id: str) -> No
         for folder in kept.glob(f"*/{run_id}/artifacts"):
             file = folder / event.path
             if file.is_file() and staging.digest_of(file) == event.sha256:
-                shutil.copyfile(file, place)
+                staging.stage(job_dir, event.path, partial(shutil.copyfile, file))
 
 
 def _models(kept: Path, run_id: str) -> Iterable[Path]:
