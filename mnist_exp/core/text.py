@@ -59,7 +59,7 @@ def counted(number: int, noun: str) -> str:
 
 def few(texts: Sequence[str], separator: str = ", ") -> str:
     """Returns the first three, and how many more there are."""
-    more = f" and {len(texts) - _FEW:,} more" if len(texts) > _FEW else ""
+    more = f" and {len(texts) - _FEW} more" if len(texts) > _FEW else ""
     return f"{separator.join(texts[:_FEW])}{more}"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from mnist_exp.commands.compare.groups import seed_of
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.terminal import printable
+from mnist_exp.core.text import few
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DATA_TAG
 from mnist_exp.tracking.read.evidence import Evidence, EvidenceError, Predictions
@@ -15,7 +16,6 @@ from mnist_exp.tracking.read.runs import reading, runs_of_sweep
 from mnist_exp.tracking.read.selection import select
 from mnist_exp.tracking.records import RunRecord
 
-EXAMPLES = 3  # runs that are named where many are left out for one reason
 _MEMBER = "trained for an ensemble: compared where named"
 
 
@@ -163,6 +163,5 @@ def _drop(choice: Choice, reasons: dict[str, str]) -> None:
         if reasons.get(run.run_id):
             by_reason.setdefault(reasons[run.run_id], []).append(printable(run.name))
     for reason, names in by_reason.items():
-        more = f" and {len(names) - EXAMPLES} more" if len(names) > EXAMPLES else ""
-        choice.left_out.append(f"Left out: {', '.join(names[:EXAMPLES])}{more}, {reason}.")
+        choice.left_out.append(f"Left out: {few(names)}, {reason}.")
     choice.runs = [run for run in choice.runs if not reasons.get(run.run_id)]
