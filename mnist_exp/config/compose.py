@@ -15,9 +15,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_exp.config.diagnose import Examination, words
+from mnist_exp.config.diagnose import Examination
 from mnist_exp.config.hydra import CONFIG_NAME, config_loader, version_base
 from mnist_exp.config.problems import Problem
+from mnist_exp.config.refusals import words
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import validate
 

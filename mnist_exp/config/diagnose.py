@@ -17,9 +17,10 @@ from yaml import YAMLError
 
 from mnist_exp.config import components, slips
 from mnist_exp.config.hydra import OF_THE_USER, SLIPS, config_folder
-from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override, being_read
+from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override
 from mnist_exp.config.keys import GROUPED, schema_keys, takes, takes_list
 from mnist_exp.config.problems import ConfigError, Problem
+from mnist_exp.config.refusals import words
 from mnist_exp.config.registry import GROUPS
 from mnist_exp.config.validate import unknown_key
 from mnist_exp.config.wording import nearest_key
@@ -28,21 +29,8 @@ from mnist_exp.core.errors import nearest
 # Hydra raises ValueError where an override does not fit a group, and lets YAML's errors through.
 _WITHOUT_PACKAGE = re.compile(r"Could not override '[\w/]+@\w+\.")
 _OF_DEFAULTS = re.compile(r"In '.*': Could not (?:override|find)|Multiple values for")
-# What follows are OmegaConf's own types, Hydra's folders, and advice that leads to the next error.
-_MORE = (" full_key: ", " Config search path:", " To override a value use", " To append to your")
 _GROUPS_OF_HYDRA = ("launcher", "sweeper")  # which Hydra sets to any value
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, *SLIPS)
-
-
-def words(error: BaseException) -> str:
-    """Returns a library's message, and its cause's, on one line."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"{being_read(error)} is not in UTF-8: save it as UTF-8."
-    parts = [error] if error.__cause__ is None else [error, error.__cause__]
-    text = " ".join(" ".join(str(part).split()) for part in parts).strip()
-    for more in _MORE:
-        text = text.partition(more)[0]
-    return text or type(error).__name__
 
 
 class Examination:

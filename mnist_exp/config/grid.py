@@ -15,10 +15,11 @@ from omegaconf import OmegaConf
 
 from mnist_exp.config.assign import Base, Setting, number, setting
 from mnist_exp.config.compose import Composed, Composer, choices
-from mnist_exp.config.diagnose import Examination, words
+from mnist_exp.config.diagnose import Examination
 from mnist_exp.config.hydra import version_base
 from mnist_exp.config.hydra_internal import combinations
 from mnist_exp.config.problems import ConfigError, Problem
+from mnist_exp.config.refusals import words
 from mnist_exp.config.validate import validate
 
 
