@@ -31,10 +31,10 @@ LOSSES = ("cross_entropy", "focal", "smoothed")
 PRECISIONS = ("float32", "bfloat16")
 THREADS = ("1", "2")
 THREADS_KEY, PRECISION_KEY = "training.threads", "training.precision"
-# Eleven steps an epoch, of which the last has 40 images.
+# Five steps an epoch, of which the last has 40 images.
 SMALL = (
     "data=digits",
-    "data.train_images=1000",
+    "data.train_images=424",
     "data.validation_images=200",
     "training.epochs=2",
     "training.batch_size=96",

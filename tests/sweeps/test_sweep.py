@@ -13,8 +13,8 @@ from mnist_exp.tracking.names import KEY_TAG
 pytestmark = pytest.mark.xdist_group("grid")
 
 # Four jobs, of which the grid has two already: its last and its second.
-GROWN = ["data=digits", *SMOKE, "training.epochs=3", "training.batch_size=32",
-         "training.precision=float32", "model=mlp,tiny", "seed=0,1",
+GROWN = ["data=digits", "data.train_images=400", *SMOKE, "training.epochs=3",
+         "training.batch_size=32", "training.precision=float32", "model=mlp,tiny", "seed=0,1",
          "sweep.name=grid"]  # fmt: skip
 
 
