@@ -160,7 +160,9 @@ def _locate(location: tuple[int | str, ...]) -> tuple[str, FieldInfo | None]:
 def _remedy(key: str, field: FieldInfo | None, value: Any) -> str:
     text = value if isinstance(value, str) else show(value)
     remedy = ""
-    if key in GROUPED:
+    if key in GROUPED and ":" in text and isinstance(value, str):
+        remedy = "In a file, a space stands behind the colon of a key."
+    elif key in GROUPED:
         option = value if isinstance(value, str) else "OPTION"
         remedy = f"In a file, choose an option by `- override /{key}: {option}` under `defaults`."
     elif isinstance(value, int | float) and takes(key, text):

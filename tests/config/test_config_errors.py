@@ -168,6 +168,7 @@ def test_an_option_whose_name_is_a_number_is_written_in_quotes(tmp_path):
         ("# @package _global_\n- seed: 1\n", "That file is a list. Write KEY: VALUE in it"),
         ("# @package _global_\nmodel: mlp\n", "by `- override /model: mlp` under `defaults`"),
         ("# @package _global_\nmodel:\n", "by `- override /model: OPTION` under `defaults`"),
+        ("# @package _global_\ntraining:\n  epochs:3\n", "a space stands behind the colon"),
         ("# @package _global_\ndescription: 2026\n", "it becomes text in quotes: '2026'"),
         ("# @package _global_\ntraining.epochs: 3\n", "write `training:`, and below it"),
         *(
@@ -182,6 +183,31 @@ def test_a_recipe_that_hydra_misreads_is_told_how_it_is_written(text, remedy, tm
     with pytest.raises(ConfigError) as refused:
         compose(["experiment=mine"], str(tmp_path))
     assert remedy in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "meant"),
+    [
+        ("training:\n\tepochs: 2\n", "3, 'epochs: 2'", "indent with spaces"),
+        ("training:\n  epochs: 2\n batch_size: 3\n", "4, 'batch_size: 3'", "in the same column"),
+        ("training\n  epochs: 2\n", "3, 'epochs: 2'", "a key above it a colon"),
+        ("description: a: b\n", "2, 'description: a: b'", "needs quotes"),
+        ("description: @a\n", "2, 'description: @a'", "needs quotes"),
+        ("description: *a\n", "2, 'description: *a'", "needs quotes"),
+        ("description: 'a\nseed: 1\n", '2, "description: \'a"', "is not closed"),
+        ("model:\n  hidden_units: [1, 2\nseed: 1\n", "3, 'hidden_units: [1, 2'", "is not closed"),
+        ("seed: 1\nseed: 2\n", "3, 'seed: 2'", "found duplicate key seed"),
+    ],
+)
+def test_a_recipe_that_is_no_yaml_is_told_in_which_line(text, line, meant, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    file = tmp_path / "experiment" / "mine.yaml"
+    file.write_text(f"# @package _global_\n{text}")
+    with pytest.raises(ConfigError) as refused:
+        compose(["experiment=mine"], str(tmp_path))
+    told = str(refused.value)
+    assert f"{file} is no YAML in line {line}: " in told
+    assert meant in told.partition(line)[2]
 
 
 def test_a_recipe_in_another_encoding_is_named(tmp_path):
