@@ -192,7 +192,7 @@ def compare(
 
 @cli.command()
 @click.argument("run", type=RunArgument())
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE ...")
+@click.argument("images", nargs=-1, metavar="IMAGE ...")
 @click.option("--json", "as_json", is_flag=True, help="Everything that was found, as JSON.")
 @click.option(
     "--show",

@@ -1,6 +1,7 @@
 """`mnist-exp predict`: image files -> the digits in them, by the ONNX model of a run."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,6 +59,12 @@ def predict(
                 f"Expected --show to name a new PNG file. Received: {picture}. Name it "
                 f"{picture.with_suffix(_PICTURE)}."
             )
+    if not images:
+        image = selector if Path(selector).suffix.lower() in SUFFIXES else "digit.png"
+        raise RequestError(
+            f"Expected a run and images. Received: {selector} alone. Write mnist-exp predict best "
+            f"{shlex.quote(image)}."
+        )
     names = [name for image in images for name in _files(image)]
     reader, run = recognizer_of(selector)
     answers: list[Answer] = []
