@@ -6,6 +6,7 @@ Test accuracy travels along to be shown; nothing here is decided by it.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from mnist_exp.core.text import train_command
@@ -31,7 +32,7 @@ class RankedConfig:
     low: float  # 95 % interval: of the mean over seeds, or of one seed's validation images
     high: float
     test_accuracy: float | None  # mean over seeds, 0-1; shown, never used to rank
-    seconds: float  # of all its jobs together
+    seconds: float  # of a job, the median
     middling: int  # the seed whose value is the median, of two the lower; without values the first
     threads: int | None  # of that seed's job; None where its record does not say
     outcome: Literal["finished", "pruned", "failed"]
@@ -101,7 +102,7 @@ def _row(jobs: Sequence[JobResult]) -> RankedConfig:
         low=summary.low,
         high=summary.high,
         test_accuracy=math.fsum(tests) / len(tests) if tests else None,
-        seconds=math.fsum(map(seconds_of, jobs)),
+        seconds=median(map(seconds_of, measured or jobs)),
         middling=middling.seed,
         threads=int(threads) if threads.isdecimal() else None,
         outcome=outcome,

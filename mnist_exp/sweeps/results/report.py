@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from rich.table import Column, Table
 
 _SHOWN = 20  # on a terminal
+_SECONDS = "s/run"
 _NOTHING = "No job has finished."
 
 
@@ -88,8 +89,8 @@ def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
     ranked = [row for row in rows if row.outcome != "failed"]
     keys = shown_keys(rows)
     heading = f"{rows[0].objective.heading} (95 %)" if rows else ""
-    names = ["#", *keys, "seeds", heading, "test %", "seconds"]
-    right = {"#", "seeds", "test %", "seconds"}
+    names = ["#", *keys, "seeds", heading, "test %", _SECONDS]
+    right = {"#", "seeds", "test %", _SECONDS}
     lines = [_cells(names), _cells("--:" if name in right else ":--" for name in names)]
     for rank, row in zip(ranks(ranked), ranked, strict=True):
         own = settings(row.overrides)
@@ -178,7 +179,7 @@ def _plain_table(names: Iterable[str], objective: str) -> "Table":
     table.add_column("seeds", justify="right", no_wrap=True)
     table.add_column(objective, no_wrap=True)
     table.add_column("test %", justify="right", no_wrap=True)
-    table.add_column("time s", justify="right", no_wrap=True)
+    table.add_column(_SECONDS, justify="right", no_wrap=True)
     return table
 
 
