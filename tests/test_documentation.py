@@ -95,6 +95,7 @@ def write_pictures(folder: Path) -> None:
     (folder / "scans").mkdir()
     (folder / "scans" / "page.png").write_bytes(drawn.encoded(drawn.line_of([4, 7, 1])))
     (folder / "photo.jpg").write_bytes(drawn.encoded(drawn.line_of([2, 7]), "JPEG"))
+    (folder / "digit.png").write_bytes(drawn.encoded(255 - drawn.draw(drawn.STROKES[7])))
     (folder / "drawing.png").write_bytes(drawn.encoded(drawn.draw(drawn.STROKES[7])))
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import environments
 import pytest
 import waiting
+from drawn import encoded
 from invoke import mnist_exp, python
 from projects import SMOKE, only_run, store
 
+from mnist_exp import data
 from mnist_exp.tracking.names import COMPONENTS_TAG
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -152,6 +154,25 @@ def test_a_model_of_ones_own_is_recorded_reproduced_and_named_when_it_changes(pr
         assert unnamed.returncode == 2
         remedy = "It was made with components.py: name such a file with --components FILE."
         assert unnamed.stderr.strip().endswith(remedy)
+
+
+def test_a_folder_of_pictures_is_a_data_set(tmp_path):
+    digits = data.load("digits", seed=0, validation_images=200, train_images=500)
+    for part, split in (("train", digits.train), ("test", digits.validation)):
+        for number, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
+            folder = tmp_path / "pictures" / part / str(label)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number:03}.png").write_bytes(encoded(image))
+    components = ("--components", str(EXAMPLES / "pictures" / "components.py"))
+    own = ("data=pictures", "data.root=pictures", "data.validation_images=100", *SMOKE)
+    mnist_exp(tmp_path, "train", *components, *own, "model=mlp", check=True)
+    run = only_run(tmp_path)
+    assert (run.tags["data"], run.outcome) == ("pictures", "finished")
+    shutil.rmtree(tmp_path / "pictures" / "test" / "9")
+    refused = mnist_exp(tmp_path, "train", *components, *own, "model=mlp")
+    assert refused.returncode == 1
+    assert "pictures/test/9" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_components_that_are_not_named_or_have_no_values_are_told_of(project):
