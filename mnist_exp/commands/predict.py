@@ -59,13 +59,7 @@ def predict(
                 f"Expected --show to name a new PNG file. Received: {picture}. Name it "
                 f"{picture.with_suffix(_PICTURE)}."
             )
-    if not images:
-        image = selector if Path(selector).suffix.lower() in SUFFIXES else "digit.png"
-        raise RequestError(
-            f"Expected a run and images. Received: {selector} alone. Write mnist-exp predict best "
-            f"{shlex.quote(image)}."
-        )
-    names = [name for image in images for name in _files(image)]
+    names = _names(selector, images)
     reader, run = recognizer_of(selector)
     answers: list[Answer] = []
     drawn: list[Any] = []  # float32 [H, W] of the first
@@ -91,6 +85,17 @@ def predict(
     if picture is not None and answers:
         _draw(answers, drawn, run, picture)
     return REFUSED if len(answers) < len(names) else 0
+
+
+def _names(selector: str, images: Sequence[str]) -> list[str]:
+    """Returns the image files that all arguments mean."""
+    if not images:
+        image = selector if Path(selector).suffix.lower() in SUFFIXES else "digit.png"
+        raise RequestError(
+            f"Expected a run and images. Received: {selector} alone. Write mnist-exp predict best "
+            f"{shlex.quote(image)}."
+        )
+    return [name for image in images for name in _files(image)]
 
 
 def _files(image: str) -> Iterator[str]:
