@@ -40,6 +40,16 @@ def resolve_precision(precision: str, device: str) -> str:
     return "float16" if gpu.capability >= _FLOAT16_CAPABILITY else "float32"
 
 
+def is_imitated(precision: str, device: str) -> bool:
+    """Tells whether a device computes in a precision by imitation, slower than in float32.
+
+    Args:
+        precision: settled.
+        device: see `devices`.
+    """
+    return precision != "float32" and resolve_precision("auto", device) == "float32"
+
+
 def dtype_policy(precision: str) -> str:
     """Returns the Keras dtype policy that trains in a precision."""
     return _DTYPE_POLICIES[precision]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp import data
 from mnist_exp.config.fields import ACCURACY
 from mnist_exp.config.schema import Config
+from mnist_exp.core import hardware
 from mnist_exp.core.text import counted
 from mnist_exp.evaluation.names import (
     CHOSEN_EPOCH,
@@ -125,6 +126,11 @@ def _fit(
         f"{task.original.count_params():,} parameters, {len(task.train):,} images, "
         f"{config.training.precision}, {counted(config.training.threads or 1, 'thread')}"
     )
+    if hardware.is_imitated(config.training.precision, config.training.device):
+        reporter.say(
+            f"Warning: {config.training.precision} is imitated here, and slower than float32, "
+            "which is what training.precision=auto comes to."
+        )
     objective = f"{VALIDATION}{config.objective}"
     epochs = state_of(recorder.job_dir).epochs
     recorded = {epoch: values.get(objective, math.nan) for epoch, values in epochs.items()}

@@ -126,6 +126,9 @@ def test_auto_is_what_the_gpu_computes_in(gpus, monkeypatch, capability, precisi
         assert hardware.resolve_precision("auto", "gpu:1") == "float32"
     assert hardware.resolve_precision("auto", "cpu") == "bfloat16"
     assert hardware.resolve_precision("float32", "auto") == "float32"
+    assert hardware.is_imitated("bfloat16", "auto") == (precision == "float32")
+    assert hardware.is_imitated("bfloat16", "gpu:1")
+    assert not hardware.is_imitated("float32", "gpu:1")
 
 
 @pytest.mark.parametrize(
