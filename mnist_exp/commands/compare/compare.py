@@ -9,6 +9,7 @@ import click
 from mnist_exp.commands.compare import table
 from mnist_exp.commands.compare.comparison import compare as compare_runs
 from mnist_exp.commands.compare.selection import choose
+from mnist_exp.commands.compare.significance import Looks
 from mnist_exp.core.terminal import say
 
 Form = Literal["table", "markdown", "csv"]
@@ -48,7 +49,7 @@ def compare(
         page.check(html)
     choice = choose(selectors, sweeps, data, from_seed)
     # Who leaves old seeds out has looked at them before.
-    comparison = compare_runs(choice, looks, last=looks <= 1 + bool(from_seed))
+    comparison = compare_runs(choice, Looks(looks, last=looks <= 1 + bool(from_seed)))
     if form == "table":
         table.show(comparison)
     else:

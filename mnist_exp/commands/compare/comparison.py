@@ -8,7 +8,13 @@ from statistics import median
 
 from mnist_exp.commands.compare.groups import Group, group, shown
 from mnist_exp.commands.compare.selection import Choice
-from mnist_exp.commands.compare.significance import BY_SEEDS, Finding, findings, looks_in_words
+from mnist_exp.commands.compare.significance import (
+    BY_SEEDS,
+    Finding,
+    Looks,
+    findings,
+    looks_in_words,
+)
 from mnist_exp.core.statistics import Summary, summarize
 from mnist_exp.core.text import picked
 from mnist_exp.evaluation.names import FIT_SECONDS, PARAMETERS, TEST
@@ -63,13 +69,12 @@ class Comparison:
     predictions: Mapping[str, Predictions]  # run id -> of the test images
 
 
-def compare(choice: Choice, looks: int, *, last: bool) -> Comparison:
+def compare(choice: Choice, looks: Looks) -> Comparison:
     """Compares runs that were chosen.
 
     Args:
         choice: the runs.
-        looks: how often groups are tested in all, each time on new seeds, at least 1.
-        last: whether this is the last time.
+        looks: how often groups are tested.
     """
     unordered = group(choice.runs)
     validations = {id(one): _validation(one) for one in unordered}
@@ -96,8 +101,7 @@ def compare(choice: Choice, looks: int, *, last: bool) -> Comparison:
             finding=finding,
         )
         for place, (one, finding) in enumerate(
-            zip(groups, findings(groups, choice.predictions, looks, last=last), strict=True),
-            start=1,
+            zip(groups, findings(groups, choice.predictions, looks), strict=True), start=1
         )
     ]
     return Comparison(
@@ -106,7 +110,7 @@ def compare(choice: Choice, looks: int, *, last: bool) -> Comparison:
         metrics=tuple(_metrics(groups)),
         data=choice.runs[0].params.get("data.name", ""),
         images=images,
-        notes=tuple(_notes(rows, choice, looks, last=last)),
+        notes=tuple(_notes(rows, choice, looks)),
         left_out=tuple(choice.left_out),
         predictions=choice.predictions,
     )
@@ -145,14 +149,14 @@ def _parameters(one: Group) -> int | None:
     return int(value) if math.isfinite(value) else None
 
 
-def _notes(rows: Sequence[ComparedConfig], choice: Choice, looks: int, *, last: bool) -> list[str]:
+def _notes(rows: Sequence[ComparedConfig], choice: Choice, looks: Looks) -> list[str]:
     ranked = sum(row.place is not None for row in rows)
     notes = [f"{RANKED if ranked else UNRANKED}{CHOOSES_NOTHING}{picked(ranked)}{INTERVALS}"]
     if len(rows) > 1:
         notes[0] += TESTS
     if any(row.finding and row.finding.method == BY_SEEDS for row in rows):
         next_seed = 1 + max(seed for row in rows for seed in row.group.seeds)
-        notes.append(looks_in_words(looks, None if last else next_seed))
+        notes.append(looks_in_words(looks, next_seed))
     of_two = [row for row in rows if len(row.group.runs) == _TWO]
     if any(one and one.deviation for row in of_two for one in (row.validation, row.test)):
         notes.append(TWO_SEEDS)

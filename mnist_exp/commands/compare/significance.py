@@ -26,6 +26,14 @@ _CHANCE = f"{100 * _POWER:.0f} %"
 
 
 @dataclass(frozen=True)
+class Looks:
+    """How often groups are tested, each time on new seeds."""
+
+    planned: int  # in all, this time included, at least 1
+    last: bool  # whether this is the last time, after which no more seeds are due
+
+
+@dataclass(frozen=True)
 class Finding:
     """What a test says of a config beside the reference."""
 
@@ -52,21 +60,20 @@ class Finding:
 
 
 def findings(
-    groups: Sequence[Group], predictions: Mapping[str, Predictions], looks: int, *, last: bool
+    groups: Sequence[Group], predictions: Mapping[str, Predictions], looks: Looks
 ) -> list[Finding | None]:
     """Tests every group against the first one.
 
     Args:
         groups: of runs.
         predictions: run id -> what the run said of the test images.
-        looks: how often groups are tested in all, each time on new seeds, at least 1.
-        last: whether this is the last time.
+        looks: how often this is done.
 
     Returns:
         One finding per group; None for the first.
     """
     reference = groups[0]
-    due = partial(_finding, reference=reference, predictions=predictions, looks=looks, last=last)
+    due = partial(_finding, reference=reference, predictions=predictions, looks=looks)
     found = [due(other) for other in groups[1:]]
     tested = [(place, one.p) for place, one in enumerate(found) if one.p is not None]
     if len(tested) > 1:  # new seeds have to pass Holm's correction as well
@@ -77,25 +84,26 @@ def findings(
     return [None, *found]
 
 
-def looks_in_words(looks: int, next_seed: int | None) -> str:
+def looks_in_words(looks: Looks, next_seed: int) -> str:
     """Returns how often p of groups allows to look, and how.
 
     Args:
-        looks: how often groups are tested in all, at least 1.
-        next_seed: above all that were compared; None at the last time.
+        looks: how often groups are tested.
+        next_seed: above all that were compared.
     """
-    if looks == 1:
+    times = looks.planned
+    if times == 1:
         return (
             "p of groups is for this look alone (--looks 1): adding seeds until it is small finds "
             "differences that are not there."
         )
-    if next_seed is None:
+    if looks.last:
         return (
-            f"p of groups is multiplied by {looks}: this is the last of {looks} (--looks), on "
+            f"p of groups is multiplied by {times}: this is the last of {times} (--looks), on "
             "new seeds alone. Another would find too often what is not there."
         )
     return (
-        f"p of groups is multiplied by {looks}, for {looks} looks in all (--looks), each on new "
+        f"p of groups is multiplied by {times}, for {times} looks in all (--looks), each on new "
         f"seeds alone (the next with --from-seed {next_seed}): together they find a difference "
         "that is not there in 5 % of cases at most. More looks have to be asked for from the first "
         "on; old and new seeds tested together find more than there is."
@@ -107,8 +115,7 @@ def _finding(
     *,
     reference: Group,
     predictions: Mapping[str, Predictions],
-    looks: int,
-    last: bool,
+    looks: Looks,
     tests: int = 1,
 ) -> Finding:
     own = {seed_of(run): predictions[run.run_id] for run in group.runs}
@@ -117,7 +124,7 @@ def _finding(
     if len(shared) > 1:
         differences = [_accuracy(own[seed]) - _accuracy(others[seed]) for seed in shared]
         images = len(own[shared[0]].labels)
-        return by_seeds(differences, images, looks=looks, last=last, tests=tests)
+        return by_seeds(differences, images, looks, tests=tests)
     if len(own) == len(others) == 1:
         return _by_images(*own.values(), *others.values())
     if shared:
@@ -127,9 +134,7 @@ def _finding(
     return Finding("", means[0] - means[1], None, None, "not tested: no seed in common")
 
 
-def by_seeds(
-    differences: Sequence[float], images: int, *, looks: int, last: bool, tests: int = 1
-) -> Finding:
+def by_seeds(differences: Sequence[float], images: int, looks: Looks, *, tests: int = 1) -> Finding:
     """Tests one difference of accuracies a seed.
 
     Whoever tests again has another chance to find what is not there. By Bonferroni, p times the
@@ -140,16 +145,15 @@ def by_seeds(
     Args:
         differences: Of test accuracy, 0-1, at least two.
         images: In the test set.
-        looks: How often in all, this time included.
-        last: Whether this is the last time, after which no more seeds are due.
+        looks: How often this is done.
         tests: That stand beside this one, itself included.
     """
     mean = math.fsum(differences) / len(differences)
-    p = min(1.0, looks * paired_t_test(differences, 1 / images))
-    if last:
+    p = min(1.0, looks.planned * paired_t_test(differences, 1 / images))
+    if looks.last:
         return Finding(BY_SEEDS, mean, p, None, "")
     deviation = max(standard_deviation(differences), 1 / images)
-    level = LEVEL / (looks * tests)
+    level = LEVEL / (looks.planned * tests)
     needed = pairs_needed(mean, deviation, level=level, power=_POWER, most=_MOST_SEEDS)
     if needed is None:
         remark = f"{_MOST_SEEDS:,} seeds would not tell, if it is as measured"

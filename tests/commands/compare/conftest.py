@@ -9,6 +9,7 @@ from made_runs import Curves, sweep
 
 from mnist_exp.commands.compare.comparison import Comparison, compare
 from mnist_exp.commands.compare.selection import Choice
+from mnist_exp.commands.compare.significance import Looks
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def compared(curves) -> Callable[..., Comparison]:
 
     def make(runs, predictions, left_out=(), looks=2, last=False) -> Comparison:
         return compare(
-            Choice(curves, list(runs), list(left_out), dict(predictions)), looks, last=last
+            Choice(curves, list(runs), list(left_out), dict(predictions)), Looks(looks, last=last)
         )
 
     return make

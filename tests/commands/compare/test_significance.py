@@ -8,7 +8,7 @@ import pytest
 from made_runs import predicted, record, sweep
 
 from mnist_exp.commands.compare.groups import group
-from mnist_exp.commands.compare.significance import by_seeds, findings
+from mnist_exp.commands.compare.significance import Looks, by_seeds, findings
 from mnist_exp.core.statistics import LEVEL
 
 REPETITIONS = 1500
@@ -24,7 +24,7 @@ def pair(first, second, *, seeds=(0, 0)):
         record("a", seed=seeds[0], **{"training.epochs": "1"}),
         record("b", seed=seeds[1], **{"training.epochs": "2"}),
     ]
-    return findings(group(runs), {"a": first, "b": second}, looks=2, last=False)[1]
+    return findings(group(runs), {"a": first, "b": second}, Looks(2, last=False))[1]
 
 
 @pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])
@@ -59,7 +59,7 @@ def groups_of(*mistakes, seeds=5, looks=2):
             run_id = f"{config}-{seed}"
             runs.append(record(run_id, seed=seed, **{"training.epochs": str(config)}))
             predictions[run_id] = wrong(*range(count))
-    return findings(group(runs), predictions, looks, last=looks == 1)
+    return findings(group(runs), predictions, Looks(looks, last=looks == 1))
 
 
 def test_groups_are_compared_seed_by_seed():
@@ -104,7 +104,7 @@ def false_alarms(looks):
         seeds = 5
         for _ in range(looks):
             differences = draw.normal(0, 0.001, seeds).round(4).tolist()
-            found = by_seeds(differences, 10_000, looks=looks, last=False)
+            found = by_seeds(differences, 10_000, Looks(looks, last=False))
             named = re.search(r"about ([\d,]+) new", found.remark)
             alarms += found.p < LEVEL
             if found.p < LEVEL or named is None:
@@ -143,10 +143,10 @@ def test_only_shared_seeds_are_paired():
     runs, predictions = sweep({"cnn": 0.9, "mlp": 0.8}, seeds=3)
     for run in runs[3:]:
         run.params["seed"] = str(int(run.params["seed"]) + 10)
-    found = findings(group(runs), predictions, looks=2, last=False)[1]
+    found = findings(group(runs), predictions, Looks(2, last=False))[1]
     assert found.method == ""
     assert found.words == "not tested: no seed in common"
     runs[3].params["seed"] = "1"
-    found = findings(group(runs), predictions, looks=2, last=False)[1]
+    found = findings(group(runs), predictions, Looks(2, last=False))[1]
     assert found.method == "McNemar"
     assert "only seed 1 is shared" in found.remark
