@@ -141,7 +141,7 @@ def test_a_broken_yaml_file_is_named_where_the_config_is_asked_for(what, tmp_pat
     (tmp_path / "model" / "broken.yaml").write_text("name: mlp\n  dropout: [\n")
     result = command("train", "--config-dir", str(tmp_path), "model=broken", "--cfg", what)
     assert result.returncode == 2
-    assert 'broken.yaml", line 2' in result.stderr
+    assert "broken.yaml is no YAML in line 2, 'dropout: [': " in result.stderr
 
 
 def test_folder_without_idx_files_costs_no_run(tmp_path):

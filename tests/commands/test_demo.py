@@ -121,12 +121,12 @@ def said(browser):
 
 
 def read_after(browser, act):
-    """Does something that is answered with digits, and returns the answer when it has settled."""
+    """Does something that is answered with digits, and returns the answer to the last of it."""
     click(browser, "clear")
     eventually(browser, lambda: said(browser).startswith("Draw a digit"))
     act()
-    eventually(browser, lambda: texts(browser))
-    time.sleep(0.4)  # a stroke that follows is read too
+    waits = "return document.querySelector('.waits') !== null"  # for what was drawn or opened last
+    eventually(browser, lambda: texts(browser) and not browser.execute_script(waits))
     return texts(browser)
 
 
