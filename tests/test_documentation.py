@@ -218,7 +218,7 @@ def test_the_table_of_recipes_has_the_figures_of_the_recipes():
     )
     rows = {row[0].strip("`"): row[1:] for row in table[1:]}
     assert rows.keys() == {file.stem for file in CONF.glob("experiment/*.yaml")}
-    for recipe, (_, accuracy, fit) in rows.items():
+    for recipe, (_, accuracy, fit, with_avx2) in rows.items():
         head = (CONF / "experiment" / f"{recipe}.yaml").read_text().split("defaults:")[0]
         result, seeds, time, machine = (
             re.search(rf"^# {name} +(.*)$", head, re.MULTILINE)[1]
@@ -229,6 +229,8 @@ def test_the_table_of_recipes_has_the_figures_of_the_recipes():
         assert all(figure in result for figure in figures), recipe
         assert seeds.split()[0] == number
         assert time.startswith(fit.split()[0]), recipe
+        row = rf"^\| `{recipe}` \|.*\| {with_avx2.removesuffix(' s')}\b"
+        assert not with_avx2 or re.search(row, PAGES["docs/benchmarks.md"], re.MULTILINE), recipe
         assert machine.split("with")[1] in PAGES[README]
 
 
