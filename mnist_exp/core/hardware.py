@@ -41,7 +41,7 @@ def resolve_precision(precision: str, device: str) -> str:
 
 
 def is_imitated(precision: str, device: str) -> bool:
-    """Tells whether a device computes in a precision by imitation, slower than in float32.
+    """Tells whether a device computes in a precision by imitation, never faster than float32.
 
     Args:
         precision: settled.

@@ -128,8 +128,8 @@ def _fit(
     )
     if hardware.is_imitated(config.training.precision, config.training.device):
         reporter.say(
-            f"Warning: {config.training.precision} is imitated here, and slower than float32, "
-            "which is what training.precision=auto comes to."
+            f"Warning: {config.training.precision} is imitated here, where convolutions "
+            "are faster in float32, which is what training.precision=auto comes to."
         )
     objective = f"{VALIDATION}{config.objective}"
     epochs = state_of(recorder.job_dir).epochs
