@@ -343,8 +343,8 @@ def test_what_layers_add_to_the_loss_is_learnt_from(penalised, splits, tmp_path)
 
 
 def test_float16_trains_by_scaled_losses(splits, tmp_path):
-    made = task(splits, "training.precision=float16", "training.epochs=8")
+    made = task(splits, "training.precision=float16", "training.epochs=12")
     assert isinstance(made.optimizer, keras.optimizers.LossScaleOptimizer)
     assert made.network.layers[-1].compute_dtype == "float16"
     fitted = fit(made, tmp_path)
-    assert fitted.history["val/accuracy"][-1] > 0.6  # 0.1 is chance
+    assert fitted.history["val/accuracy"][-1] > 0.8
