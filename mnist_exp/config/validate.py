@@ -160,7 +160,7 @@ def _locate(location: tuple[int | str, ...]) -> tuple[str, FieldInfo | None]:
 def _remedy(key: str, field: FieldInfo | None, value: Any) -> str:
     text = value if isinstance(value, str) else show(value)
     remedy = ""
-    if key in GROUPED and ":" in text and isinstance(value, str):
+    if key in GROUPED and isinstance(value, str) and ":" in value:
         remedy = "In a file, a space stands behind the colon of a key."
     elif key in GROUPED:
         option = value if isinstance(value, str) else "OPTION"
