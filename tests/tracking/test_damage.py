@@ -159,6 +159,16 @@ def test_sync_says_what_is_damaged_and_what_to_do(store, job_dir, sealed_environ
     assert ("could not be sent yet" in done.stderr) == (uri == OUTAGE)
 
 
+@pytest.mark.parametrize("lost", ['"event": "start"', '"event": "end"'])
+def test_what_a_killed_process_was_writing_goes(job_dir, sealed_environment, lost):
+    spoil(job_dir, lost)
+    part = job_dir / "artifacts" / ".part" / "plots" / "half.png"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
+    recover(sealed_environment)
+    assert not list(job_dir.rglob(".part"))
+
+
 def test_a_run_whose_end_is_damaged_is_killed_with_a_reason(store, job_dir, sealed_environment):
     retell(job_dir, OUTAGE, store.uri)
     line = spoil(job_dir, '"event": "end"')

@@ -14,7 +14,7 @@ from mnist_exp.core.files import unfinished
 from mnist_exp.core.locks import Lock
 from mnist_exp.core.text import few
 from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal import events, pending_runs
+from mnist_exp.tracking.journal import events, pending_runs, staging
 from mnist_exp.tracking.journal.state import State, salvaged
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
 from mnist_exp.tracking.mlflow.location import of_record, recorded, resolve, sqlite_path
@@ -79,6 +79,7 @@ def _recover_one(
     if lock is None:
         return answer._replace(result="alive")
     try:
+        staging.clear(job_dir, parts_alone=True)  # nobody writes them any more
         try:
             before = _end(job_dir, lock, None if to is None else recorded(to, job_dir, folder))
             uri = _uri(before, job_dir) if to is None else to
