@@ -215,6 +215,30 @@ def test_every_worker_of_a_sweep_has_them(project, tmp_path):
     assert "2 of those done were run by older code" in mnist_exp(elsewhere, *again).stderr
 
 
+JOB = """
+import sys
+from pathlib import Path
+import cloudpickle
+from mnist_exp.config import places, sources
+from mnist_exp.config.compose import compose
+if sys.argv[2:]:
+    sources.use(Path(sys.argv[2]))
+    from mnist_exp.runs.job import Job
+    Path(sys.argv[1]).write_bytes(cloudpickle.dumps(Job(show=True)))
+else:
+    job = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
+    print(job.show, compose(["model=resnet"]).config.model.widths, places.flags)
+"""
+
+
+def test_a_job_takes_them_along_to_the_workers_of_any_launcher(project, tmp_path):
+    packed = tmp_path / "job"
+    elsewhere = {"cwd": tmp_path, "check": True}
+    python(JOB, packed, project / "components.py", **elsewhere)
+    flag = f"--components={project / 'components.py'}"
+    assert python(JOB, packed, **elsewhere).stdout == f"True (16, 32, 64) [{flag!r}]\n"
+
+
 def test_promises_that_are_broken_are_told_and_odd_components_keep_them(project):
     (project / "bodies").mkdir()
     bodies = {**{key: body for key, (body, _) in BROKEN.items()}, **WHOLE}

@@ -45,7 +45,7 @@ def check(file: Path | None) -> int:
         config = compose(chosen if group == "data" else [_DATA, *chosen]).config
         say(f"{group}={option}")
         for words, problem in proof.prove(environment.settled(config)):
-            say(f"  broken: {words}: {problem}" if problem else f"  {words}")
+            say(f"  broken: {words}: {problem}" if problem else f"  kept: {words}")
             broken = broken or bool(problem)
     return int(broken)
 

@@ -11,7 +11,7 @@ from hydra.core.utils import configure_log, run_job
 from hydra.types import HydraContext, RunMode
 from omegaconf import OmegaConf
 
-from mnist_exp.config import places
+from mnist_exp.config import places, sources
 from mnist_exp.config.hydra import hydra_errors, register_resolvers, typed_flags, version_base
 from mnist_exp.config.hydra_internal import Callbacks
 from mnist_exp.core.errors import RequestError
@@ -45,8 +45,19 @@ class Job:
         self.failure: Exception | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leaves the result behind when the job goes to another process."""
-        return {**self.__dict__, "run": None, "failure": None}
+        """Takes the user's components to another process, and leaves the result behind."""
+        state = {**self.__dict__, "run": None, "failure": None}
+        return {"job": state, "components": sources.loaded(), "flags": places.flags}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Loads them there, before a config is composed.
+
+        Raises:
+            RequestError: they cannot be loaded.
+        """
+        self.__dict__.update(state["job"])
+        sources.adopt(state["components"])
+        places.flags[:] = state["flags"]
 
     def __call__(self, cfg: Any) -> None:
         """Runs the experiment that Hydra composed, in the folder that Hydra made."""
