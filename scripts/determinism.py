@@ -31,13 +31,13 @@ LOSSES = ("cross_entropy", "focal", "smoothed")
 PRECISIONS = ("float32", "bfloat16")
 THREADS = ("1", "2")
 THREADS_KEY, PRECISION_KEY = "training.threads", "training.precision"
-# Five steps an epoch, of which the last has 40 images.
+# Five steps an epoch, of which the last has 20 images.
 SMALL = (
     "data=digits",
-    "data.train_images=424",
+    "data.train_images=212",
     "data.validation_images=200",
     "training.epochs=2",
-    "training.batch_size=96",
+    "training.batch_size=48",
 )
 PROCESS_TRAININGS = 60  # in one process, so that what TensorFlow keeps does not fill the memory
 

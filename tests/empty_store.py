@@ -1,6 +1,7 @@
 """What MLflow makes of an empty database: kept, since its migrations take a second and more."""
 
 import contextlib
+import functools
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -8,7 +9,10 @@ from typing import Any
 
 
 def remember() -> None:
-    """Has this process copy the first store that MLflow makes, instead of making others."""
+    """Has this process copy the first store that MLflow makes, instead of making others.
+
+    Which version its tables have is read once as well, from two hundred files of MLflow's.
+    """
     from mlflow.store.db import utils
 
     kept: list[bytes] = []
@@ -28,6 +32,7 @@ def remember() -> None:
             store.backup(connection.driver_connection)
 
     utils._initialize_tables = copy
+    utils._get_latest_schema_revision = functools.cache(utils._get_latest_schema_revision)
 
 
 def _made(initialize: Callable[[Any], None]) -> bytes:

@@ -18,8 +18,9 @@ SMOKE = ("training=smoke", "tracking.plots=false")
 # What trains within a second.
 SMALL = ("data=digits", *SMOKE, "model=seed_mlp")
 # Epochs of some 50 ms, each with a checkpoint, so that a kill falls among them.
+MLP = ("data=digits", *SMOKE, "model=mlp", "model.hidden_units=[64,32]")
 EPOCHS = 25
-MEMBER = ("data=digits", *SMOKE, "model=mlp", f"training.epochs={EPOCHS}")
+MEMBER = (*MLP, f"training.epochs={EPOCHS}")
 ENSEMBLE = (*MEMBER, "ensemble.members=2", "seed=1")
 
 

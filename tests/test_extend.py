@@ -148,7 +148,13 @@ def test_a_model_of_ones_own_is_recorded_reproduced_and_named_when_it_changes(pr
     assert then.returncode == 0, then.stdout + then.stderr
     assert '@model("resnet", rule=even)' in then.stderr
 
+    # A run of somebody's is told without its components, and nothing of them is loaded.
     (project / "pyproject.toml").unlink()
+    alone = mnist_exp(project, "reproduce", run.run_id)
+    assert alone.returncode == 2
+    assert "components components.py" in alone.stdout
+    assert "not loaded" in alone.stdout
+    assert "resnet" in alone.stderr
     for verb in (("evaluate",), ("export", "--format", "onnx", "--out", "m")):
         unnamed = mnist_exp(project, verb[0], run.run_id, *verb[1:])
         assert unnamed.returncode == 2
@@ -347,17 +353,6 @@ def test_a_file_that_is_not_there(project):
     done = mnist_exp(project, "train", "--components", "absent.py", *RESNET)
     assert done.returncode == 2
     assert "Expected a Python file of components. Received: absent.py" in done.stderr
-
-
-def test_a_record_never_names_code(project):
-    """A run of somebody's with components is told without them, and nothing of it is loaded."""
-    mnist_exp(project, "train", *RESNET, check=True)
-    (project / "pyproject.toml").unlink()
-    done = mnist_exp(project, "reproduce", "latest")
-    assert done.returncode == 2
-    assert "components components.py" in done.stdout
-    assert "not loaded" in done.stdout
-    assert "resnet" in done.stderr
 
 
 def test_a_program_registers_its_own(sealed_environment):

@@ -7,11 +7,11 @@ import signal
 import time
 
 import pytest
-from projects import SMOKE
+from projects import MLP
 from waiting import for_line
 
 # A job that takes some seconds and leaves checkpoints, then short ones.
-LONG = ["data=digits", *SMOKE, "model=mlp", "training.epochs=25,1,2"]
+LONG = [*MLP, "training.epochs=25,1,2"]
 
 
 # When a sweep is killed: at a job's end, at once, amid another job, and amid the end of the last.

@@ -15,14 +15,13 @@ from mnist_exp.training import build, checkpoint, loop
 
 SMALL = [
     "data=digits",
-    "model.filters=[4,8]",
-    "model.dense_units=[16]",
-    "model.batch_norm=true",
     "optimizer.learning_rate=0.01",
     "training.epochs=3",
     "training.batch_size=64",
     "training.precision=float32",
 ]
+CNN = ("model.filters=[4,8]", "model.dense_units=[16]", "model.batch_norm=true")
+MLP = ("model=mlp", "model.hidden_units=[16]")
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +29,9 @@ def splits():
     return data.load("digits", seed=0, validation_images=200, train_images=None)
 
 
-def task(splits, *overrides, **changes) -> loop.Task:
-    """A small convolutional network on the 1,242 training digits, 20 steps an epoch."""
-    config = compose([*SMALL, *overrides]).config
+def task(splits, *overrides, model=CNN, **changes) -> loop.Task:
+    """A small network on the 1,242 training digits, 20 steps an epoch."""
+    config = compose([*SMALL, *model, *overrides]).config
     return dataclasses.replace(build.task(config, splits), **changes)
 
 
@@ -49,21 +48,20 @@ def without_times(history):
     return {name: values for name, values in history.items() if name != "images_per_second"}
 
 
-# Every option, in as few trainings as can hold it.
+# Every option, in as few trainings as can hold it; what changes images takes the smaller model.
 VARIANTS = {
-    "float32": [],
-    "float16": ["training.precision=float16"],
-    "bfloat16, averaged and smoothed": [
-        "training.precision=bfloat16",
-        "training.weight_averaging=0.9",
-        "loss=smoothed",
-    ],
-    "sgd on affine": ["optimizer=sgd", "schedule=one_cycle", "augmentation=affine"],
-    "adamw on elastic": ["optimizer=adamw", "schedule=constant", "augmentation=elastic"],
-    "muon on struck": ["optimizer=muon", "schedule=one_cycle", "augmentation=struck"],
-    "mixup, focal": ["augmentation=mixup", "loss=focal"],
-    "cutmix, plain at last": ["augmentation=cutmix", "training.plain_fraction=0.4"],
-    "shift, plain at last": ["augmentation=shift", "training.plain_fraction=0.4"],
+    "float32": (CNN, []),
+    "float16": (CNN, ["training.precision=float16"]),
+    "bfloat16, averaged and smoothed": (
+        CNN,
+        ["training.precision=bfloat16", "training.weight_averaging=0.9", "loss=smoothed"],
+    ),
+    "sgd on affine": (MLP, ["optimizer=sgd", "schedule=one_cycle", "augmentation=affine"]),
+    "adamw on elastic": (MLP, ["optimizer=adamw", "schedule=constant", "augmentation=elastic"]),
+    "muon on struck": (CNN, ["optimizer=muon", "schedule=one_cycle", "augmentation=struck"]),
+    "mixup, focal": (MLP, ["augmentation=mixup", "loss=focal"]),
+    "cutmix, plain at last": (MLP, ["augmentation=cutmix", "training.plain_fraction=0.4"]),
+    "shift, plain at last": (MLP, ["augmentation=shift", "training.plain_fraction=0.4"]),
 }
 
 
@@ -74,7 +72,8 @@ class StopError(Exception):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_resumed_training_equals_an_uninterrupted_one(variant, splits, tmp_path, monkeypatch):
     whole_folder, cut_folder = tmp_path / "whole", tmp_path / "cut"
-    whole = task(splits, *VARIANTS[variant])
+    model, overrides = VARIANTS[variant]
+    whole = task(splits, *overrides, model=model)
     expected = fit(whole, whole_folder)
 
     def stop(epoch, _):
@@ -84,9 +83,9 @@ def test_a_resumed_training_equals_an_uninterrupted_one(variant, splits, tmp_pat
     # Cut into other calls too: neither the cut nor the resumption may show.
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.001)
     with pytest.raises(StopError):
-        fit(task(splits, *VARIANTS[variant]), cut_folder, on_epoch=stop)
+        fit(task(splits, *overrides, model=model), cut_folder, on_epoch=stop)
     assert checkpoint.load(cut_folder / "checkpoint.npz").state.epoch == 2
-    resumed = task(splits, *VARIANTS[variant])
+    resumed = task(splits, *overrides, model=model)
     received = fit(resumed, cut_folder)
     assert weights(resumed) == weights(whole)
     assert without_times(received.history) == without_times(expected.history)
