@@ -1,11 +1,16 @@
 """The drawing pad in a browser: opened, drawn on with the mouse, and its answer read."""
 
+import io
+
 import browsers
 import numpy as np
+import servers
 import waiting
+from PIL import Image, ImageDraw
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 
+NOBODY = "no other"  # run reads beside the first
 # The ten digits as a person writes them, in parts of the side of a square.
 DIGITS = {
     0: [[(0.5, 0), (0.2, 0.2), (0.15, 0.6), (0.4, 1), (0.7, 0.85), (0.8, 0.4), (0.5, 0)]],
@@ -55,3 +60,59 @@ def texts(browser):
     """Returns the texts that the runs read."""
     script = "return [...document.querySelectorAll('#answer .text strong')].map(e => e.innerText)"
     return browser.execute_script(script)  # at once: another answer may take their place
+
+
+def serving(folder, *arguments, port=None):
+    return servers.serving(folder, "demo", *arguments, port=port)
+
+
+def said(browser):
+    """Returns what stands above the bars."""
+    script = "return document.querySelector('#answer .texts')?.innerText ?? ''"
+    return " ".join(browser.execute_script(script).split())
+
+
+def read_after(browser, act):
+    """Does something that is answered with digits, and returns the answer to the last of it."""
+    click(browser, "clear")
+    eventually(browser, lambda: said(browser).startswith("Draw a digit"))
+    act()
+    waits = "return document.querySelector('.waits') !== null"  # for what was drawn or opened last
+    eventually(browser, lambda: texts(browser) and not browser.execute_script(waits))
+    return texts(browser)
+
+
+def paper(browser):
+    """Returns what is on the paper."""
+    return browser.execute_script("return document.querySelector('#pad canvas').toDataURL()")
+
+
+def press(browser, key, *held):
+    actions = ActionChains(browser)
+    for one in held:
+        actions.key_down(one)
+    actions.send_keys(key)
+    for one in held:
+        actions.key_up(one)
+    actions.perform()
+
+
+def open_image(browser, file):
+    browser.find_element(By.CSS_SELECTOR, "#pad input[type=file]").send_keys(str(file))
+
+
+def problems(page):
+    """Returns the errors that the page shows."""
+    found = page.find_elements(By.CSS_SELECTOR, ".problem, .away")
+    return [one.text for one in found if one.is_displayed()]
+
+
+def image_of(digit, side=280):
+    """Returns a drawing as a PNG file."""
+    image = Image.new("L", (side, side), 255)
+    for line in DIGITS[digit]:
+        points = [(side * (0.25 + x / 2), side * (0.25 + y / 2)) for x, y in line]
+        ImageDraw.Draw(image).line(points, 0, side // 15, joint="curve")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
