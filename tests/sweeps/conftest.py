@@ -24,7 +24,7 @@ from mnist_exp.tracking.records import RunRecord
 WEIGHTS = "mnist_exp.weights_sha256"
 # Metrics that differ from run to run, or from a job to the same run without a sweep.
 _NO_RESULTS = re.compile(r"^(time|swept)/|images_per_second")
-_LIMIT_SECONDS = 240
+_LIMIT_SECONDS = 480
 
 
 class SweepFolder:
@@ -128,11 +128,15 @@ class SweepFolder:
 
     def worker_of(self, job_dir: Path) -> int:
         """Returns the id of the process that is at a job: it holds the lock of the journal."""
+        (pid,) = self.workers_of(job_dir)
+        return pid
+
+    def workers_of(self, job_dir: Path) -> set[int]:
+        """Returns the id of the process that is at a job, if it has not ended."""
         inode = str((job_dir / "journal.lock").stat().st_ino)
         rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
         holders = {int(row[4]) for row in rows if row[1:2] == ["FLOCK"] and f":{inode}" in row[5]}
-        (pid,) = holders & set(self.processes())
-        return pid
+        return holders & set(self.processes())
 
     def processes(self) -> dict[int, str]:
         """Returns id -> command line of every process that a command here left."""

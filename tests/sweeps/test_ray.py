@@ -56,7 +56,7 @@ def at_work(folder):
     for journal in folder.path.glob("outputs/*/journal.jsonl"):
         text = journal.read_text()
         if '"step": 1' in text and '"event": "end"' not in text.splitlines()[-1]:
-            found.append(folder.worker_of(journal.parent))
+            found += folder.workers_of(journal.parent)
     return found
 
 

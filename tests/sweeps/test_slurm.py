@@ -8,7 +8,7 @@ import time
 import pytest
 import slurm
 import waiting
-from projects import SMOKE
+from projects import MLP, SMOKE
 
 pytestmark = [
     pytest.mark.long("sweeps on a real Slurm: cancelled, preempted, out of time, killed"),
@@ -78,9 +78,23 @@ def test_a_job_that_is_cancelled(cluster, folder):
     assert folder.first_epochs(job_dir) == 1  # it went on
 
 
+# Epochs that take a tenth of a second on any machine, so that a job outlasts a minute and not five.
+WAITS = """
+import time
+from mnist_exp.extend import metric
+@metric("waits")
+def waits(probabilities, labels):
+    time.sleep(0.1)
+    return 0.0
+"""
+
+
 def test_a_job_whose_time_is_up(folder, new_folder):
-    words = [*SMALL, "training.epochs=1000"]
+    words = [*MLP, "metrics=[waits]", "training.epochs=600"]
     alone = new_folder("alone")
+    for place in (folder.path, alone.path):
+        (place / "waits.py").write_text(WAITS)
+        (place / "pyproject.toml").write_text('[tool.mnist_exp]\ncomponents = "waits.py"\n')
     reference = alone.start("train", *words, "training.threads=1")
     limit = ["hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=5"]
     folder.train("-m", *words, *LAUNCHER, *limit)
