@@ -11,7 +11,7 @@ from hydra.core.utils import configure_log, run_job
 from hydra.types import HydraContext, RunMode
 from omegaconf import OmegaConf
 
-from mnist_exp.config import places, sources
+from mnist_exp.config import places
 from mnist_exp.config.hydra import hydra_errors, register_resolvers, typed_flags, version_base
 from mnist_exp.config.hydra_internal import Callbacks
 from mnist_exp.core.errors import RequestError
@@ -46,6 +46,8 @@ class Job:
 
     def __getstate__(self) -> dict[str, Any]:
         """Takes the user's components to another process, and leaves the result behind."""
+        from mnist_exp.config import sources  # the help page need not wait for it
+
         state = {**self.__dict__, "run": None, "failure": None}
         return {"job": state, "components": sources.loaded(), "flags": places.flags}
 
@@ -55,6 +57,8 @@ class Job:
         Raises:
             RequestError: they cannot be loaded.
         """
+        from mnist_exp.config import sources
+
         self.__dict__.update(state["job"])
         sources.adopt(state["components"])
         places.flags[:] = state["flags"]
