@@ -44,24 +44,11 @@ class Job:
         self.run: Run | None = None
         self.failure: Exception | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Takes the user's components to another process, and leaves the result behind."""
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Lets a job go to other processes, with the user's own components and without a result."""
         from mnist_exp.config import sources  # the help page need not wait for it
 
-        state = {**self.__dict__, "run": None, "failure": None}
-        return {"job": state, "components": sources.loaded(), "flags": places.flags}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Loads them there, before a config is composed.
-
-        Raises:
-            RequestError: they cannot be loaded.
-        """
-        from mnist_exp.config import sources
-
-        self.__dict__.update(state["job"])
-        sources.adopt(state["components"])
-        places.flags[:] = state["flags"]
+        return _restored, (self.show, self.callbacks, sources.loaded(), places.flags)
 
     def __call__(self, cfg: Any) -> None:
         """Runs the experiment that Hydra composed, in the folder that Hydra made."""
@@ -77,6 +64,19 @@ class Job:
                 if job.mode != RunMode.RUN:
                     raise
                 self.failure = failure
+
+
+def _restored(
+    show: bool,
+    callbacks: Sequence[Any],
+    components: Sequence[Any],
+    flags: Sequence[str],
+) -> Job:
+    from mnist_exp.config import sources
+
+    sources.adopt(components)  # before a config is composed
+    places.flags[:] = flags
+    return Job(show=show, callbacks=callbacks)
 
 
 def told(cfg: Any, job: Any) -> dict[str, Any]:
