@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 
-NOBODY = "no other"  # run reads beside the first
+NOBODY = "no other"  # the choice of no second run
 # The ten digits as a person writes them, in parts of the side of a square.
 DIGITS = {
     0: [[(0.5, 0), (0.2, 0.2), (0.15, 0.6), (0.4, 1), (0.7, 0.85), (0.8, 0.4), (0.5, 0)]],

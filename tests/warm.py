@@ -87,7 +87,7 @@ def warm_up() -> None:
     figures.draw(figures.Subject(history, result, images, originals, augmented))
     requirements_utils._init_packages_to_modules_map()
     SweepComposer(Composer(), ["model=mlp,cnn", "seed=0,1"])
-    with tempfile.TemporaryDirectory() as folder:  # and what `empty_store` remembers
+    with tempfile.TemporaryDirectory() as folder:
         store = Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
         start = events.Start(1, "job", "run", "mnist", store.uri, {}, {}, "", None, None, {})
         store.end_run(store.create_run(start), "FINISHED", 2)

@@ -24,7 +24,7 @@ from mnist_exp.tracking.records import RunRecord
 WEIGHTS = "mnist_exp.weights_sha256"
 # Metrics that differ from run to run, or from a job to the same run without a sweep.
 _NO_RESULTS = re.compile(r"^(time|swept)/|images_per_second")
-_LIMIT_SECONDS = 480
+_LIMIT_SECONDS = 480  # twice what a job takes whose minute is up three times
 
 
 class SweepFolder:
