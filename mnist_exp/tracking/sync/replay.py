@@ -322,10 +322,6 @@ def _points(event: Metrics) -> list[Point]:
     return [Point(key, value, event.time, step) for key, value in event.values.items()]
 
 
-def _end(entries: list[journal.Entry]) -> int:
-    return entries[-1].end if entries else 0
-
-
 def _read_sent(job_dir: Path) -> tuple[int, str | None]:
     try:
         sent = json.loads((job_dir / journal.SENT_NAME).read_text())
