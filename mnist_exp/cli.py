@@ -19,7 +19,7 @@ import click
 from mnist_exp.commands.parser import cli
 from mnist_exp.commands.program import COMPLETION_VARIABLE, PROGRAM
 from mnist_exp.core import signals, tensorflow_setup
-from mnist_exp.core.errors import ExperimentError, RequestError, Terminated, reason_of
+from mnist_exp.core.errors import ExperimentError, HungUp, RequestError, Terminated, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
 
@@ -27,13 +27,16 @@ EXIT_CODES: dict[type[BaseException], int] = {
     RequestError: 2,
     ExperimentError: 1,
     KeyboardInterrupt: 130,
+    HungUp: 129,
     Terminated: 143,
 }
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a disk, a quota, the limit of a file's size
 STOPS: dict[type[BaseException], str] = {
     KeyboardInterrupt: "Stopped by Ctrl-C.",
     Terminated: "Stopped by SIGTERM.",
+    HungUp: "Stopped: the terminal was closed.",
 }
+SIGNALS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated, signal.SIGHUP: HungUp}
 # Python's 700 makes the collector search imports and configs a hundred times for garbage that is
 # not there: a seventh of the time of a short command.
 COLLECTION_THRESHOLD = 50_000
@@ -44,16 +47,16 @@ def main() -> None:
     tensorflow_setup.ours = True
     _require_home()
     gc.set_threshold(COLLECTION_THRESHOLD)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as of `nohup`
-        signal.signal(signal.SIGINT, partial(_stop, KeyboardInterrupt))
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, partial(_stop, Terminated))
+    for number, kind in SIGNALS.items():
+        if not signals.is_ignored(number):
+            signal.signal(number, partial(_stop, kind))
     signals.insist()
     if os.environ.get("MNIST_EXP_DEBUG") != "1":
         sys.excepthook = _report_defect
     code = execute(sys.argv[1:])
     for number in signals.STOPS:  # nothing is left that they must not cut off
-        signal.signal(number, signal.SIG_DFL)
+        if not signals.is_ignored(number):
+            signal.signal(number, signal.SIG_DFL)
     gc.freeze()  # the search for garbage at exit costs a short command a tenth of its time
     sys.exit(code)
 

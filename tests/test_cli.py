@@ -38,7 +38,7 @@ def test_help_names_every_verb_and_exit_code():
     page = command("--help").stdout
     for verb in cli.cli.commands:
         assert f"\n  {verb} " in page
-    for code in ("0", "1", "2", "130", "143"):
+    for code in ("0", "1", "2", "129", "130", "143"):
         assert f" {code} " in page
 
 
@@ -286,6 +286,23 @@ main()
 """
     done = python(code, fresh=True)
     assert (done.returncode, done.stderr) == (-number, "")
+
+
+@pytest.mark.parametrize(("ignored", "code"), [(False, 129), (True, 0)])
+def test_a_closed_terminal_stops_what_nohup_did_not_start(ignored, code):
+    done = python(
+        f"""
+import signal, sys
+if {ignored}:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from mnist_exp import cli
+cli._dispatch = lambda arguments: signal.raise_signal(signal.SIGHUP) or 0
+cli.main()
+""",
+        fresh=True,
+    )
+    said = "" if ignored else "Stopped: the terminal was closed.\n"
+    assert (done.returncode, done.stderr) == (code, said)
 
 
 def test_failing_run_is_told_in_one_paragraph():

@@ -32,6 +32,7 @@ FLAGS = {
     "--info": "where the config comes from",
     "--config-dir": "a folder of your own configs",
     "--config-name": "another primary config",
+    "--components": "a Python file of your own components",
     "--hydra-help": "Hydra's own help",
 }
 

@@ -32,6 +32,10 @@ class Terminated(BaseException):
     """The process was asked to end, by SIGTERM. Like Ctrl-C, it is no failure. Exit code 143."""
 
 
+class HungUp(Terminated):
+    """The terminal of the process was closed, which is SIGHUP. Exit code 129."""
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the choice most like `name`, or "" if none is close.
 

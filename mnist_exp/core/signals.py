@@ -9,13 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from mnist_exp.core.errors import Terminated
+from mnist_exp.core.errors import HungUp, Terminated
 
 # The last is what says that the time of a batch job is up.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
-_RAISED = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}
+_RAISED = {
+    KeyboardInterrupt: signal.SIGINT,
+    Terminated: signal.SIGTERM,
+    HungUp: signal.SIGHUP,
+}
 _AGAIN_SECONDS = 0.02
 _stopped_by: type[BaseException] | None = None
+
+
+def is_ignored(number: int) -> bool:
+    """Tells whether whoever started the process keeps a signal from it, as `nohup` and `&` do."""
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 def insist() -> None:
@@ -40,7 +49,7 @@ def stop(kind: type[BaseException]) -> NoReturn:
     """Raises a stop, from the handler of a signal, so that `unwrapped` knows of it.
 
     Args:
-        kind: KeyboardInterrupt or Terminated.
+        kind: KeyboardInterrupt, Terminated or HungUp.
     """
     global _stopped_by  # noqa: PLW0603 - a process is stopped once
     _stopped_by = kind
@@ -90,7 +99,7 @@ def held(message: str = "") -> Iterator[None]:
         elif message:
             sys.stderr.write(f"{message}\n")
 
-    before = {number: signal.signal(number, note) for number in STOPS}
+    before = {number: signal.signal(number, note) for number in STOPS if not is_ignored(number)}
     try:
         yield
     finally:

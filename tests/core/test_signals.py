@@ -40,6 +40,18 @@ def test_what_says_that_the_time_of_a_batch_job_is_up_waits_too():
     assert steps == ["block", "told"]
 
 
+def test_what_nohup_ignores_is_ignored_in_the_block_too(capfd):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.held("ending"):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGHUP)
+        assert signals.is_ignored(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert capfd.readouterr().err == ""
+
+
 def test_the_second_signal_stops_at_once():
     steps = []
     with pytest.raises(KeyboardInterrupt):

@@ -132,7 +132,7 @@ def _run(task: Task, job_dir: Path) -> None:
 def begin(process: int, gpu: str | None) -> None:
     """Prepares a new process, before TensorFlow is imported.
 
-    It leaves Ctrl-C to the sweep, and ends when the sweep is gone.
+    It leaves Ctrl-C and a closed terminal to the sweep, and ends when the sweep is gone.
 
     Args:
         process: id of the sweep's, whose child this is.
@@ -140,7 +140,8 @@ def begin(process: int, gpu: str | None) -> None:
     """
     if gpu is not None:
         os.environ[cuda.VARIABLE] = gpu
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminate)
     signals.insist()
     threading.Thread(target=_watch, args=(process,), daemon=True).start()
