@@ -113,7 +113,13 @@ def takes_components(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _use_components(ctx: click.Context, param: click.Parameter, file: Path | None) -> None:
     del param
-    if file is not None and not ctx.resilient_parsing:
+    if file is None:
+        return
+    if ctx.resilient_parsing:  # a shell asks for what can follow, and runs none of its code
+        from mnist_exp.config import places
+
+        places.named.append(file)
+    else:
         from mnist_exp.config import sources
 
         sources.use(file)

@@ -10,6 +10,7 @@ from invoke import here
 
 from mnist_exp.commands.completion import run_items
 from mnist_exp.commands.overrides import complete
+from mnist_exp.config import places
 
 OWN = "--config-dir=own"
 DATA = ["mnist", "digits", "idx"]
@@ -79,6 +80,21 @@ def test_folder_of_the_user_is_completed(tmp_path):
     ):
         assert complete(flag, "model=ti") == ["model=tiny", "model=tiny_too"]
     assert complete(["--config-dir=nowhere"], "model=ti") == []
+
+
+def test_options_of_a_named_file_of_components_are_completed_and_none_of_its_code_runs(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(places, "named", [])
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "tiny_too.yaml").write_text("name: tiny_too\n")
+    file = tmp_path / "own.py"
+    file.write_text("raise SystemExit\n")
+    assert ask(f"mnist-exp train --components {file} model=ti") == [
+        "model=tiny",
+        "model=tiny_too",
+        "",
+    ]
 
 
 def test_verbs_runs_and_flags_are_completed():
