@@ -41,7 +41,7 @@ def test_the_winner_has_the_seed_of_the_median_and_its_threads(values, seed):
     for result in results:
         result.params["training.threads"] = str(100 + result.seed)
     [row] = ranking(results)
-    assert (row.middling, row.threads) == (seed, 100 + seed)
+    assert (row.median_seed, row.threads) == (seed, 100 + seed)
     command = f"mnist-exp train a=1 seed={seed} training.threads={100 + seed}"
     assert winner_command([row], []) == command
 

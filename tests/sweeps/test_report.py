@@ -108,8 +108,8 @@ def test_csv_completes_keys_from_the_whole_config():
     assert [line["model.dropout"] for line in csv.DictReader(io.StringIO(text))] == ["0.5", "0.25"]
 
 
-def test_a_winner_of_several_seeds_has_its_middling_one():
-    heading = "The winner again, with the middling of its 3 seeds"
+def test_a_winner_of_several_seeds_has_its_median_one():
+    heading = "The winner again, with the median of its 3 seeds"
     results = [job(seed, ["a=1"], 0.9 + seed / 100, seed=seed) for seed in range(3)]
     assert f"{heading}:\n  mnist-exp train a=1 seed=1\n" in shown(results, [])
     assert f"## {heading}\n" in report.markdown(results, [])
@@ -123,7 +123,7 @@ def test_a_config_that_sets_nothing_is_called_what_it_is():
 
 def test_show_prints_to_stdout(capsys):
     report.show(over_seeds(), FIXED)
-    assert "middling of its 3 seeds:\n  mnist-exp train" in capsys.readouterr().out
+    assert "median of its 3 seeds:\n  mnist-exp train" in capsys.readouterr().out
 
 
 def test_importing_the_report_is_quick():

@@ -33,7 +33,7 @@ class RankedConfig:
     high: float
     test_accuracy: float | None  # mean over seeds, 0-1; shown, never used to rank
     seconds: float  # of a job, the median
-    middling: int  # the seed whose value is the median, of two the lower; without values the first
+    median_seed: int  # of the median value, of two the lower; without values the first
     threads: int | None  # of that seed's job; None where its record does not say
     outcome: Literal["finished", "pruned", "failed"]
 
@@ -89,8 +89,8 @@ def _row(jobs: Sequence[JobResult]) -> RankedConfig:
     objective = jobs[0].objective
     images = int(measured[0].params["data.validation_images"]) if measured else 0
     summary = objective.summary(values, images)
-    middling = _middling(measured) if measured else others[0]
-    threads = middling.params.get("training.threads", "")
+    middle = _median_job(measured) if measured else others[0]
+    threads = middle.params.get("training.threads", "")
     return RankedConfig(
         overrides=tuple(text for text in jobs[0].overrides if key_and_value(text)[0] != SEED),
         objective=objective,
@@ -103,13 +103,13 @@ def _row(jobs: Sequence[JobResult]) -> RankedConfig:
         high=summary.high,
         test_accuracy=math.fsum(tests) / len(tests) if tests else None,
         seconds=median(map(seconds_of, measured or jobs)),
-        middling=middling.seed,
+        median_seed=middle.seed,
         threads=int(threads) if threads.isdecimal() else None,
         outcome=outcome,
     )
 
 
-def _middling(jobs: Sequence[JobResult]) -> JobResult:
+def _median_job(jobs: Sequence[JobResult]) -> JobResult:
     """Returns the job whose value is the median, of two in the middle the lower."""
     return sorted(jobs, key=lambda job: (job.value, job.number))[(len(jobs) - 1) // 2]
 
@@ -143,7 +143,7 @@ def winner(rows: Sequence[RankedConfig]) -> RankedConfig | None:
 
 
 def winner_command(rows: Sequence[RankedConfig], fixed: Sequence[str]) -> str | None:
-    """Returns the command that trains the winner again, with its middling seed.
+    """Returns the command that trains the winner again, with its median seed.
 
     Not its best one, whose accuracy is luck that no other seed repeats.
 
@@ -160,4 +160,4 @@ def winner_command(rows: Sequence[RankedConfig], fixed: Sequence[str]) -> str | 
         return None
     own = {SEED, *settings(best.overrides)}
     shared = [text for text in fixed if key_and_value(text)[0] not in own]
-    return train_command([*shared, *best.overrides, f"{SEED}={best.middling}"], best.threads)
+    return train_command([*shared, *best.overrides, f"{SEED}={best.median_seed}"], best.threads)

@@ -33,7 +33,7 @@ def winner_heading(rows: Sequence[RankedConfig]) -> str:
     """Returns what stands above the winner's command: which of several seeds it has."""
     best = winner(rows)
     seeds = len(best.values) if best else 0
-    return f"The winner again{f', with the middling of its {seeds} seeds' if seeds > 1 else ''}"
+    return f"The winner again{f', with the median of its {seeds} seeds' if seeds > 1 else ''}"
 
 
 def ranks(rows: Iterable[RankedConfig]) -> Iterator[str]:
