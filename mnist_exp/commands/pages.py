@@ -50,7 +50,8 @@ Overrides:
   GROUP=OPTION  data, augmentation, model, optimizer, schedule, loss, training,
                 tracking, experiment (a recipe: accurate, best, drawings,
                 fast, seed_baseline, tiny), search (of -m: random, tpe,
-                halving), hydra/launcher (of -m: parallel, ray, slurm)
+                halving), hydra/launcher (of -m: sequential, parallel, ray,
+                slurm)
   KEY=VALUE     a value; +KEY=VALUE adds a key, ~KEY takes one away;
                 ensemble.members=5 averages five networks to one model
 
