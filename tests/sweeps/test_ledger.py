@@ -11,11 +11,12 @@ from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, OVERRIDES_TAG, SWEEP_T
 from mnist_exp.tracking.recorder import Recorder
 
 OUTAGE = "http://127.0.0.1:9"
+IDENTITIES = [f"2026-01-01_00-00-00_{letter * 6}" for letter in "abc"]
 
 
-def begun(number, *, sweep="grid", key, uri=None, identity=None):
+def begun(number, *, sweep="grid", key, uri=None):
     """Begins the record of a job, in a job folder of its own."""
-    job_dir = Path("outputs", identity or f"job-{number}").absolute()
+    job_dir = Path("outputs", IDENTITIES[number]).absolute()
     job_dir.mkdir(parents=True)
     return Recorder.start(
         job_dir,
@@ -49,13 +50,13 @@ def test_a_job_that_is_done_may_have_a_newer_run_that_was_cut_off():
         begun(number, key="key").end(outcome)
     ledger = Ledger("grid", resolve(None), "mnist")
     ledger.read()
-    assert ledger.run("key").job_id == "job-0"
-    assert ledger.newest("key").job_id == "job-1"
+    assert ledger.run("key").job_id == IDENTITIES[0]
+    assert ledger.newest("key").job_id == IDENTITIES[1]
 
 
 def test_a_job_of_which_a_store_has_the_first_moment_alone_is_sent_anew():
     """As a copy has it that was made then, and was put in the place of the store."""
-    recorder = begun(0, key="key", identity="2026-01-01_00-00-00_abcdef")
+    recorder = begun(0, key="key")
     assert recorder.end("finished")
     for file in Path.cwd().glob("mlflow.db*"):
         file.unlink()

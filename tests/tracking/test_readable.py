@@ -4,13 +4,25 @@ import json
 
 import pytest
 from invoke import here, mnist_exp
-from projects import SMALL, change, store
+from projects import SMALL, change, copied, store
 
+from mnist_exp.tracking.names import JOB_ID_TAG, SPACE_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.readable import trouble
 
 PARAM = "params SET value = ? WHERE key = ?"
 METRIC = "latest_metrics SET value = ? WHERE key = ?"
 TAG = "tags SET value = ? WHERE key = ?"
+
+
+@pytest.fixture
+def two_runs(gallery, tmp_path):
+    """A folder with two runs, which this test may change."""
+
+    def make(folder):
+        for seed in (0, 1):
+            mnist_exp(folder, "train", *SMALL, f"seed={seed}", check=True)
+
+    return copied(gallery.once("two", make), tmp_path / "two_runs")
 
 
 def _dimension(**attributes) -> dict:
@@ -36,17 +48,16 @@ def _space(**changes) -> str:
         (METRIC, 1e308, "time/fit_seconds"),
     ],
 )
-def test_one_record_is_passed_over_by_best_and_told_of_by_compare(one_run, what, value, key):
-    mnist_exp(one_run, "train", *SMALL, "seed=1", check=True)
-    good, bad = store(one_run).search()
-    change(one_run, f"{what} AND run_uuid = ?", (value, key, bad.run_id))
-    best = mnist_exp(one_run, "reproduce", "best", "--check-only", check=True)
+def test_one_record_is_passed_over_by_best_and_told_of_by_compare(two_runs, what, value, key):
+    good, bad = store(two_runs).search()
+    change(two_runs, f"{what} AND run_uuid = ?", (value, key, bad.run_id))
+    best = mnist_exp(two_runs, "reproduce", "best", "--check-only", check=True)
     assert good.name in best.stdout + best.stderr
-    compared = mnist_exp(one_run, "compare", check=True)
+    compared = mnist_exp(two_runs, "compare", check=True)
     told = " ".join((compared.stdout + compared.stderr).split())
     assert f"{key} cannot be read: " in told
     assert len(told) < 2000
-    assert bad.name in mnist_exp(one_run, "runs", check=True).stdout
+    assert bad.name in mnist_exp(two_runs, "runs", check=True).stdout
 
 
 @pytest.mark.parametrize(
@@ -73,6 +84,17 @@ def test_tags_of_another_form_are_told_of(one_run, key, value):
     assert trouble(run).startswith(f"its tag {key} cannot be read: ")
 
 
+@pytest.mark.parametrize("job_id", ["../../mlflow.db", "/etc", "", None])
+def test_a_sweep_and_its_jobs_have_a_folder_of_its_own_name(one_run, job_id):
+    (run,) = store(one_run).search()
+    run.tags["mnist_exp.sweep_space"] = "null"
+    assert trouble(run) == ""
+    del run.tags["mnist_exp.job_id"]
+    if job_id is not None:
+        run.tags["mnist_exp.job_id"] = job_id
+    assert trouble(run) == f"its tag mnist_exp.job_id cannot be read: {job_id or 'nothing'}"
+
+
 def test_a_job_of_a_sweep_has_a_number(one_run):
     (run,) = store(one_run).search()
     assert run.params["sweep.job"] == "null"
@@ -91,7 +113,12 @@ def test_a_sweep_runs_a_job_again_whose_record_cannot_be_read(sealed_environment
     spoilt = next(run for run in runs if run.params["seed"] == "1")
     place = "tags SET value = '{' WHERE key = ? AND run_uuid = ?"
     change(sealed_environment, place, (tag, spoilt.run_id))
+    forged = {SWEEP_TAG: spoilt.tags[SWEEP_TAG], SPACE_TAG: "null", JOB_ID_TAG: "../../mlflow.db"}
+    experiment = store(sealed_environment).client.get_experiment_by_name("mnist").experiment_id
+    store(sealed_environment).client.create_run(experiment, start_time=1, tags=forged)
     again = here(*sweep, check=True)
+    assert "its tag mnist_exp.job_id cannot be read: ../../mlflow.db" in again.stderr
     assert f"Run {spoilt.name} is passed over: its tag {tag} cannot be read: {{." in again.stderr
-    seeds = [run.params["seed"] for run in store(sealed_environment).search() if not run.is_sweep]
+    jobs = [run for run in store(sealed_environment).search() if not run.is_sweep]
+    seeds = [run.params["seed"] for run in jobs]
     assert sorted(seeds) == ["0", "1", "1"]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from mnist_exp.core import ids
 from mnist_exp.evaluation.names import (
     CHOSEN_VAL_ACCURACY,
     FIT_SECONDS,
@@ -19,6 +20,7 @@ from mnist_exp.evaluation.names import (
 )
 from mnist_exp.tracking.names import (
     COMMANDS_TAG,
+    JOB_ID_TAG,
     KEY_TAG,
     OVERRIDES_TAG,
     SPACE_TAG,
@@ -30,6 +32,7 @@ from mnist_exp.tracking.records import RunRecord
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _WHOLE_PARAMS = ("seed", VALIDATION_IMAGES, "training.threads", "training.epochs", "sweep.job")
 _OF_A_JOB = ("seed", VALIDATION_IMAGES, "sweep.job")  # without which it is none
+_OF_A_SWEEP = {KEY_TAG, SPACE_TAG}  # of which a sweep looks for the job folder
 _SHARES = (VAL_ACCURACY, CHOSEN_VAL_ACCURACY, TEST_ACCURACY)
 _SIZES = (PARAMETERS, FIT_SECONDS, TOTAL_SECONDS)
 _LARGEST_SIZE = 1e15
@@ -38,6 +41,8 @@ _SHOWN_CHARACTERS = 20
 
 def trouble(run: RunRecord) -> str:
     """Returns what in a record cannot be read, in a few words; "" where all can."""
+    if run.tags.keys() & _OF_A_SWEEP and not ids.is_id(run.job_id or ""):  # it becomes a path
+        return _told(f"tag {JOB_ID_TAG}", run.job_id or "nothing")
     needed = _OF_A_JOB if KEY_TAG in run.tags else ()
     for name in _WHOLE_PARAMS:
         text = run.params.get(name, "nothing" if name in needed else "null")
