@@ -1,6 +1,7 @@
 import math
 from types import SimpleNamespace
 
+import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
@@ -293,6 +294,18 @@ def test_the_study_has_what_optuna_needs():
     ]
     assert known.best_trial.params == finished.params
     assert known.trials[1].intermediate_values == {1: 0.5}
+
+
+def test_a_study_of_others_is_left_alone(tmp_path, capfd):
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    optuna.create_study(storage=url, study_name="theirs").enqueue_trial({"x": 1})
+    Published(url, "theirs", SPACE).tell(search("random"))
+    said = capfd.readouterr().err
+    assert said.count("there is a study theirs that mnist-exp did not make") == 1
+    assert len(optuna.load_study(storage=url, study_name="theirs").trials) == 1
+    for _ in range(2):  # ours is made anew
+        Published(url, "ours", SPACE).tell(search("random"))
+    assert "Warning" not in capfd.readouterr().err
 
 
 def test_a_database_that_takes_no_study_is_told_of_once_without_its_password(capfd):

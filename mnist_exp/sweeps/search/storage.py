@@ -4,15 +4,18 @@ What counts is in the runs. From them the study is made anew by each command.
 """
 
 from collections.abc import Iterable
+from importlib.metadata import version
 
 import optuna
 
-from mnist_exp.core.errors import reason_of
+from mnist_exp.core.errors import RequestError, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
 from mnist_exp.sweeps.search.sampling import new_study
 from mnist_exp.sweeps.search.space import Space
 from mnist_exp.sweeps.search.trials import Trial, frozen
+
+_OWN = "mnist-exp"  # the attribute of a study that may be made anew
 
 
 class Published:
@@ -33,8 +36,10 @@ class Published:
         try:
             storage = optuna.storages.RDBStorage(url)
             if name in optuna.get_all_study_names(storage):
+                _require_own(optuna.load_study(study_name=name, storage=storage))
                 optuna.delete_study(study_name=name, storage=storage)
             self._study = new_study(storage=storage, study_name=name)
+            self._study.set_user_attr(_OWN, version(_OWN))
         except Exception as problem:  # noqa: BLE001 - each database has its own
             self._give_up(problem)
 
@@ -54,3 +59,11 @@ class Published:
         place = without_password(self._url)
         reason = without_password(reason_of(problem))
         say(f"Warning: Optuna's study is not written to {place}: {reason}", error=True)
+
+
+def _require_own(study: optuna.Study) -> None:
+    if _OWN not in study.user_attrs:
+        raise RequestError(
+            f"there is a study {study.study_name} that mnist-exp did not make; choose another "
+            "sweep.name, or delete it"
+        )
