@@ -7,10 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mnist_exp.config import places
-from mnist_exp.config.hydra import typed_flags
 from mnist_exp.config.record import digest, flatten, from_record, group, to_record
 from mnist_exp.config.schema import Config
 from mnist_exp.core import ids, signals
@@ -77,6 +73,7 @@ def run(
     environment.preflight(config)
     config = environment.settled(config)
     code = source_code.code()
+    overrides = [without_password(text) for text in overrides]
     identity = ids.of(job_dir.name)
     recorder = Recorder.start(
         job_dir,
@@ -95,6 +92,7 @@ def run(
             **own.tags(callbacks, hydra_callbacks or {}),
             **(tags or {}),
         },
+        overrides=overrides,
         description=config.description or "",
         parent_job_id=parent_job_id,
     )
@@ -135,7 +133,7 @@ def resume_in(
 
     Args:
         job_dir: with the run's journal.
-        overrides: what was typed; None where Hydra has kept it in the folder.
+        overrides: what was typed; None: what was when the run began.
         callbacks: Keras callbacks, called at epochs.
         stops: asked after each epoch whether to cut the run off.
         finished: whether one that finished may go on too.
@@ -144,7 +142,7 @@ def resume_in(
     before = salvaged(job_dir)
     config = environment.moved_here(from_record(before.start.config))
     environment.adopt(before.start.tags)
-    typed = _typed(job_dir) if overrides is None else overrides
+    typed = before.start.overrides if overrides is None else overrides
     # What refuses the run comes before: this is on record.
     recorder = Recorder.resume(job_dir, finished=finished)
     recorder.tags(environment.tags(code, config))
@@ -157,19 +155,6 @@ def resume_in(
             f"This run goes on with {changes}: its end may not be what it would have been."
         )
     return _recorded(recorder, config, code, typed, callbacks=callbacks, stops=stops)
-
-
-def _typed(job_dir: Path) -> list[str]:
-    """Returns the flags and overrides that Hydra keeps in a job folder."""
-    folder = job_dir / ".hydra"
-    if not folder.is_dir():
-        return []
-    hydra, texts = (
-        yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-        for name in ("hydra.yaml", "overrides.yaml")
-    )
-    typed = [text for text in texts if not text.startswith("sweep.")]  # those a sweep sets
-    return [*places.flags, *typed_flags(hydra["hydra"]["runtime"]), *typed]
 
 
 def _job_folder(selector: str) -> Path:

@@ -52,6 +52,7 @@ class Recorder:
         config: Mapping[str, Any],
         params: Mapping[str, str],
         tags: Mapping[str, str],
+        overrides: Sequence[str] = (),
         description: str = "",
         parent_job_id: str | None = None,
         parent_run_id: str | None = None,
@@ -68,6 +69,7 @@ class Recorder:
             config: The whole resolved config, of plain values that JSON can hold.
             params: The same, dotted.
             tags: Tags by their full names.
+            overrides: What was typed, for when the run goes on; without passwords.
             description: Markdown for the top of the run's page.
             parent_job_id: The job id of the sweep's parent run, if it has one.
             parent_run_id: Its run id, if that is known.
@@ -91,6 +93,7 @@ class Recorder:
             parent_job_id=parent_job_id,
             parent_run_id=parent_run_id,
             config=dict(config),
+            overrides=list(overrides),
         )
         try:
             writer = _begin(job_dir, start, folder)
@@ -126,14 +129,15 @@ class Recorder:
                 f"{state.outcome}. Start it anew with `mnist-exp train`."
             )
         folder = Path.cwd() if folder is None else folder
-        pending_runs.add(folder, start.job_id, job_dir)
         try:
+            uri = location.of_record(start.uri, job_dir)
+            pending_runs.add(folder, start.job_id, job_dir)
             damage = writer.mend()
         except BaseException:
             writer.close()
             raise
         writer.append(events.Resumed(events.now()))
-        recorder = cls(start, location.of_record(start.uri, job_dir), writer, folder)
+        recorder = cls(start, uri, writer, folder)
         if damage:
             recorder.damage = damage
             say(damage, error=True)

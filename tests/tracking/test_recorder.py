@@ -1,5 +1,6 @@
 """What a run records is in MLflow when it ends, and on the disk until then."""
 
+import errno
 import json
 import math
 import resource
@@ -100,6 +101,20 @@ def test_a_finished_run_is_not_resumed(store, start_run):
     recorder.end("finished")
     with pytest.raises(RequestError, match="which finished"):
         Recorder.resume(recorder.job_dir)
+
+
+def test_a_run_that_cannot_go_on_is_let_go(store, start_run, monkeypatch):
+    recorder = start_run()
+    recorder.end("killed")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mnist_exp.tracking.journal.pending_runs.add", full)
+        with pytest.raises(OSError, match="No space"):
+            Recorder.resume(recorder.job_dir)
+    Recorder.resume(recorder.job_dir).end("killed")
 
 
 def test_a_job_folder_serves_one_run(store, start_run):

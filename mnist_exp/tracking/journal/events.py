@@ -7,7 +7,7 @@ Times are unix milliseconds, as MLflow keeps them.
 import json
 import math
 import time as clock
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,6 +40,7 @@ class Start:
     parent_job_id: str | None
     parent_run_id: str | None
     config: dict[str, Any]
+    overrides: list[str] = field(default_factory=list)  # what was typed, without passwords
 
 
 @dataclass(frozen=True)
