@@ -20,6 +20,7 @@ from mnist_exp.tracking.names import (
 from mnist_exp.tracking.read.evidence import Evidence
 
 UNKNOWN = "not recorded"
+_NO_COMMIT = "none"  # the tag of a run outside a checkout
 _DIGEST_CHARACTERS = 12
 _NAMED = 5  # files of the code, or flags; the others are counted
 
@@ -69,9 +70,8 @@ def code_inputs(evidence: Evidence, code: source_code.Code) -> Iterator[Input]:
         went_on = f"cut off, went on with {tags[RESUMED_TAG]}"
         yield Input("parts of the run", went_on, "none", same=False, details=(went_on,))
     commit, dirty = tags.get(COMMIT_TAG, ""), tags.get(DIRTY_TAG) == "true"
-    yield _equal(
-        "commit", _commit(commit, dirty=dirty), _commit(code.commit, dirty=bool(code.diff))
-    )
+    now = _commit(code.commit or _NO_COMMIT, dirty=bool(code.diff))
+    yield _equal("commit", _commit(commit, dirty=dirty), now)
 
 
 def environment_inputs(
@@ -171,9 +171,9 @@ def _settings(recorded: Mapping[str, str]) -> Input:
     return Input("settings", told[0], told[1], same=False, details=_few(words))
 
 
-def _commit(commit: str | None, *, dirty: bool) -> str:
-    if not commit or commit == "none":
-        return UNKNOWN if not commit else "no checkout"
+def _commit(commit: str, *, dirty: bool) -> str:
+    if commit in ("", _NO_COMMIT):
+        return "no checkout" if commit else UNKNOWN
     return f"{_short(commit)}{' and changes' if dirty else ''}"
 
 

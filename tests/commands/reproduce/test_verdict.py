@@ -6,12 +6,14 @@ import sys
 import numpy as np
 import pytest
 
-from mnist_exp.commands.reproduce.inputs import Input
+from mnist_exp.commands.reproduce.inputs import Input, code_inputs
 from mnist_exp.commands.reproduce.verdict import Result, Verdict, compare, explanation, new_result
 from mnist_exp.core.errors import ExperimentError
-from mnist_exp.tracking.names import WEIGHTS_TAG
-from mnist_exp.tracking.read.evidence import PREDICTIONS, Predictions
+from mnist_exp.runs.source_code import Code
+from mnist_exp.tracking.names import CODE_TAG, COMMIT_TAG, DIRTY_TAG, WEIGHTS_TAG
+from mnist_exp.tracking.read.evidence import PREDICTIONS, Evidence, Predictions
 from mnist_exp.tracking.recorder import Recorder
+from mnist_exp.tracking.records import RunRecord
 
 DIGITS = np.tile(np.arange(10, dtype=np.uint8), 20)
 NOWHERE = "http://127.0.0.1:9"
@@ -24,6 +26,14 @@ def result(metrics, weights="ab", *, wrong=(), labels=DIGITS):
 
 
 RECORDED = {("test/accuracy", 0): 1.0, ("train/loss", 1): 0.5}
+
+
+def test_two_runs_outside_a_checkout_have_the_same_commit():
+    tags = {CODE_TAG: "ab", COMMIT_TAG: "none", DIRTY_TAG: "false"}
+    record = RunRecord("1", "cnn-a", "FINISHED", False, 0, 1, {}, {}, tags, "mlruns")
+    found = code_inputs(Evidence(record, "sqlite:///mlflow.db"), Code("ab", None, "", {}))
+    commit = {each.name: each for each in found}["commit"]
+    assert (commit.recorded, commit.present, commit.same) == ("no checkout", "no checkout", True)
 
 
 def test_the_verdict_is_the_exit_code_and_its_words():
