@@ -1,7 +1,7 @@
 """Locks that the kernel drops when their holder dies, also by kill -9.
 
 `flock` answers exactly whether a process still holds a file; a process id in a file would not.
-Lock files are never removed: removing one would let two processes hold "the same" lock.
+Only whoever holds a lock may remove its file: a lock on a file that is gone is none.
 """
 
 import errno
@@ -36,20 +36,21 @@ class Lock:
             OSError: The file cannot be created.
         """
         deadline = time.monotonic() + wait_seconds
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(path, descriptor):
+                    return cls(descriptor)
             except OSError as problem:
-                busy = problem.errno in (errno.EAGAIN, errno.EACCES)
-                if busy and time.monotonic() < deadline:
-                    time.sleep(_POLL_SECONDS)
-                    continue
-                os.close(descriptor)
-                if busy:
+                if problem.errno not in (errno.EAGAIN, errno.EACCES):
+                    os.close(descriptor)
+                    raise
+                if time.monotonic() >= deadline:
+                    os.close(descriptor)
                     return None
-                raise
-            return cls(descriptor)
+                time.sleep(_POLL_SECONDS)
+            os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -62,3 +63,11 @@ class Lock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Tells whether an open file is still that of a path: its last holder may have removed it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
