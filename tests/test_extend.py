@@ -174,6 +174,14 @@ def test_a_folder_of_pictures_is_a_data_set(tmp_path):
     mnist_exp(tmp_path, "train", *components, *own, "model=mlp", check=True)
     run = only_run(tmp_path)
     assert (run.tags["data"], run.outcome) == ("pictures", "finished")
+    # An option of any name has the same data, in any place.
+    shutil.copytree(EXAMPLES / "pictures", tmp_path / "own")
+    options = tmp_path / "own" / "conf" / "data"
+    (options / "pictures.yaml").rename(options / "scans.yaml")
+    shutil.copytree(tmp_path / "pictures", tmp_path / "moved")
+    own_components = ("--components", str(tmp_path / "own" / "components.py"))
+    measured = ("--data", "mnist_c", "data.root=moved")
+    mnist_exp(tmp_path, "evaluate", "latest", *own_components, *measured, check=True)
     shutil.rmtree(tmp_path / "pictures" / "test" / "9")
     refused = mnist_exp(tmp_path, "train", *components, *own, "model=mlp")
     assert refused.returncode == 1
@@ -216,9 +224,9 @@ def test_every_worker_of_a_sweep_has_them(project, tmp_path):
     assert {run.outcome for run in runs} == {"finished"}
     assert all(COMPONENTS_TAG in run.tags for run in runs)
     again = ("train", "-m", "--components", str(file), *RESNET, "seed=0,1", "--dry-run")
-    assert "older code" not in mnist_exp(elsewhere, *again, check=True).stderr
+    assert "other code" not in mnist_exp(elsewhere, *again, check=True).stderr
     file.write_text(file.read_text() + "# another file\n")
-    assert "2 of those done were run by older code" in mnist_exp(elsewhere, *again).stderr
+    assert "2 of those done were run by other code" in mnist_exp(elsewhere, *again).stderr
 
 
 JOB = """

@@ -216,12 +216,8 @@ def _own_data(subject: Subject, overrides: Sequence[str] = ()) -> data.Splits:
     Raises:
         RequestError: these are other data.
     """
-    config = subject.config
-    if overrides:
-        splits = _named_data(config.data.name, overrides)
-    else:
-        evidence = Evidence(subject.found.record, subject.found.store.uri)
-        splits = _load(placed(evidence, config))
+    evidence = Evidence(subject.found.record, subject.found.store.uri)
+    splits = _load(placed(evidence, subject.config, overrides))
     classifier.require_own_data(
         subject.found.record,
         splits,

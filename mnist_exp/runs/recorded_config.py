@@ -109,17 +109,18 @@ def _accepted(evidence: Evidence) -> Iterator[None]:
         ) from error
 
 
-def placed(evidence: Evidence, config: Config) -> Config:
+def placed(evidence: Evidence, config: Config, overrides: Sequence[str] = ()) -> Config:
     """Returns a recorded config whose data are where this machine has them.
 
     Args:
         evidence: of the run.
         config: that the run recorded.
+        overrides: of `LOCAL_KEYS`; `data.root` says where the data lie now.
 
     Raises:
-        RequestError: they were in a folder that is not here.
+        RequestError: they were in a folder that is not here, or an override is wrong.
     """
-    root = local_values(evidence, ())["data"].get("root")
+    root = local_values(evidence, overrides)["data"].get("root")
     if "root" not in type(config.data).model_fields:
         return config
     return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})

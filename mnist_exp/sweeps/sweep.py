@@ -96,7 +96,7 @@ class Sweep:
             )
         self._jobs: Jobs = self._campaign or Grid(self._pending, self.ledger, self._threads)
         self.results = self._jobs.found()
-        self.announcement = self._pending.announce(self.results)
+        self.announcement = self._pending.announce(self.results, self._jobs.total)
         for other in others:
             self.announcement += f"\nShared with another command at it: {other.told()}."
         # Of a search, what is tried next is not known.

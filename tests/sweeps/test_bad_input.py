@@ -87,6 +87,8 @@ def test_a_dry_run_of_a_search_knows_no_jobs(folder):
     dry = folder.train(*SMALL, "-m", "--dry-run", "search=random", rates)
     assert "random search, 20 trials" in dry.stderr
     assert dry.stdout == ""
+    two = folder.train(*SMALL, "-m", "--dry-run", "search=random", "model.dropout=0,0.5")
+    assert "random search, 2 trials" in two.stderr  # there are no more
 
 
 @pytest.mark.xdist_group("grid")

@@ -97,7 +97,7 @@ def test_what_older_code_finished_is_kept_until_it_is_asked_for(grid):
     grid.folder.tag(old, code_sha256="0" * 64)
     dry = grid.folder.train("-m", *GROWN, "--dry-run")
     assert "all 4 jobs are done" in dry.stderr
-    assert "1 of those done were run by older code; sweep.rerun=stale" in dry.stderr
+    assert "1 of those done were run by other code; sweep.rerun=stale" in dry.stderr
     everything = grid.folder.train("-m", *GROWN, "--dry-run", "sweep.rerun=all")
     assert "Sweep grid: 4 jobs" in everything.stderr
     assert everything.stdout.count("  to do again, finished before\n") == 4

@@ -100,13 +100,15 @@ class PendingJobs:
         config = draft.config.model_copy(update={"training": training})
         return PlannedJob(number, replace(draft, config=config), folder)
 
-    def announce(self, done: Mapping[int, JobResult]) -> str:
+    def announce(self, done: Mapping[int, JobResult], total: int) -> str:
         """Returns what is going to happen, in a few lines.
 
         Args:
             done: results of the jobs that have ended.
+            total: how many jobs the sweep has, as far as is known.
         """
-        lines = [self._search() if self._plan.space is not None else self._grid(done)]
+        is_search = self._plan.space is not None
+        lines = [self._search(len(done), total) if is_search else self._grid(done)]
         if self._plan.repeated:
             lines.append(f"{self._plan.repeated} more would repeat one of these; left out.")
         runs = [self._ledger.done(job.draft.key) for job in self.jobs]
@@ -115,7 +117,7 @@ class PendingJobs:
         stale = sum(self._is_stale(run) for run in runs)
         if stale and self._plan.config.sweep.rerun == "none":
             lines.append(
-                f"{stale} of those done were run by older code; sweep.rerun=stale runs them again."
+                f"{stale} of those done were run by other code; sweep.rerun=stale runs them again."
             )
         lines += [f"Warning: {warning}" for warning in self._plan.warnings]
         return "\n".join(lines)
@@ -229,23 +231,21 @@ class PendingJobs:
             seconds += like[0]
         return f"Sweep {self._plan.name}: {what}{self._about(seconds, waiting)}"
 
-    def _search(self) -> str:
+    def _search(self, done: int, total: int) -> str:
         search, space = self._plan.config.search, self._plan.space
         assert search is not None
         assert space is not None
         seeds = max(1, len(space.seeds))
-        jobs = search.trials * seeds
-        what = f"{search.name} search, {counted(search.trials, 'trial')}"
+        what = f"{search.name} search, {counted(total // seeds, 'trial')}"
         what += f" of {seeds} seeds" if seeds > 1 else ""
         if search.name == "halving":
             what = f"halving search, {self._rounds(search, space)}"
             what += f", each with {seeds} seeds" if seeds > 1 else ""
-        known = len(self._ledger.latest())
-        what += f", {counted(known, 'run')} so far" if known else ""
+        what += f", {counted(done, 'run')} so far" if done else ""
         like = self._ledger.seconds_of_like(flatten(environment.settled(self._plan.config)))
         if like is None or search.name == "halving":
             return f"Sweep {self._plan.name}: {what}"
-        left = max(0, jobs - known)
+        left = max(0, total - done)
         return f"Sweep {self._plan.name}: {what}{self._about(like[0] * left, left)}"
 
     def _rounds(self, search: Any, space: Space) -> str:
