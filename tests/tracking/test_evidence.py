@@ -5,6 +5,7 @@ import io
 import json
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,20 @@ def test_an_altered_artifact_is_refused_and_one_that_only_informs_is_named(recor
 def test_a_missing_artifact_says_what_to_do(record_of):
     with pytest.raises(EvidenceError, match=r"Received: no such file\. Restore that folder, or"):
         _ = record_of().predictions
+
+
+def test_a_place_that_cannot_be_asked_is_named_without_its_password(record_of, monkeypatch):
+    evidence = record_of()
+    place = "ftp://anna:secret@127.0.0.1/artifacts"
+    evidence.run = replace(evidence.run, artifact_uri=place)
+
+    def fail(*_: object, **__: object) -> bytes:
+        raise ConnectionError(f"{place} does not answer")
+
+    monkeypatch.setattr("mnist_exp.tracking.read.evidence.read", fail)
+    with pytest.raises(EvidenceError, match="from ftp://anna:") as refused:
+        _ = evidence.predictions
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ class Evidence:
         except Exception as problem:
             raise EvidenceError(
                 f"Expected to read the artifact {path} of run {self.run.name} from "
-                f"{self.run.artifact_uri}. Received: {first_line(problem)}."
+                f"{without_password(self.run.artifact_uri)}. Received: {first_line(problem)}."
             ) from problem
 
     def _as_recorded(self, path: str, content: bytes) -> bool:
