@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,16 +81,24 @@ def unpacked(task: Task, luggage: Luggage) -> Iterator[Task]:
             "MLFLOW_TRACKING_URI or tracking.uri, or share the folder with all machines."
         )
     folder = Path(tempfile.mkdtemp(prefix="mnist-exp-"))
-    with chdir(folder):
-        yield _here(task, folder, luggage)
+    try:
+        with chdir(folder):
+            yield _here(task, folder, luggage)
+    finally:
+        _send(folder)
+
+
+def _send(folder: Path) -> None:
+    """Waits until the record in a folder is sent, and removes the folder, or says that it stays."""
     deadline = time.monotonic() + _SEND_SECONDS
     while any(pending_runs.pending(folder)) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-        recover(folder)
+        with suppress(OSError):  # a full disk; the result of the job is worth more
+            recover(folder)
     if any(pending_runs.pending(folder)):
         say(f"A record waits in {folder}; `mnist-exp sync` there sends it.", error=True)
     else:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _here(task: Task, folder: Path, luggage: Luggage) -> Task:

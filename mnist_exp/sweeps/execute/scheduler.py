@@ -135,11 +135,15 @@ class Scheduler:
                 self._fruitless[job.number] += 1
                 self._give_up(self._fruitless[job.number], problem)
                 self._again.append(job)
-        elif result.outcome in {"failed", "killed"} and self._failures[job.number] < self._retries:
+        elif self._is_tried_again(job, result):
             self._failures[job.number] += 1
             self._again.append(job)
         else:
             self._ended(result)
+
+    def _is_tried_again(self, job: PlannedJob, result: JobResult) -> bool:
+        has_failed = result.outcome in {"failed", "killed"}
+        return has_failed and not self.stopped and self._failures[job.number] < self._retries
 
     def _give_up(self, times: int, problem: Exception | None) -> None:
         if times == _FRUITLESS:

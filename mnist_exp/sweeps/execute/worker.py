@@ -10,7 +10,7 @@ import threading
 import time
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
@@ -37,10 +37,32 @@ _at_work = False
 
 
 def work(task: Task) -> JobResult | None:
-    """Runs or resumes a job, in the folder that Hydra makes for it.
+    """Runs or resumes a job, in the folder that Hydra makes for it; a stop ends the process.
 
     Returns:
         What came of it; None where the sweep was stopped before the job began.
+    """
+    try:
+        return attempt(task)
+    except (KeyboardInterrupt, Terminated):
+        leave()
+
+
+def leave() -> NoReturn:
+    """Ends a worker whose job was stopped, and whose record is complete.
+
+    It must not outlive its sweep, nor say a word of it.
+    """
+    sys.stderr.flush()
+    os._exit(_SIGTERM_EXIT)
+
+
+def attempt(task: Task) -> JobResult | None:
+    """Runs or resumes a job; see `work`.
+
+    Raises:
+        KeyboardInterrupt: it was stopped.
+        Terminated: the same, by SIGTERM.
     """
     permit = Path(task.permit)
     if permit.parent.is_dir() and not permit.exists():  # a far machine may not have the folder
@@ -51,10 +73,6 @@ def work(task: Task) -> JobResult | None:
     _at_work = True
     try:
         return _worked(task)
-    except (KeyboardInterrupt, Terminated):
-        # The record is complete; the worker must not outlive its sweep, nor say a word of it.
-        sys.stderr.flush()
-        os._exit(_SIGTERM_EXIT)
     finally:
         _at_work = False
 

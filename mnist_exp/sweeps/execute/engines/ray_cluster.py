@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_exp.core import processor
-from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.core.errors import ExperimentError, RequestError, Terminated, reason_of
 from mnist_exp.runs import source_code
 from mnist_exp.sweeps.execute import worker
 from mnist_exp.sweeps.execute.luggage import Luggage, unpacked
@@ -72,8 +72,9 @@ class RayCluster:
             "memory": self._remote.get("memory"),
             **(self._remote.get("resources") or {}),
         }
+        needed = {name: amount for name, amount in needed.items() if amount} or {"CPU": 1}
         fits = [
-            min(int(node.get(name, 0) // amount) for name, amount in needed.items() if amount)
+            min(int(node.get(name, 0) // amount) for name, amount in needed.items())
             for node in nodes
         ]
         return max(1, sum(fits))
@@ -186,9 +187,11 @@ def _work(task: Task, luggage: Luggage) -> JobResult | None:
     """Runs a job on a node, which may not have the sweep's folder."""
     try:
         with unpacked(task, luggage) as here:
-            return worker.work(here)
+            return worker.attempt(here)
     except RequestError as problem:
         return records.unrecorded(task.config, task.assignment, reason_of(problem))
+    except (KeyboardInterrupt, Terminated):
+        worker.leave()
 
 
 def _code_in(folder: Path) -> str:
