@@ -89,7 +89,7 @@ def warm_up() -> None:
     SweepComposer(Composer(), ["model=mlp,cnn", "seed=0,1"])
     with tempfile.TemporaryDirectory() as folder:
         store = Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
-        start = events.Start(1, "job", "run", "mnist", store.uri, {}, {}, "", None, None, {})
+        start = events.Start(1, "job", "run", "mnist", store.uri, {}, {}, "", None, {})
         store.end_run(store.create_run(start), "FINISHED", 2)
         list(store.search())
 

@@ -22,6 +22,7 @@ from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, DONE
 from mnist_exp.tracking.sync.process import RemoteSender
 
+_MODEL = "model"  # name of the logged model, and the folder that is staged
 # Without progress for so long, the rest is left to `mnist-exp sync`.
 _CLOSE_SECONDS = 60.0
 
@@ -55,8 +56,6 @@ class Recorder:
         overrides: Sequence[str] = (),
         description: str = "",
         parent_job_id: str | None = None,
-        parent_run_id: str | None = None,
-        folder: Path | None = None,
     ) -> "Recorder":
         """Begins the record of a new run.
 
@@ -72,14 +71,12 @@ class Recorder:
             overrides: What was typed, for when the run goes on; without passwords.
             description: Markdown for the top of the run's page.
             parent_job_id: The job id of the sweep's parent run, if it has one.
-            parent_run_id: Its run id, if that is known.
-            folder: Where commands look for unsent runs; None is the working folder.
 
         Raises:
             RequestError: The folder has a journal already, or the store cannot be used.
             ExperimentError: The job folder cannot be written.
         """
-        folder = Path.cwd() if folder is None else folder
+        folder = Path.cwd()  # where commands look for unsent runs
         address = location.resolve(uri)
         start = Start(
             time=events.now(),
@@ -91,7 +88,6 @@ class Recorder:
             tags={**_origin_tags(), **tags},
             description=description,
             parent_job_id=parent_job_id,
-            parent_run_id=parent_run_id,
             config=dict(config),
             overrides=list(overrides),
         )
@@ -105,14 +101,11 @@ class Recorder:
         return cls(start, address, writer, folder)
 
     @classmethod
-    def resume(
-        cls, job_dir: Path, *, folder: Path | None = None, finished: bool = False
-    ) -> "Recorder":
+    def resume(cls, job_dir: Path, *, finished: bool = False) -> "Recorder":
         """Goes on with the record of a run that was cut off, in the same MLflow run.
 
         Args:
             job_dir: The run's own folder.
-            folder: Where commands look for unsent runs; None is the working folder.
             finished: Whether one that finished may go on too.
 
         Raises:
@@ -128,7 +121,7 @@ class Recorder:
                 f"Expected a run that was cut off. Received: {start.run_name}, which "
                 f"{state.outcome}. Start it anew with `mnist-exp train`."
             )
-        folder = Path.cwd() if folder is None else folder
+        folder = Path.cwd()  # where commands look for unsent runs
         try:
             uri = location.of_record(start.uri, job_dir)
             pending_runs.add(folder, start.job_id, job_dir)
@@ -192,38 +185,27 @@ class Recorder:
             ) from problem
         self._append(events.Artifact(events.now(), path, digest))
 
-    def model(
-        self,
-        model: Any,
-        *,
-        name: str = "model",
-        requirements: Sequence[str],
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
+    def model(self, model: Any, *, requirements: Sequence[str]) -> None:
         """Records a Keras model (uint8 [N, 28, 28] to float32 [N, 10]) as the run's logged model.
 
         Args:
             model: The model.
-            name: Its name in MLflow.
             requirements: What pip needs to load it.
-            metadata: Kept beside it.
         """
         import keras
 
         from mnist_exp.tracking.mlflow.logged_model import save_model
 
-        folder = self.job_dir / staging.FOLDER / name
+        folder = self.job_dir / staging.FOLDER / _MODEL
         folder.parent.mkdir(parents=True, exist_ok=True)
         save_model(model, folder)
         self._append(
             events.Model(
                 events.now(),
-                name,
-                name,
+                _MODEL,
                 list(requirements),
                 keras.__version__,
                 keras.backend.backend(),
-                None if metadata is None else dict(metadata),
             )
         )
 

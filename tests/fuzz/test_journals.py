@@ -16,7 +16,7 @@ from mnist_exp.tracking.sync.replay import run_id_of
 
 START = events.Start(
     1, "job-1", "cnn-1", "mnist", "sqlite:///../mlflow.db", {"seed": "1"}, {"model": "cnn"},
-    "A net.", None, None, {"seed": 1},
+    "A net.", None, {"seed": 1},
 )  # fmt: skip
 EVENTS = (
     START,
@@ -24,7 +24,7 @@ EVENTS = (
     events.Metrics(3, {"loss": float("nan"), "accuracy": 0.5}, 1),
     events.Dataset(4, "mnist", "00ff", "file:///mnist", {"train": 10}),
     events.Artifact(5, "plots/a.png", "00" * 32),
-    events.Model(6, "model", "model", ["keras==3"], "3", "tensorflow", {"weights": "00"}),
+    events.Model(6, "model", ["keras==3"], "3", "tensorflow"),
     events.Description(7, "A *net*."),
     events.Moved(8, "http://127.0.0.1:9"),
     events.End(9, "FINISHED", "finished"),

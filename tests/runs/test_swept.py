@@ -11,7 +11,7 @@ from mnist_exp.tracking.names import OVERRIDES_TAG
 
 
 def started(params, tags):
-    return Start(0, "job", "run", "mnist", "sqlite://", params, tags, "", None, None, {})
+    return Start(0, "job", "run", "mnist", "sqlite://", params, tags, "", None, {})
 
 
 def test_numbers_that_a_sweep_varies_are_metrics():

@@ -78,7 +78,7 @@ def add_run(request) -> Callable[..., str]:
         time = now() if time is None else time
         start = Start(
             time, job_id, name or f"cnn-{job_id}", store.experiment, store.uri,
-            {}, {}, "", None, None, {},
+            {}, {}, "", None, {},
         )  # fmt: skip
         run_id = store.create_run(start)
         store.log_params(run_id, params or {})

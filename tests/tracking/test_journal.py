@@ -41,7 +41,6 @@ START = Start(
     tags={"model": "cnn"},
     description="Ä *text*\nin two lines",
     parent_job_id=None,
-    parent_run_id=None,
     config={"seed": 1, "hidden": [50, 50]},
 )
 EXAMPLES = [
@@ -51,7 +50,7 @@ EXAMPLES = [
     Description(2, "# x"),
     Dataset(2, "mnist", "ab12", "/data", {"train": 5}),
     Artifact(2, "plots/a.png", "00ff"),
-    Model(2, "model", "model", ["keras==3"], "3", "tensorflow", {"weights": "00ff"}),
+    Model(2, "model", ["keras==3"], "3", "tensorflow"),
     End(2, "FINISHED", "pruned"),
     Resumed(2),
     Moved(2, "sqlite:////elsewhere/mlflow.db"),
@@ -280,7 +279,7 @@ def test_times_are_unix_milliseconds():
 def test_an_artifact_outside_the_job_folder_is_refused(path):
     for event in (
         Artifact(1, path, "0"),
-        Model(1, path, "model", [], "3", "tensorflow", None),
+        Model(1, path, [], "3", "tensorflow"),
     ):
         with pytest.raises(ValueError, match="an artifact at"):
             decode(encode(event))

@@ -24,7 +24,7 @@ from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.recorder import Recorder
 
 REQUIREMENTS = ["keras==3.15.0", "tensorflow==2.21.0"]
-EVENT = Model(1, "model", "model", REQUIREMENTS, "3.15.0", "tensorflow", None)
+EVENT = Model(1, "model", REQUIREMENTS, "3.15.0", "tensorflow")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_folder_is_what_mlflow_itself_would_make(store, start_run, network):
     from mlflow.types.schema import Schema, TensorSpec
 
     recorder = start_run()
-    recorder.model(network, requirements=REQUIREMENTS, metadata={"weights": "00ff"})
+    recorder.model(network, requirements=REQUIREMENTS)
     assert recorder.end("finished")
     ours = model_path(store, recorder.run_id)
     mlflow.keras.save_model(
@@ -76,7 +76,6 @@ def test_the_folder_is_what_mlflow_itself_would_make(store, start_run, network):
             Schema([TensorSpec(np.dtype("float32"), (-1, 10))]),
         ),
         pip_requirements=REQUIREMENTS,
-        metadata={"weights": "00ff"},
     )
     files = {path.relative_to("theirs") for path in Path("theirs").rglob("*") if path.is_file()}
     assert {path.relative_to(ours) for path in ours.rglob("*") if path.is_file()} == files
@@ -93,7 +92,7 @@ def test_a_run_logs_its_model(store, start_run, network):
     import mlflow
 
     recorder = start_run()
-    recorder.model(network, requirements=REQUIREMENTS, metadata={"weights": "00ff"})
+    recorder.model(network, requirements=REQUIREMENTS)
     recorder.metrics({"test/accuracy": 0.5})
     assert recorder.end("finished")
 
@@ -116,7 +115,6 @@ def test_a_run_logs_its_model(store, start_run, network):
     )
     assert loaded.metadata.run_id == recorder.run_id
     assert loaded.metadata.model_id == model
-    assert loaded.metadata.metadata == {"weights": "00ff"}
     assert "uint8" in json.dumps(loaded.metadata.signature.to_dict())
     assert model_path(store, recorder.run_id).joinpath("MLmodel").is_file()
 

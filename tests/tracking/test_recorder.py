@@ -180,7 +180,6 @@ def begin(job_dir: Path, store: Store) -> journal.Journal:
         tags={},
         description="",
         parent_job_id=None,
-        parent_run_id=None,
         config={},
     )
     return journal.Journal.create(job_dir, start, journal.hold(job_dir))

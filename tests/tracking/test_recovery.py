@@ -76,7 +76,7 @@ def test_a_link_among_staged_files_is_not_followed(store, start_run, sealed_envi
         (staged / "model" / "inner").symlink_to(theirs / "secret")
     (staged / "log.txt").symlink_to(theirs / "secret")
     writer = journal.Journal.reopen(recorder.job_dir)
-    writer.append(Model(1, "model", "model", [], "3", "tensorflow", None))
+    writer.append(Model(1, "model", [], "3", "tensorflow"))
     writer.append(Artifact(2, "log.txt", digest_of(theirs / "secret")))
     writer.close()
     add(sealed_environment, "job-1", recorder.job_dir)

@@ -24,7 +24,7 @@ from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.journal.events import Start
 
 def create(number):
-    start = Start(1, f"job-{number}", "cnn", "mnist", resolve(None), {}, {}, "", None, None, {})
+    start = Start(1, f"job-{number}", "cnn", "mnist", resolve(None), {}, {}, "", None, {})
     Store(start.uri, "mnist").create_run(start)
 
 children = []
@@ -62,7 +62,6 @@ def start_event(**changes) -> Start:
         "tags": {},
         "description": "",
         "parent_job_id": None,
-        "parent_run_id": None,
         "config": {},
     }
     return Start(**(values | changes))
@@ -145,15 +144,14 @@ def test_a_run_keeps_its_journalled_identity(store, run_id):
     assert store.get("0" * 32) is None
 
 
-def test_a_child_names_its_parent_by_job_or_by_run(store, run_id):
+def test_a_child_names_its_parent(store, run_id):
     for job_id, parent in [
         ("a", {"parent_job_id": "job-1"}),
-        ("b", {"parent_run_id": run_id}),
         ("c", {"parent_job_id": "unknown"}),
     ]:
         store.create_run(start_event(job_id=job_id, **parent))
-    parents = [store.find_run(job).tags.get("mlflow.parentRunId") for job in "abc"]
-    assert parents == [run_id, run_id, None]
+    parents = [store.find_run(job).tags.get("mlflow.parentRunId") for job in "ac"]
+    assert parents == [run_id, None]
 
 
 def test_many_and_long_params_and_tags_arrive(store, run_id):

@@ -38,7 +38,6 @@ class Start:
     tags: dict[str, str]
     description: str
     parent_job_id: str | None
-    parent_run_id: str | None
     config: dict[str, Any]
     overrides: list[str] = field(default_factory=list)  # what was typed, without passwords
 
@@ -93,12 +92,10 @@ class Model:
     """A folder below the job's `artifacts/` that holds a saved Keras model."""
 
     time: int
-    path: str
-    name: str
+    path: str  # which is the model's name, too
     requirements: list[str]  # what pip needs to load it; explicit ones save a search of seconds
     keras_version: str
     keras_backend: str
-    metadata: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -172,7 +169,8 @@ def decode(record: str | bytes) -> Event:
     try:
         fields = json.loads(record)
         name = fields.pop("event")
-        event: Event = _form(name).validate_python(vars(KINDS[name](**fields)))
+        known = fields.keys() & KINDS[name].__dataclass_fields__.keys()  # other versions have more
+        event: Event = _form(name).validate_python({key: fields[key] for key in known})
     except (KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise ValueError(f"no event: {problem!r}") from problem
     if isinstance(event, Artifact | Model) and not is_inside(event.path):

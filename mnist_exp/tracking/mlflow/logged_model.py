@@ -57,10 +57,10 @@ def send_model(store: Store, run_id: str, folder: Path, event: Model) -> str:
 
     client = store.client
     run = client.get_run(run_id)
-    model = _find(client, run, event.name)
+    model = _find(client, run, event.path)
     if model is None:
         model = client.create_logged_model(
-            run.info.experiment_id, name=event.name, source_run_id=run_id, params=run.data.params
+            run.info.experiment_id, name=event.path, source_run_id=run_id, params=run.data.params
         )
     linked = {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}
     if model.model_id not in linked:
@@ -192,7 +192,6 @@ def _complete(folder: Path, event: Model, logged: Any, run_id: str) -> None:
         run_id=run_id,
         model_uuid=logged.model_id,
         model_id=logged.model_id,
-        metadata=event.metadata,
         signature=ModelSignature(
             inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28))]),
             outputs=Schema([TensorSpec(np.dtype("float32"), (-1, 10))]),

@@ -79,8 +79,8 @@ class Store:
 
     def parent_run_id(self, start: Start) -> str | None:
         """Returns the run id of the parent, once MLflow knows it."""
-        if start.parent_run_id is not None or start.parent_job_id is None:
-            return start.parent_run_id
+        if start.parent_job_id is None:
+            return None
         parent = self.find_run(start.parent_job_id)
         return None if parent is None else parent.run_id
 
