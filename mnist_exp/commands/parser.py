@@ -392,9 +392,9 @@ def sync(to: str | None, *, again: bool) -> None:
     Each run goes to the store that it was started with, or to that of --to: from then on that is
     the run's own.
     """
-    from mnist_exp.commands import runs
+    from mnist_exp.commands import sync
 
-    runs.sync(to, again=again)
+    sync.sync(to, again=again)
 
 
 @cli.command(cls=HandWritten, page=COMPLETION_HELP, context_settings=SETTINGS)
