@@ -1,20 +1,14 @@
-"""Small words that tables share: shortened keys and numbers, commands, Markdown."""
+"""Small words that tables share: shortened keys and numbers, Markdown, no passwords."""
 
 import math
 import re
-import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from mnist_exp.core import processor
 from mnist_exp.core.terminal import printable
 
 _FEW = 3  # examples, of which more would tell no more
 _DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
-# What steers a sweep and means nothing to a single run.
-_SWEEP_ONLY = ("hydra", "sweep", "search")
 _LEAST_P, _SMALL_P = 0.0001, 0.01
-AS_A_RUN = "hydra.mode=RUN"  # for a config that says that it is a sweep
-_THREADS = "training.threads"
 _MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _PASSWORD = re.compile(r"""(://[^/@:\s]*):[^/\s"']*@""")  # a password may hold @
 
@@ -94,34 +88,3 @@ def p_in_words(p: float) -> str:
 def finite(value: float) -> float | None:
     """Returns a number as JSON has it: None for what is not finite."""
     return value if math.isfinite(value) else None
-
-
-def train_command(arguments: Iterable[str], threads: int | None = None) -> str:
-    """Returns the command that trains a single run, for a shell.
-
-    Args:
-        arguments: flags and overrides as typed; what only a sweep understands is left out.
-        threads: that the run had, which its weights depend on: a launcher may have set them. They
-            are named where they were typed, or are not those that a run takes here. None: unknown.
-    """
-    words = list(filter(_of_a_run, arguments))
-    others = [text for text in words if _key(text) != _THREADS]
-    if threads is not None and (others != words or threads != processor.cores()):
-        words = [*others, f"{_THREADS}={threads}"]
-    return without_password(" ".join(["mnist-exp", "train", *map(_quoted, words)]))
-
-
-def _quoted(argument: str) -> str:
-    """Returns an argument as a shell takes it, in double quotes where it holds single ones."""
-    if "'" in argument and not set(r'"$`\!') & set(argument):
-        return f'"{argument}"'
-    return shlex.quote(argument)
-
-
-def _of_a_run(override: str) -> bool:
-    alone = override == AS_A_RUN
-    return alone or re.split(r"[./]", _key(override))[0] not in _SWEEP_ONLY
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+")

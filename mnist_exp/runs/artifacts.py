@@ -11,7 +11,7 @@ import numpy as np
 from mnist_exp.config.schema import Config
 from mnist_exp.core import signals
 from mnist_exp.core.digits import CLASSES
-from mnist_exp.core.text import counted, train_command
+from mnist_exp.core.text import counted
 from mnist_exp.data import Split, Splits
 from mnist_exp.evaluation.metrics import Evaluation
 from mnist_exp.evaluation.names import (
@@ -28,6 +28,7 @@ from mnist_exp.evaluation.names import (
 from mnist_exp.models import networks
 from mnist_exp.models.export.onnx import write_onnx
 from mnist_exp.runs import source_code
+from mnist_exp.runs.command import train_command
 from mnist_exp.runs.figures import Drawing, Subject
 from mnist_exp.tracking.names import RUN_ID
 from mnist_exp.tracking.read.evidence import ONNX, PREDICTIONS

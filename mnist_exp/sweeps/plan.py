@@ -18,9 +18,10 @@ from mnist_exp.config.hydra import typed_flags
 from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.record import digest
 from mnist_exp.config.schema import Config
-from mnist_exp.core.text import AS_A_RUN, without_password
+from mnist_exp.core.text import without_password
 from mnist_exp.data import plausibility
 from mnist_exp.runs import source_code
+from mnist_exp.runs.command import AS_A_RUN
 from mnist_exp.sweeps.search import space as spaces
 from mnist_exp.sweeps.search.space import SEED, Space
 from mnist_exp.sweeps.task import Assignment

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from mnist_exp.core.text import train_command
 from mnist_exp.evaluation.names import TEST_ACCURACY, TOTAL_SECONDS
+from mnist_exp.runs.command import train_command
 from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.sweeps.results.result import JobResult
 
