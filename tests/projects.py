@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlflow.artifacts import download_artifacts
+
 from mnist_exp.tracking.journal import pending_runs
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.relocation import relocate
@@ -41,9 +43,15 @@ def history(folder: Path, record: RunRecord, metric: str) -> list[tuple[int, flo
     return [(point.step, point.value) for point in points]
 
 
+def artifact(store: Store, run_id: str, path: str = "") -> Path:
+    """Returns an artifact of a run, or all of them, as MLflow itself finds it."""
+    place = f"{store.artifact_uri(run_id)}/{path}"
+    return Path(download_artifacts(artifact_uri=place, tracking_uri=store.uri))
+
+
 def artifacts(folder: Path, record: RunRecord) -> dict[str, Path]:
     """Returns the artifacts of a run: name -> file."""
-    root = store(folder).artifact_path(record.run_id, "")
+    root = artifact(store(folder), record.run_id)
     return {str(p.relative_to(root)): p for p in root.rglob("*") if p.is_file()}
 
 

@@ -35,7 +35,6 @@ def job(number, overrides=(), value=None, *, seed=0, outcome="finished", seconds
         "start_time": start,
         "end_time": start + round(1000 * seconds),
         "trial": None,
-        "trial_params": None,
     }
     return JobResult(**(plain | fields))
 

@@ -13,7 +13,7 @@ import pytest
 import waiting
 from drawn import encoded
 from invoke import mnist_exp, python
-from projects import SMOKE, only_run, store
+from projects import SMOKE, artifact, only_run, store
 
 from mnist_exp import data
 from mnist_exp.tracking.names import COMPONENTS_TAG
@@ -130,7 +130,7 @@ def test_a_model_of_ones_own_is_recorded_reproduced_and_named_when_it_changes(pr
     assert run.params["model.widths"] == "[4, 8]"
     (digest,) = json.loads(run.tags[COMPONENTS_TAG]).values()
     text = (project / "components.py").read_text()
-    recorded = store(project).artifact_path(run.run_id, "source/components/components.py")
+    recorded = artifact(store(project), run.run_id, "source/components/components.py")
     assert recorded.read_text() == text
 
     same = mnist_exp(project, "reproduce", run.run_id)

@@ -12,7 +12,10 @@
     rules        what must hold between sections
     validate     what is wrong, all of it
     hydra        Hydra's loader of conf/
+    hydra_internal
+                 what of Hydra is not its public API
     diagnose     overrides that Hydra refuses, one by one
+    refusals     what Hydra says of them, in our words
     slips        what was meant by words that are no override
     compose      overrides -> config
     assign       overrides that only set values, quickly

@@ -37,7 +37,7 @@ from mnist_exp.tracking.recorder import Recorder
 
 @dataclass(frozen=True)
 class Run:
-    """A run that has finished."""
+    """A run that has finished, or was pruned."""
 
     name: str
     run_id: str | None  # MLflow's; None while MLflow is out of reach

@@ -31,6 +31,7 @@ from mnist_exp.sweeps.plan import Plan, PlannedJob
 from mnist_exp.sweeps.results import report
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult
+from mnist_exp.tracking.journal.events import Outcome
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.names import DONE
@@ -129,7 +130,7 @@ class Sweep:
 
     @property
     def unfinished(self) -> list[JobResult]:
-        """The jobs that failed."""
+        """The jobs that failed or were killed."""
         return [r for r in self.results.values() if r.outcome not in DONE]
 
     def __call__(self) -> None:
@@ -140,7 +141,7 @@ class Sweep:
         """
         assert self._claims is not None
         record: parent.Parent | None = None
-        outcome: parent.Outcome = "killed"
+        outcome: Outcome = "killed"
         try:
             record, parent_job_id = self._record(self._claims)
             stopped = self._run(self._claims, parent_job_id)

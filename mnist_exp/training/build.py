@@ -19,7 +19,7 @@ def task(config: Config, splits: Splits) -> Task:
         splits: what to train and to validate on.
 
     Returns:
-        Models with fresh weights, optimizer, schedule and augmentation, ready for `training.fit`.
+        Models with fresh weights, optimizer, schedule and augmentation, ready for `loop.fit`.
     """
     original = network(config)
     return Task(

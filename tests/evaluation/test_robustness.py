@@ -11,7 +11,7 @@ import pytest
 from invoke import mnist_exp
 from legible import assert_legible, title, written
 from PIL import Image
-from projects import SMOKE, artifacts, copied, history, only_run, store
+from projects import SMOKE, artifact, artifacts, copied, history, only_run, store
 
 from mnist_exp import data, plots
 from mnist_exp.core.statistics import mean_interval, wilson_interval
@@ -200,7 +200,7 @@ def test_the_data_are_the_runs_own(sealed_environment):
 def test_the_picture_cannot_be_added(sealed_environment, measured):
     """The metrics stay, and the exit code says that something failed."""
     folder = copied(measured[0], sealed_environment)
-    root = store(folder).artifact_path(only_run(folder).run_id, "")
+    root = artifact(store(folder), only_run(folder).run_id)
     shutil.rmtree(root / "evaluate")
     (root / "evaluate").write_text("a file in the way of a folder")
     done = mnist_exp(folder, "evaluate", "latest", "--data", "mnist_c")

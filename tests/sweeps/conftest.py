@@ -13,7 +13,7 @@ import invoke
 import pytest
 import waiting
 from invoke import Done, Process
-from projects import SMOKE
+from projects import SMOKE, artifact
 
 from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.tracking.mlflow.location import resolve
@@ -116,7 +116,7 @@ class SweepFolder:
 
     def artifact(self, run: RunRecord, path: str) -> Path:
         """Returns a file of a run."""
-        return self._store.artifact_path(run.run_id, path)
+        return artifact(self._store, run.run_id, path)
 
     def job_folders(self) -> set[str]:
         """Returns the names of all job folders."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from databases import PostgreSQL, postgresql
+from projects import artifact
 from servers import MlflowServer
 
 from mnist_exp.tracking.journal.pending_runs import pending
@@ -82,6 +83,6 @@ def test_runs_that_begin_at_once_in_a_new_store(uri, python, sealed_environment,
         for key, expected in steps.items():
             points = store.client.get_metric_history(run.run_id, key)
             assert [point.step for point in points] == expected
-        assert store.artifact_path(run.run_id, "log.txt").read_text() == job
+        assert artifact(store, run.run_id, "log.txt").read_text() == job
         assert len(store.client.get_run(run.run_id).inputs.dataset_inputs) == 1
     assert list(pending(sealed_environment)) == []

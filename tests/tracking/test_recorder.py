@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from invoke import python
 from journals import retell
+from projects import artifact
 
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.tracking import journal
@@ -52,7 +53,7 @@ def test_a_whole_run_arrives(store, start_run, sealed_environment, capfd):
     assert run.tags["mlflow.note.content"] == f"Reached **0.5**, in run {run.run_id}."
     history = store.client.get_metric_history(run.run_id, "train/loss")
     assert [(m.step, m.timestamp) for m in history] == [(e.step, e.time) for e in events[2:4]]
-    assert store.artifact_path(run.run_id, "plots/curves.txt").read_text() == "/\\"
+    assert artifact(store, run.run_id, "plots/curves.txt").read_text() == "/\\"
     # Nothing stays behind but the journal.
     assert not (recorder.job_dir / "artifacts").exists()
     assert list(pending(sealed_environment)) == []

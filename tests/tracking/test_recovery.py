@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from invoke import here
 from journals import retell, spoil
+from projects import artifact
 from waiting import until
 
 from mnist_exp.tracking import journal
@@ -148,7 +149,7 @@ def test_a_run_killed_at_any_moment_is_completed_by_the_next_command(
     assert len(steps) >= 20
     for key in ("train/loss", "val/accuracy"):
         assert recorded_steps(store, run.run_id, key) == steps
-    assert store.artifact_path(run.run_id, "log.txt").read_text() == "log"
+    assert artifact(store, run.run_id, "log.txt").read_text() == "log"
     assert recover(sealed_environment) == []
 
 
@@ -275,7 +276,7 @@ def test_a_server_goes_down_and_comes_back(server, start_run, sealed_environment
     history = store.client.get_metric_history(run.run_id, "train/loss")
     journalled = [(e.step, e.time) for e in events if isinstance(e, Metrics)]
     assert [(m.step, m.timestamp) for m in history] == journalled
-    assert store.artifact_path(run.run_id, "log.txt").read_text() == "log"
+    assert artifact(store, run.run_id, "log.txt").read_text() == "log"
     assert not (recorder.job_dir / "artifacts").exists()
     assert recover(sealed_environment) == []
 

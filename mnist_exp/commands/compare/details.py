@@ -1,6 +1,6 @@
 """What the page shows beside the table: curves, recall, confusions, images that divide the configs.
 
-Numbers only; `plots.comparison` draws them. What cannot be read is replaced by the reason.
+Numbers only; `figures` and `pictures` draw them. What cannot be read is replaced by the reason.
 """
 
 import math

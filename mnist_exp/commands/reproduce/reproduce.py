@@ -57,7 +57,7 @@ def reproduce(
 
     Args:
         selector: what names the run.
-        overrides: of `recorded.LOCAL_KEYS`: what is a matter of this machine.
+        overrides: of `recorded_config.LOCAL_KEYS`: what is a matter of this machine.
         check_only: whether to stop before training.
         code_of_then: whether to run the recorded commit instead of the code of now.
         apply_diff: whether to apply the changes that the code had besides its commit.

@@ -17,7 +17,7 @@ from mnist_exp.sweeps.search.pruning import Peers
 from mnist_exp.sweeps.search.storage import Published
 from mnist_exp.sweeps.search.strategies import Proposal, Trial, explorer
 from mnist_exp.sweeps.task import Assignment
-from mnist_exp.tracking.names import TRIAL_TAG
+from mnist_exp.tracking.names import KEY_TAG, TRIAL_TAG
 from mnist_exp.tracking.records import RunRecord
 
 
@@ -88,7 +88,7 @@ class Campaign:
                 continue
             trial = json.loads(run.tags[TRIAL_TAG])
             self._params.setdefault(trial["number"], trial["params"])
-            result = self._made(records.key_of(run))
+            result = self._made(run.tags[KEY_TAG])
             if result is not None:
                 results[result.number] = result
         return results

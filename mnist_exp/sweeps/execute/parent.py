@@ -24,8 +24,6 @@ from mnist_exp.tracking.records import RunRecord
 if TYPE_CHECKING:
     from mnist_exp.sweeps.plan import Plan
 
-__all__ = ["Outcome", "Parent", "difference", "space_of"]
-
 
 def space_of(run: RunRecord) -> dict[str, Any] | None:
     """Returns what the sweep of a parent run explores; None for a grid."""

@@ -228,7 +228,7 @@ class PendingJobs:
             like = self._ledger.seconds_of_like(flatten(environment.settled(job.draft.config)))
             if like is None:
                 return f"Sweep {self._plan.name}: {what}"
-            seconds += like[0]
+            seconds += like
         return f"Sweep {self._plan.name}: {what}{self._about(seconds, waiting)}"
 
     def _search(self, done: int, total: int) -> str:
@@ -246,7 +246,7 @@ class PendingJobs:
         if like is None or search.name == "halving":
             return f"Sweep {self._plan.name}: {what}"
         left = max(0, total - done)
-        return f"Sweep {self._plan.name}: {what}{self._about(like[0] * left, left)}"
+        return f"Sweep {self._plan.name}: {what}{self._about(like * left, left)}"
 
     def _rounds(self, search: Any, space: Space) -> str:
         """Returns the rounds of a halving search in words."""

@@ -142,5 +142,5 @@ def _draw_scale(
         )
 
 
-def _between(pale: str, dark: str, share: float) -> tuple[float, ...]:
-    return tuple(p + (d - p) * share for p, d in zip(to_rgb(pale), to_rgb(dark), strict=True))
+def _between(first: str, second: str, share: float) -> tuple[float, ...]:
+    return tuple(a + (b - a) * share for a, b in zip(to_rgb(first), to_rgb(second), strict=True))

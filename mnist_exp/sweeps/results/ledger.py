@@ -157,10 +157,10 @@ class Ledger:
         done = [result for result in results if result.outcome in DONE]
         return 0 if known is None else sum(result.key not in known for result in done)
 
-    def seconds_of_like(self, params: dict[str, str]) -> tuple[float, int] | None:
-        """Returns how long runs took that differ in little that costs time, and their number."""
+    def seconds_of_like(self, params: dict[str, str]) -> float | None:
+        """Returns the median time of runs that differ in little that costs time; None: no runs."""
         like = self._seconds.get(_costs(params), [])
-        return (like[len(like) // 2], len(like)) if like else None
+        return like[len(like) // 2] if like else None
 
     @cached_property
     def _seconds(self) -> dict[Costs, list[float]]:

@@ -12,7 +12,7 @@ from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Assignment
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.events import Outcome, now
-from mnist_exp.tracking.journal.state import State, fold
+from mnist_exp.tracking.journal.state import fold
 from mnist_exp.tracking.names import FAILURE_TAG, KEY_TAG, OVERRIDES_TAG, TRIAL_TAG
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.replay import run_id_of
@@ -23,12 +23,7 @@ JOB_PARAM = "sweep.job"
 def from_journal(job_dir: Path) -> JobResult | None:
     """Returns the result of a job that has ended; None where it has not begun, or not ended."""
     state = fold(entry.event for entry in journal.read(job_dir))
-    return None if state is None else from_state(job_dir, state)
-
-
-def from_state(job_dir: Path, state: State) -> JobResult | None:
-    """Returns the result of a job whose journal was read; None where it has not ended."""
-    if state.outcome is None:
+    if state is None or state.outcome is None:
         return None
     metric = Objective.of(state.start.params).metric
     return _result(
@@ -44,11 +39,6 @@ def from_state(job_dir: Path, state: State) -> JobResult | None:
         start_time=state.start.time,
         end_time=state.time,
     )
-
-
-def key_of(run: RunRecord) -> str:
-    """Returns what the job of a run is known by."""
-    return run.tags[KEY_TAG]
 
 
 def tags_of(job_dir: Path) -> Mapping[str, str]:
@@ -102,7 +92,7 @@ def unrecorded(
 def _result(
     *, params: Mapping[str, str], tags: Mapping[str, str], outcome: Outcome, **values: Any
 ) -> JobResult:
-    trial = json.loads(tags[TRIAL_TAG]) if TRIAL_TAG in tags else {"number": None, "params": None}
+    trial = json.loads(tags[TRIAL_TAG])["number"] if TRIAL_TAG in tags else None
     reason = tags.get(FAILURE_TAG, "")
     if outcome == "killed" and not reason:
         reason = "its process was stopped or killed (kill -9, a crash or too little memory)"
@@ -113,7 +103,6 @@ def _result(
         params=dict(params),
         outcome=outcome,
         reason=reason if outcome in {"failed", "killed"} else "",
-        trial=trial["number"],
-        trial_params=trial["params"],
+        trial=trial,
         **values,
     )

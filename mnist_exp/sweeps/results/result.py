@@ -1,7 +1,6 @@
 """What came of one job of a sweep, in plain values that travel between processes and machines."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.tracking.journal.events import Outcome
@@ -24,7 +23,6 @@ class JobResult:
     start_time: int  # unix milliseconds
     end_time: int
     trial: int | None  # of a search
-    trial_params: dict[str, Any] | None  # as Optuna gave them
 
     @property
     def seed(self) -> int:

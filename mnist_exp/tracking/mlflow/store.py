@@ -1,7 +1,6 @@
 """Runs in MLflow: every call that writes or reads them, in plain values.
 
-With `connection`, `logged_model`, `registry` and `view` the only importer of mlflow, which is
-loaded at the first call.
+Only this folder imports mlflow, which is loaded at the first call.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -233,13 +232,6 @@ class Store:
         """Returns step -> value of a metric; empty where the run has none."""
         points = self.client.get_metric_history(run_id, metric)
         return {point.step: point.value for point in points}
-
-    def artifact_path(self, run_id: str, path: str) -> Path:
-        """Returns an artifact of a run as a local file or folder; a remote one is downloaded."""
-        from mlflow.artifacts import download_artifacts
-
-        location = self.artifact_uri(run_id)
-        return Path(download_artifacts(artifact_uri=f"{location}/{path}", tracking_uri=self.uri))
 
     def _experiment_id(self, *, create: bool) -> str | None:
         if self._id is None or create:  # it may have been deleted meanwhile
