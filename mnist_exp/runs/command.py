@@ -1,4 +1,4 @@
-"""The command line that trains a run again."""
+"""Overrides, and the command line that trains a run again."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ def train_command(arguments: Iterable[str], threads: int | None = None) -> str:
             are named where they were typed, or are not those that a run takes here. None: unknown.
     """
     words = list(filter(_of_a_run, arguments))
-    others = [text for text in words if _key(text) != _THREADS]
+    others = [text for text in words if key_of(text) != _THREADS]
     if threads is not None and (others != words or threads != processor.cores()):
         words = [*others, f"{_THREADS}={threads}"]
     return without_password(" ".join(["mnist-exp", "train", *map(_quoted, words)]))
@@ -37,8 +37,9 @@ def _quoted(argument: str) -> str:
 
 def _of_a_run(override: str) -> bool:
     alone = override == AS_A_RUN
-    return alone or re.split(r"[./]", _key(override))[0] not in _SWEEP_ONLY
+    return alone or re.split(r"[./]", key_of(override))[0] not in _SWEEP_ONLY
 
 
-def _key(override: str) -> str:
+def key_of(override: str) -> str:
+    """Returns the key that an override sets, without a leading `+`."""
     return override.partition("=")[0].lstrip("+")

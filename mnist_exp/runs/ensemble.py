@@ -20,6 +20,7 @@ from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import evaluate
 from mnist_exp.evaluation.names import VAL_LOSS, VALIDATION, chosen
 from mnist_exp.runs import console
+from mnist_exp.runs.command import key_of
 from mnist_exp.runs.fit import CHECKPOINT, Trained
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.state import salvaged
@@ -94,7 +95,7 @@ def _member(
         "sweep": config.sweep.model_copy(update={"name": None, "job": None}),
         "search": None,
     }
-    typed = [text for text in overrides if text.partition("=")[0].lstrip("+") not in _OWN_KEYS]
+    typed = [text for text in overrides if key_of(text) not in _OWN_KEYS]
     values = (seed, split_seed, 1)
     added = [f"{key}={value}" for key, value in zip(_OWN_KEYS, values, strict=True)]
     return Member(

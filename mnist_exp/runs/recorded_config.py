@@ -17,6 +17,7 @@ from mnist_exp.config.record import from_record, rebuilt
 from mnist_exp.config.schema import Config
 from mnist_exp.core import devices
 from mnist_exp.core.errors import RequestError
+from mnist_exp.runs.command import key_of
 from mnist_exp.runs.environment import recorded_components
 from mnist_exp.tracking.read.evidence import Evidence
 
@@ -37,7 +38,7 @@ def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]
         RequestError: an override is of another key.
         ConfigError: an override is wrong.
     """
-    own = [text.partition("=")[0].lstrip("+") for text in overrides]
+    own = list(map(key_of, overrides))
     for key, text in zip(own, overrides, strict=True):
         if key not in LOCAL_KEYS or "=" not in text:
             raise RequestError(

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 
 from mnist_exp.evaluation.names import SWEPT
+from mnist_exp.runs.command import key_of
 from mnist_exp.tracking.journal.events import Start
 from mnist_exp.tracking.names import OVERRIDES_TAG
 
@@ -22,7 +23,7 @@ def swept_numbers(start: Start) -> dict[str, float]:
 
 def _numbers(start: Start) -> Iterator[tuple[str, float]]:
     for override in json.loads(start.tags.get(OVERRIDES_TAG, "[]")):
-        key = override.partition("=")[0].lstrip("+")
+        key = key_of(override)
         try:
             number = float(start.params[key])
         except (KeyError, ValueError):  # a group, or a word

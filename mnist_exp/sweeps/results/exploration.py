@@ -5,8 +5,7 @@ Computed here, drawn in `figures`. The objective alone is looked at.
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -201,11 +200,12 @@ def importance(results: Sequence[JobResult]) -> dict[str, Share]:
 
 def _study(rows: Sequence[RankedConfig], varying: Sequence[Dimension]) -> "Study":
     """Returns configs, or of many an even choice along the ranking, as Optuna knows them."""
-    from optuna import create_study, create_trial
+    from optuna import create_trial
+
+    from mnist_exp.sweeps.search.sampling import new_study
 
     distributions = {dimension.key: _distribution(dimension) for dimension in varying}
-    with _quiet_optuna():
-        study = create_study(direction="maximize")
+    study = new_study()
     every = math.ceil(len(rows) / _MOST_CONFIGS)
     for place in range(0, len(rows), every):
         params = {
@@ -237,16 +237,3 @@ def _distribution(dimension: Dimension) -> "BaseDistribution":
     if all(number.is_integer() for number in dimension.numbers):
         return IntDistribution(int(low), int(high), log=dimension.log)
     return FloatDistribution(low, high, log=dimension.log)
-
-
-@contextmanager
-def _quiet_optuna() -> Iterator[None]:
-    """Keeps Optuna from telling the user of a study that exists for a moment."""
-    from optuna import logging
-
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Literal
 
 from mnist_exp.evaluation.names import TEST_ACCURACY, TOTAL_SECONDS
-from mnist_exp.runs.command import train_command
+from mnist_exp.runs.command import key_of, train_command
 from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.sweeps.results.result import JobResult
 
@@ -40,8 +40,7 @@ class RankedConfig:
 
 def key_and_value(override: str) -> tuple[str, str]:
     """Returns the two sides of an override, the key without a leading `+`."""
-    key, _, value = override.partition("=")
-    return key.lstrip("+"), value
+    return key_of(override), override.partition("=")[2]
 
 
 def settings(overrides: Iterable[str]) -> dict[str, str]:
