@@ -20,6 +20,7 @@ results/     what came of the jobs
   wording      the words of it
 execute/     the jobs, run
   owner        a command that is at a sweep
+  boards       where the claims of the commands stand
   claims       which of the commands has taken what
   division     this command's share of the jobs
   pending      plan and ledger -> the jobs that are to run

@@ -15,8 +15,8 @@ from servers import MlflowServer
 from waiting import until
 
 from mnist_exp.core.errors import RequestError
+from mnist_exp.sweeps.execute import boards, owner
 from mnist_exp.sweeps.execute import claims as module
-from mnist_exp.sweeps.execute import owner
 from mnist_exp.sweeps.execute.claims import RECORD, Claims, join
 from mnist_exp.sweeps.execute.owner import Owner
 from mnist_exp.tracking.journal.events import now
@@ -260,7 +260,7 @@ def test_a_clock_that_is_wrong_makes_nobody_dead(experiment, tags, tmp_path, mon
             write(self, elsewhere(Beating.beat))
             return super().read(prefix)
 
-    monkeypatch.setattr(module, "ExperimentTags", Beating)
+    monkeypatch.setattr(boards, "ExperimentTags", Beating)
     with closing(join("x", "p", tmp_path, experiment)) as claims:
         assert not claims.take("7")
 
@@ -288,7 +288,7 @@ def test_while_the_store_is_away_nothing_is_taken_that_others_may_have(
         monkeypatch.setattr(Away, "is_away", is_away)
         until(lambda: claims.answers is not is_away)
 
-    monkeypatch.setattr(module, "ExperimentTags", Away)
+    monkeypatch.setattr(boards, "ExperimentTags", Away)
     with closing(join("x", "p", tmp_path, experiment)) as claims:
         away(is_away=True, claims=claims)
         assert claims.take("5")  # alone

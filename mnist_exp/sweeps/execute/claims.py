@@ -7,45 +7,28 @@ at least sees the other, and waits until that has let go of it: never do both ha
 """
 
 import atexit
-import contextlib
 import platform
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mnist_exp.core import ids
 from mnist_exp.core.errors import RequestError
-from mnist_exp.core.files import whole
 from mnist_exp.core.locks import Lock
 from mnist_exp.core.terminal import say
+from mnist_exp.sweeps.execute.boards import Board, Files, Tags
 from mnist_exp.sweeps.execute.owner import FOLDER, SILENT_SECONDS, Owner
 from mnist_exp.tracking.journal.events import now
 from mnist_exp.tracking.journal.pending_runs import OUTPUTS
 from mnist_exp.tracking.mlflow.attempt import Attempt
-from mnist_exp.tracking.mlflow.experiment_tags import ExperimentTags
 from mnist_exp.tracking.mlflow.location import sqlite_path
-from mnist_exp.tracking.names import CLAIM_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.runs import answering
 
 RECORD = "record"  # of the sweep itself: whoever has it writes the parent run
 _BEAT_SECONDS = 5.0  # between the signs of life of a claim
 _POLL_SECONDS = 0.1
-
-
-class Board(Protocol):
-    """Where claims stand. All raise what the store raises."""
-
-    def read(self) -> Mapping[str, str]:
-        """Returns the id of each command -> its claim."""
-
-    def write(self, name: str, text: str) -> None:
-        """Sets a claim."""
-
-    def remove(self, name: str) -> None:
-        """Takes a claim away; one that is gone is fine."""
 
 
 class Claims:
@@ -257,7 +240,7 @@ def join(sweep: str, plan: str, outputs: Path, experiment: Experiment) -> Claims
         beat=began,
     )
     with answering(experiment):
-        board = _Files(shared) if store is not None else _Tags(experiment)
+        board = Files(shared) if store is not None else Tags(experiment)
         claims = Claims(board, owner, lock)
         try:
             claims.begin()
@@ -281,42 +264,3 @@ def _check(claims: Claims) -> None:
             )
     if others:
         claims.announce(since=min(owner.since for owner in (claims.own, *others)))
-
-
-class _Tags:
-    """Claims as tags of the experiment."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._tags = ExperimentTags(experiment.store.client, experiment.uri, experiment.name)
-
-    def read(self) -> Mapping[str, str]:
-        return {
-            name.removeprefix(CLAIM_TAG): text for name, text in self._tags.read(CLAIM_TAG).items()
-        }
-
-    def write(self, name: str, text: str) -> None:
-        self._tags.write(CLAIM_TAG + name, text)
-
-    def remove(self, name: str) -> None:
-        self._tags.remove(CLAIM_TAG + name)
-
-
-class _Files:
-    """Claims as files of a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def read(self) -> Mapping[str, str]:
-        found = {}
-        for file in self._folder.glob("*.json"):
-            with contextlib.suppress(FileNotFoundError):
-                found[file.stem] = file.read_text(encoding="utf-8")
-        return found
-
-    def write(self, name: str, text: str) -> None:
-        with whole(self._folder / f"{name}.json", lasting=False) as part:
-            part.write_text(text, encoding="utf-8")
-
-    def remove(self, name: str) -> None:
-        (self._folder / f"{name}.json").unlink(missing_ok=True)
