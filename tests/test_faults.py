@@ -25,6 +25,7 @@ def test_a_round_finds_nothing(tmp_path):
 
 
 @pytest.mark.long("a round of each kind of fault")
+@pytest.mark.timeout(1800)  # of 34 rounds of half a minute each, two at once
 def test_a_round_of_each_kind_finds_nothing(tmp_path):
     faults = Faults(tmp_path, 0, 2)
     try:

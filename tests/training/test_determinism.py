@@ -48,6 +48,7 @@ def test_every_option_trains_to_the_same_bits_again(forked):
 
 
 @pytest.mark.long("every option to the same bits in fresh processes, at each precision and threads")
+@pytest.mark.timeout(1800)  # of some eighty trainings, in pairs
 def test_every_option_trains_to_the_same_bits_in_fresh_processes():
     check_bits(determinism.covering())
 
