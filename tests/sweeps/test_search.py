@@ -301,7 +301,7 @@ def test_a_study_of_others_is_left_alone(tmp_path, capfd):
     optuna.create_study(storage=url, study_name="theirs").enqueue_trial({"x": 1})
     Published(url, "theirs", SPACE).tell(search("random"))
     said = capfd.readouterr().err
-    assert said.count("there is a study theirs that mnist-exp did not make") == 1
+    assert said.count("its study theirs has no mark of mnist-exp") == 1
     assert len(optuna.load_study(storage=url, study_name="theirs").trials) == 1
     for _ in range(2):  # ours is made anew
         Published(url, "ours", SPACE).tell(search("random"))

@@ -4,7 +4,6 @@ What counts is in the runs. From them the study is made anew by each command.
 """
 
 from collections.abc import Iterable
-from importlib.metadata import version
 
 import optuna
 
@@ -15,7 +14,7 @@ from mnist_exp.sweeps.search.sampling import new_study
 from mnist_exp.sweeps.search.space import Space
 from mnist_exp.sweeps.search.trials import Trial, frozen
 
-_OWN = "mnist-exp"  # the attribute of a study that may be made anew
+_OWN = "mnist-exp"  # the mark: an attribute of studies that may be made anew
 
 
 class Published:
@@ -39,7 +38,7 @@ class Published:
                 _require_own(optuna.load_study(study_name=name, storage=storage))
                 optuna.delete_study(study_name=name, storage=storage)
             self._study = new_study(storage=storage, study_name=name)
-            self._study.set_user_attr(_OWN, version(_OWN))
+            self._study.set_user_attr(_OWN, True)
         except Exception as problem:  # noqa: BLE001 - each database has its own
             self._give_up(problem)
 
@@ -64,6 +63,6 @@ class Published:
 def _require_own(study: optuna.Study) -> None:
     if _OWN not in study.user_attrs:
         raise RequestError(
-            f"there is a study {study.study_name} that mnist-exp did not make; choose another "
-            "sweep.name, or delete it"
+            f"its study {study.study_name} has no mark of mnist-exp, and may be somebody's; choose "
+            "another sweep.name, or delete that study"
         )
