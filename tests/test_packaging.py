@@ -56,18 +56,25 @@ def test_the_installed_wheel_trains_in_another_folder(wheel, tmp_path):
         [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)],
         check=True,
     )
-    done = subprocess.run(
-        [python.with_name("mnist-exp"), "train", "-m", "data=digits", "training=smoke", "seed=0,1"],
-        cwd=work,
-        env={"PATH": os.defpath, "HOME": str(home)},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+
+    def said(*arguments: str) -> str:
+        done = subprocess.run(
+            [python.with_name("mnist-exp"), *arguments],
+            cwd=work,
+            env={"PATH": os.defpath, "HOME": str(home), "COLUMNS": "200"},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    said("train", "-m", "data=digits", "training=smoke", "seed=0,1")
     assert {"mlflow.db", "mlruns", "outputs"} <= {path.name for path in work.iterdir()}
     with closing(sqlite3.connect(work / "mlflow.db")) as store:
         assert store.execute("SELECT status FROM runs").fetchall() == 3 * [("FINISHED",)]
+    table = said("reproduce", "latest", "--check-only")
+    assert re.search(r"commit +mnist-exp [\d.]+ +the same", table), table
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])

@@ -21,6 +21,7 @@ from mnist_exp.tracking.read.evidence import Evidence
 
 UNKNOWN = "not recorded"
 _NO_COMMIT = "none"  # the tag of a run outside a checkout
+_PACKAGE = "mnist-exp"
 _DIGEST_CHARACTERS = 12
 _NAMED = 5  # files of the code, or flags; the others are counted
 
@@ -70,8 +71,9 @@ def code_inputs(evidence: Evidence, code: source_code.Code) -> Iterator[Input]:
         went_on = f"cut off, went on with {tags[RESUMED_TAG]}"
         yield Input("parts of the run", went_on, "none", same=False, details=(went_on,))
     commit, dirty = tags.get(COMMIT_TAG, ""), tags.get(DIRTY_TAG) == "true"
-    now = _commit(code.commit or _NO_COMMIT, dirty=bool(code.diff))
-    yield _equal("commit", _commit(commit, dirty=dirty), now)
+    packages = _versions(source_code.packages())
+    now = _commit(code.commit or _NO_COMMIT, packages, dirty=bool(code.diff))
+    yield _equal("commit", _commit(commit, evidence.packages(), dirty=dirty), now)
 
 
 def environment_inputs(
@@ -171,9 +173,13 @@ def _settings(recorded: Mapping[str, str]) -> Input:
     return Input("settings", told[0], told[1], same=False, details=_few(words))
 
 
-def _commit(commit: str, *, dirty: bool) -> str:
-    if commit in ("", _NO_COMMIT):
-        return "no checkout" if commit else UNKNOWN
+def _commit(commit: str, packages: Mapping[str, str], *, dirty: bool) -> str:
+    """Returns the commit, or outside a checkout the version of this package."""
+    if not commit:
+        return UNKNOWN
+    if commit == _NO_COMMIT:
+        version = packages.get(_PACKAGE)
+        return f"{_PACKAGE} {version}" if version else "no checkout"
     return f"{_short(commit)}{' and changes' if dirty else ''}"
 
 

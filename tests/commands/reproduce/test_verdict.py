@@ -2,6 +2,7 @@
 
 import math
 import sys
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -28,12 +29,18 @@ def result(metrics, weights="ab", *, wrong=(), labels=DIGITS):
 RECORDED = {("test/accuracy", 0): 1.0, ("train/loss", 1): 0.5}
 
 
-def test_two_runs_outside_a_checkout_have_the_same_commit():
+def test_outside_a_checkout_the_version_stands_for_the_commit(monkeypatch):
+    monkeypatch.setattr(Evidence, "packages", lambda _: {"mnist-exp": version("mnist-exp")})
     tags = {CODE_TAG: "ab", COMMIT_TAG: "none", DIRTY_TAG: "false"}
     record = RunRecord("1", "cnn-a", "FINISHED", False, 0, 1, {}, {}, tags, "mlruns")
     found = code_inputs(Evidence(record, "sqlite:///mlflow.db"), Code("ab", None, "", {}))
     commit = {each.name: each for each in found}["commit"]
-    assert (commit.recorded, commit.present, commit.same) == ("no checkout", "no checkout", True)
+    shown = f"mnist-exp {version('mnist-exp')}"
+    assert (commit.recorded, commit.present, commit.same) == (shown, shown, True)
+    monkeypatch.setattr(Evidence, "packages", lambda _: {"mnist-exp": "0.0.1"})
+    found = code_inputs(Evidence(record, "sqlite:///mlflow.db"), Code("ab", None, "", {}))
+    commit = {each.name: each for each in found}["commit"]
+    assert (commit.recorded, commit.same) == ("mnist-exp 0.0.1", False)
 
 
 def test_the_verdict_is_the_exit_code_and_its_words():
