@@ -138,8 +138,13 @@ def cut_off_and_swallowed():
     raise TypeError("(None, 784)")
 
 
-@pytest.mark.parametrize("stop", [cut_off_in_c, cut_off_and_swallowed])
-def test_a_stop_that_a_library_makes_an_error_of_stops_the_run(stop, monkeypatch):
+def swallowed():
+    with contextlib.suppress(BaseException):
+        signals.stop(KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("stop", [cut_off_in_c, cut_off_and_swallowed, swallowed])
+def test_a_stop_that_a_library_makes_an_error_of_or_swallows_stops_the_run(stop, monkeypatch):
     monkeypatch.setattr(signals, "_stopped_by", None)
     stopping = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: stop())
     with pytest.raises(KeyboardInterrupt):

@@ -22,6 +22,12 @@ _AGAIN_SECONDS = 0.02
 _stopped_by: type[BaseException] | None = None
 
 
+def raise_swallowed() -> None:
+    """Raises the stop that a library has swallowed, if one has, and gone on without an error."""
+    if _stopped_by is not None:
+        raise _stopped_by
+
+
 def is_ignored(number: int) -> bool:
     """Tells whether whoever started the process keeps a signal from it, as `nohup` and `&` do."""
     return signal.getsignal(number) is signal.SIG_IGN

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_exp import data
 from mnist_exp.config.fields import ACCURACY
 from mnist_exp.config.schema import Config
-from mnist_exp.core import hardware
+from mnist_exp.core import hardware, signals
 from mnist_exp.core.text import counted
 from mnist_exp.evaluation.names import (
     CHOSEN_EPOCH,
@@ -150,6 +150,7 @@ def _fit(
 
     def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
         record(epoch, metrics)
+        signals.raise_swallowed()
         reporter.epoch(epoch, task.epochs, metrics)
         if stops is not None and epoch < task.epochs and stops(recorded):
             raise Pruned(metrics)

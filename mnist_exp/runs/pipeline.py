@@ -11,7 +11,7 @@ from pathlib import Path
 from mnist_exp import data
 from mnist_exp.config import components
 from mnist_exp.config.schema import Config
-from mnist_exp.core import hardware, tensorflow_setup
+from mnist_exp.core import hardware, signals, tensorflow_setup
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.data import plausibility
 from mnist_exp.evaluation import selective
@@ -76,6 +76,7 @@ def execute(recorder: Recorder, config: Config, overrides: Sequence[str], train:
     from mnist_exp.runs import artifacts
 
     trained = train(splits, reporter)
+    signals.raise_swallowed()
     measured = _measure(recorder, config, trained, splits)
     costs = {
         PARAMETERS: trained.network.count_params(),
