@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import idx_files
 from fault_checks import Identity, Result, results
 from fault_kinds import DATA
 from invoke import mnist_exp
 
 from mnist_exp import data
-from mnist_exp.data import idx
 from mnist_exp.tracking import journal
 
 _OWN = ("data=idx", f"data.root={DATA}", "data.validation_images=200")
@@ -49,13 +48,8 @@ def baseline(folder: Path, command: tuple[str, ...]) -> Baseline:
 def project(folder: Path) -> Path:
     """Makes a folder for commands, with the data of those that have their own: 1,797 digits."""
     made = folder / "project"
-    (made / DATA).mkdir(parents=True)
     splits = data.load_whole("digits")
-    for part, split in {"train": splits.train, "t10k": splits.test}.items():
-        arrays = {"images-idx3": split.images, "labels-idx1": split.labels.astype(np.uint8)}
-        for name, array in arrays.items():
-            content = idx.header(array.shape) + array.tobytes()
-            (made / DATA / f"{part}-{name}-ubyte").write_bytes(content)
+    idx_files.write(made / DATA, train=splits.train, test=splits.test)
     return made
 
 

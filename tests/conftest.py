@@ -11,7 +11,7 @@ import forks
 import pytest
 from gallery import Gallery
 from invoke import mnist_exp
-from projects import ENSEMBLE, SMALL, copied
+from projects import ENSEMBLE, SMALL, SWEEP, copied
 from tiers import Tiers
 
 from mnist_exp.core import numerics
@@ -71,6 +71,13 @@ def small(gallery) -> Path:
 def one_run(small, tmp_path) -> Path:
     """A folder with one run, which this test may change."""
     return copied(small, tmp_path / "one_run")
+
+
+@pytest.fixture
+def swept(gallery, tmp_path) -> Path:
+    """A folder with a sweep of two seeds (`projects.SWEEP`), which this test may change."""
+    finished = gallery.once("swept", lambda f: mnist_exp(f, *SWEEP, check=True))
+    return copied(finished, tmp_path / "swept")
 
 
 @pytest.fixture(scope="session")

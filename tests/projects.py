@@ -19,6 +19,7 @@ from mnist_exp.tracking.records import RunRecord
 SMOKE = ("training=smoke", "tracking.plots=false")
 # What trains within a second.
 SMALL = ("data=digits", *SMOKE, "model=seed_mlp")
+SWEEP = ("train", "-m", *SMALL, "seed=0,1")
 # Epochs of some 50 ms, each with a checkpoint, so that a kill falls among them.
 MLP = ("data=digits", *SMOKE, "model=mlp", "model.hidden_units=[64,32]")
 EPOCHS = 25

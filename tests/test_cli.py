@@ -38,7 +38,7 @@ def test_help_names_every_verb_and_exit_code():
     page = command("--help").stdout
     for verb in cli.cli.commands:
         assert f"\n  {verb} " in page
-    for code in ("0", "1", "2", "129", "130", "143"):
+    for code in ("0", "1", "2", "3, 4", "129", "130", "143"):
         assert f" {code} " in page
 
 
@@ -50,7 +50,7 @@ def test_train_help_has_five_examples_that_compose():
         understand(example.partition("   ")[0])
 
 
-@pytest.mark.parametrize("verb", ["resume", "evaluate", "runs", "ui", "sync"])
+@pytest.mark.parametrize("verb", cli.cli.commands)
 def test_every_verb_explains_itself(verb):
     result = command(verb, "--help")
     assert result.returncode == 0
@@ -68,7 +68,8 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         "from mnist_exp import cli\n"
         "with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):\n"
         "    assert cli.execute(['--help']) == 0\n"
-        "    assert cli.execute(['train', '--help']) == 0\n"
+        "    for verb in cli.cli.commands:\n"
+        "        assert cli.execute([verb, '--help']) == 0, verb\n"
         "    assert 'hydra' not in sys.modules\n"
         "    assert cli.execute(['train', '--cfg', 'job']) == 0\n"
         "    assert 'pydantic' not in sys.modules\n"

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from invoke import here, mnist_exp, python
+from invoke import here, python
 from PIL import Image
 from projects import SMALL, copied
 
@@ -41,8 +41,7 @@ ARGUMENTS = {
 }
 
 
-def test_a_home_that_cannot_be_used_keeps_no_verb_from_its_work(gallery, sealed_environment):
-    small = gallery.once("small", lambda folder: mnist_exp(folder, "train", *SMALL, check=True))
+def test_a_home_that_cannot_be_used_keeps_no_verb_from_its_work(small, sealed_environment):
     copied(small, sealed_environment)
     Image.new("L", (28, 28)).save("digit.png")
     environment = {**os.environ, **HOMELESS}

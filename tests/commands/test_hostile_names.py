@@ -7,7 +7,7 @@ import shutil
 import pytest
 from invoke import mnist_exp
 from PIL import Image
-from projects import SMALL, change, copied, only_run, store
+from projects import change, copied, only_run, store
 
 from mnist_exp.tracking.names import OUTCOME_TAG
 
@@ -17,10 +17,9 @@ FORGED = re.compile(r"^Verdict: identical|[\x00-\x09\x0b-\x1f\u2028\u202e]", re.
 
 
 @pytest.fixture
-def project(gallery, sealed_environment):
+def project(small, sealed_environment):
     """A folder with one run of that name, which is the working folder."""
-    finished = gallery.once("small", lambda folder: mnist_exp(folder, "train", *SMALL, check=True))
-    folder = copied(finished, sealed_environment)
+    folder = copied(small, sealed_environment)
     change(folder, "runs SET name = ?", [NAME])
     return folder
 

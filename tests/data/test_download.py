@@ -168,7 +168,7 @@ def test_a_killed_download_leaves_nothing_under_the_final_name(root, mirror, num
         partial = root / "mnist" / f".{NAMES[0]}.part"
         waiting.until(lambda: partial.exists() and partial.stat().st_size > 0, process=process)
         process.send_signal(number)
-        assert process.wait(timeout=30) != 0
+        assert process.wait(timeout=LIMIT_SECONDS) != 0
     left = files_in(root / "mnist")
     assert left == ([] if number == signal.SIGINT else [partial.name])
     load(root, mirror.url("good"))

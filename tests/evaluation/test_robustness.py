@@ -5,6 +5,7 @@ import pickle
 import shutil
 from pathlib import Path
 
+import idx_files
 import keras
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from projects import SMOKE, artifact, artifacts, copied, history, only_run, stor
 
 from mnist_exp import data, plots
 from mnist_exp.core.statistics import mean_interval, wilson_interval
-from mnist_exp.data import idx
 from mnist_exp.data.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from mnist_exp.evaluation.robustness import measure, metrics
 from mnist_exp.plots.robustness import robustness as picture_of
@@ -24,12 +24,6 @@ from mnist_exp.tracking.read.evidence import Evidence
 
 SMALL = ["model=mlp", *SMOKE, "training.epochs=3"]
 PICTURE = "evaluate/mnist_c/robustness.png"
-FILES = {
-    "train-images-idx3-ubyte": ("train", "images"),
-    "train-labels-idx1-ubyte": ("train", "labels"),
-    "t10k-images-idx3-ubyte": ("test", "images"),
-    "t10k-labels-idx1-ubyte": ("test", "labels"),
-}
 
 
 def digits() -> data.Splits:
@@ -38,12 +32,9 @@ def digits() -> data.Splits:
 
 def write_idx(folder: Path, *, first: int = 0) -> Path:
     """Writes scikit-learn's digits, but the first training images, as a folder of IDX files."""
-    splits = digits()
-    folder.mkdir()
-    for name, (split, kind) in FILES.items():
-        array = getattr(getattr(splits, split), kind)[first if split == "train" else 0 :]
-        (folder / name).write_bytes(idx.header(array.shape) + array.tobytes())
-    return folder
+    train, test = digits().train, digits().test
+    rest = data.Split(train.images[first:], train.labels[first:])
+    return idx_files.write(folder, train=rest, test=test)
 
 
 def train(folder: Path, *overrides: str) -> None:
@@ -60,11 +51,11 @@ def templates(splits):
 
 
 @pytest.fixture(scope="module")
-def measured(gallery):
+def measured(gallery, small):
     """A folder with one run, the run before, and what `evaluate` said; no test changes it."""
 
     def make(folder):
-        train(folder, "data=digits")
+        copied(small, folder)
         before = only_run(folder)
         done = mnist_exp(folder, "evaluate", "latest", "--data", "mnist_c", check=True)
         (folder / "before_and_said.pickle").write_bytes(pickle.dumps((before, done)))

@@ -82,8 +82,13 @@ def test_a_tall_one_is_no_ruled_line():
 
 def test_a_digit_has_its_own_ink_alone():
     image = draw(STROKES[4], at=(30, 60)).copy()
+    parts = segment(ink_of(image))
+    [four] = [part.box for part in parts]
     image[60:220, 215:225] = 0  # a 1 beside it, within reach of a box around both
-    for part in segment(ink_of(image)):
+    parts = segment(ink_of(image))
+    assert len(parts) == 2
+    assert parts[0].box == four
+    for part in parts:
         assert (part.ink > 0.5).any()
         assert part.ink.max() <= 1
         rows, columns = np.nonzero(part.ink > 0.5)

@@ -5,13 +5,13 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
+import idx_files
 import pytest
 from invoke import mnist_exp
 from projects import SMOKE
 
 from mnist_exp import data
-from mnist_exp.data import idx
+from mnist_exp.data import Split
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.read.experiment import Experiment
 
@@ -28,15 +28,8 @@ CHOOSING = {
 def write_images(folder: Path, shift: int) -> None:
     """Writes real digits as four IDX files; what the test images show is off by `shift`."""
     splits = data.load("digits", seed=0, validation_images=0, train_images=600)
-    others = (splits.test.labels + shift) % 10
-    folder.mkdir(parents=True)
-    for name, array in (
-        ("train-images-idx3-ubyte", splits.train.images),
-        ("train-labels-idx1-ubyte", splits.train.labels),
-        ("t10k-images-idx3-ubyte", splits.test.images),
-        ("t10k-labels-idx1-ubyte", others.astype(np.uint8)),
-    ):
-        (folder / name).write_bytes(idx.header(array.shape) + array.tobytes())
+    others = Split(splits.test.images, (splits.test.labels + shift) % 10)
+    idx_files.write(folder, train=splits.train, test=others)
 
 
 def chosen(folder: Path, command: Sequence[str]) -> tuple[list[object], list[float]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import waiting
 import yaml
-from invoke import Process, mnist_exp, python, start
+from invoke import LIMIT_SECONDS, Process, mnist_exp, python, start
 from journals import damaged
 from projects import ENSEMBLE, EPOCHS, MEMBER, artifacts, copied, history, store
 
@@ -205,7 +205,7 @@ def test_it_goes_on_where_it_was_killed(text, finished, sealed_environment):
     process = start(folder, "train", *ENSEMBLE)
     job_dir = wait_for(folder, MEMBERS - 1, text, process)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=LIMIT_SECONDS)
     listed = mnist_exp(folder, "runs").stdout.splitlines()[1:]
     assert "killed" in listed[-1]  # the ensemble
     assert ("killed" in listed[0]) == (text != '"event": "end"')
@@ -232,7 +232,7 @@ def test_weights_that_were_lost_are_named_and_had_again(finished, sealed_environ
     process = start(folder, "train", *ENSEMBLE)
     job_dir = wait_for(folder, 1, '"step": 9', process)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 130
     assert "Traceback" not in stderr
     listed = mnist_exp(folder, "runs").stdout.splitlines()[1:]
@@ -258,7 +258,7 @@ def test_a_member_has_its_weights_again_that_had_finished(lost, finished, sealed
     process = start(folder, "train", *ENSEMBLE)
     job_dir = wait_for(folder, 1, '"step": 9', process)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=LIMIT_SECONDS)
     for file in (job_dir / "members" / "0" / "checkpoints").glob(lost):
         if lost == "last.npz":
             file.write_bytes(damaged(file.read_bytes(), random.Random(0)))

@@ -1,12 +1,12 @@
 """Data of the user's own: what is wrong is found before anything is made, what is odd is said."""
 
+import idx_files
 import numpy as np
 import pytest
 from invoke import here
 from projects import SMOKE, only_run
 
 from mnist_exp import data
-from mnist_exp.data import idx
 from mnist_exp.tracking.names import DATA_WARNINGS_TAG
 
 SMALL = ("data=idx", "data.root=images", *SMOKE, "model=seed_mlp")
@@ -24,7 +24,7 @@ def write(folder, **arrays):
         "test-labels": digits.test.labels,
     }
     for name, array in (values | arrays).items():
-        (folder / name).write_bytes(idx.header(array.shape) + array.astype(np.uint8).tobytes())
+        idx_files.write_array(folder / name, array)
 
 
 def refused(*arguments) -> str:

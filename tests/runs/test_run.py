@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import waiting
 import yaml
-from invoke import here, mnist_exp, python, start
+from invoke import LIMIT_SECONDS, here, mnist_exp, python, start
 from journals import retell, spoil
 from projects import SMALL, artifacts, history, only_run, store
 
@@ -196,7 +196,7 @@ def test_a_run_that_is_cut_off_says_so_and_resumes_bit_for_bit(uninterrupted, se
         job_dir = waiting.for_journal(folder, f'"step": {epoch}', process=process)
         waiting.until((job_dir / "checkpoints" / "last.npz").exists, process=process)
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=LIMIT_SECONDS)
         assert process.returncode == code
         shutil.rmtree(job_dir / ".hydra", ignore_errors=True)  # not all runs have one
         assert message in stderr
@@ -229,7 +229,7 @@ def test_what_damage_took_from_a_run_is_named_and_had_again(uninterrupted, seale
     process = start(folder, "train", *LONG)
     job_dir = waiting.for_journal(folder, '"step": 3', process=process)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=LIMIT_SECONDS)
     epochs = state_of(job_dir).epochs
     line = spoil(job_dir, '"step": 1,')
     newest = job_dir / "checkpoints" / "last.npz"
@@ -309,7 +309,7 @@ def test_a_refused_resume_leaves_the_record_alone(sealed_environment):
     job_dir = waiting.for_journal(folder, '"step": 2', process=process)
     journal = job_dir / "journal.jsonl"
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=LIMIT_SECONDS)
     assert mnist_exp(folder, "runs").returncode == 0  # it is put down as killed
     retell(job_dir, '"batch_size": 64', '"batch_size": 0')
     text = journal.read_text()

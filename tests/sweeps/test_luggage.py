@@ -61,7 +61,7 @@ def test_a_machine_without_the_folder_keeps_nothing_of_a_job_that_was_stopped(
     task = task_in(tmp_path / "elsewhere", config)
 
     def stopped() -> None:
-        with unpacked(task, Luggage()) as here:
+        with unpacked(task, Luggage.of(config)) as here:
             assert Path.cwd().parent == tmp_path
             assert here.hydra["runtime"]["cwd"] == str(Path.cwd())
             raise KeyboardInterrupt

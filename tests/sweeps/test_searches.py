@@ -3,9 +3,8 @@
 import json
 import os
 import signal
-import struct
 
-import numpy as np
+import idx_files
 import optuna
 from projects import SMOKE
 
@@ -116,15 +115,7 @@ def test_a_search_of_the_same_words_among_other_data_is_another(folder):
 
 def write_images(folder, *, seed):
     """Writes a data set of noise in four IDX files."""
-    folder.mkdir(exist_ok=True)
-    draw = np.random.default_rng(seed)
-    for part, count in (("train", 200), ("t10k", 50)):
-        images = draw.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = np.arange(count, dtype=np.uint8) % 10
-        header = struct.pack(">IIII", 0x803, count, 28, 28)
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
-        header = struct.pack(">II", 0x801, count)
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
+    idx_files.write(folder, train=idx_files.noise(200, seed=seed), test=idx_files.noise(50, seed=9))
 
 
 def test_seeds_repeat_a_trial(folder):

@@ -266,7 +266,7 @@ def test_a_finished_run_is_left_as_it_is(store, start_run):
     recorder.end("finished")
     spoil(recorder.job_dir, '"step": 1,')
     before = (recorder.job_dir / journal.FILE_NAME).read_bytes()
-    with pytest.raises(Exception, match="finished"):
+    with pytest.raises(RequestError, match="finished"):
         Recorder.resume(recorder.job_dir)
     assert (recorder.job_dir / journal.FILE_NAME).read_bytes() == before
     assert not list(recorder.job_dir.glob("journal.damaged*"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from invoke import here
-from projects import SMALL, artifacts, change, history, only_run
+from projects import SWEEP, artifacts, change, history, only_run
 from projects import store as store_of
 from waiting import until
 
@@ -259,17 +259,15 @@ def test_a_log_that_is_written_again_is_no_altered_one(store, start_run):
     assert_whole(Path.cwd())
 
 
-def test_a_sweep_sends_what_an_older_copy_of_its_store_lacks(sealed_environment):
-    sweep = ("train", "-m", *SMALL, "seed=0,1")
-    here(*sweep, check=True)
+def test_a_sweep_sends_what_an_older_copy_of_its_store_lacks(swept):
     place = "WHERE key = 'mnist_exp.outcome' AND run_uuid IN "
     of = "(SELECT run_uuid FROM params WHERE key = 'seed' AND value = '1')"
-    with contextlib.closing(sqlite3.connect("mlflow.db")) as database, database:
+    with contextlib.closing(sqlite3.connect(swept / "mlflow.db")) as database, database:
         assert database.execute(f"DELETE FROM tags {place}{of}").rowcount == 1
         database.execute(f"UPDATE runs SET status = 'RUNNING' WHERE run_uuid IN {of}")
-    assert "The store has lost 1 run" in here("sync", check=True).stdout
-    assert "all 2 jobs are done" in here(*sweep, check=True).stderr
-    assert {run.outcome for run in store_of(sealed_environment).search()} == {"finished"}
+    assert "The store has lost 1 run" in here("sync", cwd=swept, check=True).stdout
+    assert "all 2 jobs are done" in here(*SWEEP, cwd=swept, check=True).stderr
+    assert {run.outcome for run in store_of(swept).search()} == {"finished"}
 
 
 def test_a_model_that_was_deleted_is_told_from_a_run_without_one(one_run):

@@ -156,6 +156,7 @@ def test_a_run_killed_at_any_moment_is_completed_by_the_next_command(
 @pytest.mark.parametrize("lost", ["cache", "confirmations"])
 def test_what_mlflow_has_is_not_sent_again(store, start_run, sealed_environment, lost):
     recorder = start_run()
+    recorder.dataset(name="digits", digest="1" * 64, source="digits", sizes={"train": 1})
     for step in range(5):
         recorder.metrics({"train/loss": 1.0}, step=step)
     recorder.end("killed")
@@ -169,7 +170,7 @@ def test_what_mlflow_has_is_not_sent_again(store, start_run, sealed_environment,
     again.end("finished")
     (run,) = store.search()
     assert recorded_steps(store, run.run_id, "train/loss") == list(range(6))
-    assert len(store.client.get_run(run.run_id).inputs.dataset_inputs) == 0
+    assert len(store.client.get_run(run.run_id).inputs.dataset_inputs) == 1
 
 
 def test_a_run_whose_store_was_lost_is_sent_anew(store, start_run, empty_store):
@@ -260,7 +261,7 @@ def test_a_server_goes_down_and_comes_back(server, start_run, sealed_environment
     for step in range(2, 50):
         recorder.metrics({"train/loss": 1 / step}, step=step)
     recorder.artifact("log.txt", lambda file: file.write_text("log"))
-    assert time.monotonic() - began < 5  # nothing waits for the server
+    assert time.monotonic() - began < 30  # nothing waits for the server
     assert recorder.end("finished") is False
     assert "mnist-exp sync" in capfd.readouterr().err
     (waiting,) = recover(sealed_environment)

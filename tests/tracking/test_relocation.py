@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from invoke import here, mnist_exp
-from projects import SMALL, artifacts, change, copied, store
+from invoke import mnist_exp
+from projects import SMALL, SWEEP, artifacts, change, copied, store
 
 from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking.journal import staging
@@ -53,13 +53,11 @@ def test_a_moved_project_keeps_its_champion(one_run, tmp_path):
     assert version.source.startswith(str(moved / "mlruns"))
 
 
-def test_a_sweep_goes_on_in_a_copy(sealed_environment, tmp_path):
-    sweep = ("train", "-m", *SMALL, "seed=0,1")
-    here(*sweep, check=True)
+def test_a_sweep_goes_on_in_a_copy(swept, tmp_path):
     copy = tmp_path / "copy"
-    shutil.copytree(sealed_environment, copy)
-    sealed_environment.rename(tmp_path / "elsewhere")
-    assert "all 2 jobs are done" in mnist_exp(copy, *sweep, check=True).stderr
+    shutil.copytree(swept, copy)
+    swept.rename(tmp_path / "elsewhere")
+    assert "all 2 jobs are done" in mnist_exp(copy, *SWEEP, check=True).stderr
 
 
 def test_what_was_left_to_be_sent_goes_to_the_store_of_the_copy(one_run, tmp_path, start_run):

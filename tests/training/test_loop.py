@@ -131,6 +131,16 @@ def test_seed_0_is_a_seed_of_its_own(splits):
     assert loop._seed_words(0, 1, 3) != loop._seed_words(1, 1, 3)
 
 
+def test_an_epoch_is_a_few_calls(splits, tmp_path, monkeypatch):
+    """The first measures how long a step takes, the next have as many as fit into a second."""
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 1e9)
+    seen = []
+    fit(task(splits, model=MLP, epochs=2), tmp_path, on_progress=seen.append)
+    first, every = loop.FIRST_CHUNK_STEPS * 64, len(splits.train)
+    assert first < every
+    assert [(p.epoch, p.images) for p in seen] == [(1, first), (1, every), (2, first), (2, every)]
+
+
 def test_every_image_counts_in_every_epoch(splits, tmp_path):
     seen = []
     made = task(splits, batch_size=500, epochs=2)

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from invoke import here, mnist_exp, python
+from invoke import LIMIT_SECONDS, here, mnist_exp, python
 from pads import NOBODY, image_of, opened, serving
 from PIL import Image
 from servers import free_port
@@ -122,7 +122,7 @@ def test_it_ends_quietly_while_a_page_is_open(project, chromium, number, code, m
     with serving(project) as (address, process):
         opened(chromium, address)
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=LIMIT_SECONDS)
     assert (process.returncode, err) == (code, message)
     assert out.splitlines()[1].strip() == address
 
@@ -162,7 +162,7 @@ def test_without_a_run_it_says_how_to_make_one():
     done = here("demo", "--port", str(free_port()))
     assert done.returncode == 2
     assert done.stderr.endswith("Make one with `mnist-exp train`.\n")
-    assert Path.cwd().exists()
+    assert list(Path.cwd().iterdir()) == []
 
 
 def test_without_the_extra_it_says_how_to_get_it():

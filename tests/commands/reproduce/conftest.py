@@ -6,23 +6,15 @@ from pathlib import Path
 
 import pytest
 from checkouts import Checkout, Project
-from gallery import Gallery
-from invoke import mnist_exp
-from projects import SMALL, copied
+from projects import copied
 
 from mnist_exp.runs import source_code
 
 
-@pytest.fixture(scope="session")
-def finished(gallery: Gallery) -> Path:
-    """A folder with one run, which no test changes."""
-    return gallery.once("small", lambda folder: mnist_exp(folder, "train", *SMALL, check=True))
-
-
 @pytest.fixture
-def project(finished: Path, sealed_environment: Path) -> Project:
-    """The test's own copy of that folder, which is the working folder."""
-    return Project(copied(finished, sealed_environment))
+def project(small: Path, sealed_environment: Path) -> Project:
+    """A folder with one run, which is the working folder."""
+    return Project(copied(small, sealed_environment))
 
 
 @pytest.fixture
