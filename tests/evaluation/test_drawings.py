@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invoke import here
+from invoke import here, mnist_exp
 from PIL import Image, ImageDraw
-from projects import copied
+from projects import SMOKE, copied
 
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.inference import decode, drawings
 from mnist_exp.inference.drawings import file_drawing, labelled
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.store import Store
+
+TRAIN = ["train", "data=digits", "model=mlp", *SMOKE]
 
 
 def stroke(*lines, width=18):
@@ -93,10 +95,16 @@ def test_many_processes_file_the_same_drawings_once():
     assert [drawing.label for drawing in labelled()] == list(range(10))
 
 
+@pytest.fixture(scope="module")
+def trained(gallery):
+    """A folder with one run."""
+    return gallery.once("digits-mlp", lambda folder: mnist_exp(folder, *TRAIN, check=True))
+
+
 @pytest.fixture
-def project(small, sealed_environment):
-    """A folder with one run, which is the working folder."""
-    return copied(small, sealed_environment)
+def project(trained, sealed_environment):
+    """The test's own copy of that folder, which is the working folder."""
+    return copied(trained, sealed_environment)
 
 
 def evaluate(*overrides):

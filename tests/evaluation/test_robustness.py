@@ -134,8 +134,8 @@ def test_the_picture_is_added_and_the_record_is_not_altered(measured):
     assert evidence.altered == []
 
 
-def test_given_again_it_finds_the_same(measured):
-    folder, _, done = measured
+def test_given_again_it_finds_the_same(measured, sealed_environment):
+    folder, done = copied(measured[0], sealed_environment), measured[2]
     before = only_run(folder).metrics
     again = mnist_exp(folder, "evaluate", "latest", "--data", "mnist_c")
     assert (again.returncode, again.stdout) == (0, done.stdout)
