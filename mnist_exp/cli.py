@@ -36,7 +36,6 @@ STOPS: dict[type[BaseException], str] = {
     Terminated: "Stopped by SIGTERM.",
     HungUp: "Stopped: the terminal was closed.",
 }
-SIGNALS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated, signal.SIGHUP: HungUp}
 # Python's 700 makes the collector search imports and configs a hundred times for garbage that is
 # not there: a seventh of the time of a short command.
 COLLECTION_THRESHOLD = 50_000
@@ -47,7 +46,7 @@ def main() -> None:
     tensorflow_setup.ours = True
     _require_home()
     gc.set_threshold(COLLECTION_THRESHOLD)
-    for number, kind in SIGNALS.items():
+    for number, kind in signals.RAISED.items():
         if not signals.is_ignored(number):
             signal.signal(number, partial(_stop, kind))
     signals.insist()

@@ -5,15 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mnist_exp.data import Split, idx
-
-# What each file holds, under its name.
-NAMES = {
-    ("train", "images"): "train-images-idx3-ubyte",
-    ("train", "labels"): "train-labels-idx1-ubyte",
-    ("test", "images"): "t10k-images-idx3-ubyte",
-    ("test", "labels"): "t10k-labels-idx1-ubyte",
-}
+from mnist_exp.data import Split, idx, mnist
 
 
 def write_array(file: Path, values: ArrayLike) -> None:
@@ -25,8 +17,9 @@ def write_array(file: Path, values: ArrayLike) -> None:
 def write(folder: Path, *, train: Split, test: Split) -> Path:
     """Writes the four files into a folder, which may exist; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for (part, kind), name in NAMES.items():
-        write_array(folder / name, getattr(train if part == "train" else test, kind))
+    arrays = (train.images, train.labels, test.images, test.labels)
+    for name, array in zip(mnist.DIGESTS, arrays, strict=True):
+        write_array(folder / name, array)
     return folder
 
 

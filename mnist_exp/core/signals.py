@@ -13,10 +13,11 @@ from mnist_exp.core.errors import HungUp, Terminated
 
 # The last is what says that the time of a batch job is up.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
-_RAISED = {
-    KeyboardInterrupt: signal.SIGINT,
-    Terminated: signal.SIGTERM,
-    HungUp: signal.SIGHUP,
+# What a command raises at them.
+RAISED: dict[int, type[BaseException]] = {
+    signal.SIGINT: KeyboardInterrupt,
+    signal.SIGTERM: Terminated,
+    signal.SIGHUP: HungUp,
 }
 _AGAIN_SECONDS = 0.02
 _stopped_by: type[BaseException] | None = None
@@ -39,9 +40,10 @@ def insist() -> None:
     That is in a finalizer: it would be printed, and the process would go on.
     """
     others = sys.unraisablehook
+    numbers = {kind: number for number, kind in RAISED.items()}
 
     def again(swallowed: Any) -> None:
-        number = _RAISED.get(swallowed.exc_type)
+        number = numbers.get(swallowed.exc_type)
         if number is None:
             others(swallowed)
             return

@@ -73,7 +73,7 @@ def run(
     environment.preflight(config)
     config = environment.settled(config)
     code = source_code.code()
-    overrides = [without_password(text) for text in overrides]
+    overrides = [without_password(text) for text in overrides]  # they are recorded
     identity = ids.of(job_dir.name)
     recorder = Recorder.start(
         job_dir,
@@ -142,7 +142,9 @@ def resume_in(
     before = salvaged(job_dir)
     config = environment.moved_here(from_record(before.start.config))
     environment.adopt(before.start.tags)
-    typed = before.start.overrides if overrides is None else overrides
+    typed = before.start.overrides
+    if overrides is not None:
+        typed = [without_password(text) for text in overrides]
     # What refuses the run comes before: this is on record.
     recorder = Recorder.resume(job_dir, finished=finished)
     recorder.tags(environment.tags(code, config))
@@ -217,7 +219,6 @@ def _recorded(
 ) -> Run:
     """Runs the pipeline with the run's own log, and ends the record with what became of it."""
     log = recorder.job_dir / LOG
-    overrides = [without_password(text) for text in overrides]  # they are recorded
     outcome: events.Outcome = "failed"
     try:
         with console.log_file(log):

@@ -250,6 +250,7 @@ def test_environment_reaches_the_config(composer, monkeypatch):
         (["model={dropout: 0.1}"], "model.dropout", "0.1"),
         (["description=${hydra:runtime.choices.model}"], "description", "cnn"),
         (["hydra.run.dir=here", "description=${hydra:run.dir}"], "description", "here"),
+        (["description=${hydra:runtime.output_dir}"], "seed", "0"),
         (["description='a: b, c=d'"], "description", "a: b, c=d"),
     ],
 )

@@ -261,7 +261,7 @@ def test_a_server_goes_down_and_comes_back(server, start_run, sealed_environment
     for step in range(2, 50):
         recorder.metrics({"train/loss": 1 / step}, step=step)
     recorder.artifact("log.txt", lambda file: file.write_text("log"))
-    assert time.monotonic() - began < 30  # nothing waits for the server
+    assert time.monotonic() - began < 5  # nothing waits for the server
     assert recorder.end("finished") is False
     assert "mnist-exp sync" in capfd.readouterr().err
     (waiting,) = recover(sealed_environment)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_exp import data
+from mnist_exp.commands.program import PROGRAM
 from mnist_exp.config import sources
 from mnist_exp.core import hardware, numerics
 from mnist_exp.runs import source_code
@@ -21,7 +22,6 @@ from mnist_exp.tracking.read.evidence import Evidence
 
 UNKNOWN = "not recorded"
 _NO_COMMIT = "none"  # the tag of a run outside a checkout
-_PACKAGE = "mnist-exp"
 _DIGEST_CHARACTERS = 12
 _NAMED = 5  # files of the code, or flags; the others are counted
 
@@ -70,10 +70,15 @@ def code_inputs(evidence: Evidence, code: source_code.Code) -> Iterator[Input]:
     if RESUMED_TAG in tags:
         went_on = f"cut off, went on with {tags[RESUMED_TAG]}"
         yield Input("parts of the run", went_on, "none", same=False, details=(went_on,))
-    commit, dirty = tags.get(COMMIT_TAG, ""), tags.get(DIRTY_TAG) == "true"
-    packages = _versions(source_code.packages())
-    now = _commit(code.commit or _NO_COMMIT, packages, dirty=bool(code.diff))
-    yield _equal("commit", _commit(commit, evidence.packages(), dirty=dirty), now)
+    if tags.get(COMMIT_TAG) == _NO_COMMIT:
+        then = _version(evidence.packages())
+    else:
+        then = _commit(tags.get(COMMIT_TAG), dirty=tags.get(DIRTY_TAG) == "true")
+    if code.commit is None:
+        now = _version(_versions(source_code.packages()))
+    else:
+        now = _commit(code.commit, dirty=bool(code.diff))
+    yield _equal("commit", then, now)
 
 
 def environment_inputs(
@@ -173,14 +178,13 @@ def _settings(recorded: Mapping[str, str]) -> Input:
     return Input("settings", told[0], told[1], same=False, details=_few(words))
 
 
-def _commit(commit: str, packages: Mapping[str, str], *, dirty: bool) -> str:
-    """Returns the commit, or outside a checkout the version of this package."""
-    if not commit:
-        return UNKNOWN
-    if commit == _NO_COMMIT:
-        version = packages.get(_PACKAGE)
-        return f"{_PACKAGE} {version}" if version else "no checkout"
-    return f"{_short(commit)}{' and changes' if dirty else ''}"
+def _commit(commit: str | None, *, dirty: bool) -> str:
+    return f"{_short(commit)}{' and changes' if dirty else ''}" if commit else UNKNOWN
+
+
+def _version(packages: Mapping[str, str]) -> str:
+    """Returns what stands for the commit outside a checkout: the version of this package."""
+    return f"{PROGRAM} {packages[PROGRAM]}" if PROGRAM in packages else "no checkout"
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

@@ -29,18 +29,15 @@ def result(metrics, weights="ab", *, wrong=(), labels=DIGITS):
 RECORDED = {("test/accuracy", 0): 1.0, ("train/loss", 1): 0.5}
 
 
-def test_outside_a_checkout_the_version_stands_for_the_commit(monkeypatch):
-    monkeypatch.setattr(Evidence, "packages", lambda _: {"mnist-exp": version("mnist-exp")})
+@pytest.mark.parametrize(("recorded", "same"), [(version("mnist-exp"), True), ("0.0.1", False)])
+def test_outside_a_checkout_the_version_stands_for_the_commit(monkeypatch, recorded, same):
+    monkeypatch.setattr(Evidence, "packages", lambda _: {"mnist-exp": recorded})
     tags = {CODE_TAG: "ab", COMMIT_TAG: "none", DIRTY_TAG: "false"}
     record = RunRecord("1", "cnn-a", "FINISHED", False, 0, 1, {}, {}, tags, "mlruns")
     found = code_inputs(Evidence(record, "sqlite:///mlflow.db"), Code("ab", None, "", {}))
     commit = {each.name: each for each in found}["commit"]
-    shown = f"mnist-exp {version('mnist-exp')}"
-    assert (commit.recorded, commit.present, commit.same) == (shown, shown, True)
-    monkeypatch.setattr(Evidence, "packages", lambda _: {"mnist-exp": "0.0.1"})
-    found = code_inputs(Evidence(record, "sqlite:///mlflow.db"), Code("ab", None, "", {}))
-    commit = {each.name: each for each in found}["commit"]
-    assert (commit.recorded, commit.same) == ("mnist-exp 0.0.1", False)
+    shown = (f"mnist-exp {recorded}", f"mnist-exp {version('mnist-exp')}")
+    assert (commit.recorded, commit.present, commit.same) == (*shown, same)
 
 
 def test_the_verdict_is_the_exit_code_and_its_words():
