@@ -25,13 +25,13 @@ execute/     the jobs, run
   division     this command's share of the jobs
   pending      plan and ledger -> the jobs that are to run
   preview      the pending jobs of a grid, for --dry-run
-  grid         a grid as jobs
-  campaign     a search as jobs
+  grid_jobs    a grid as jobs
+  search_jobs  a search as jobs
   parent       the sweep's own run in MLflow
   scheduler    jobs -> the free slots of an engine -> results
   engines/     where jobs run: processes, a Ray cluster, batch jobs of submitit
   dispatch     a planned job -> its task
-  luggage      what a job needs on a machine without the sweep's folder
+  payload      what a job needs on a machine without the sweep's folder
   slurm        its commands, beside submitit
   worker       one task, in the process that an engine gives it
   launchers    those that may not be installed

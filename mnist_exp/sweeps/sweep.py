@@ -23,7 +23,7 @@ from mnist_exp.sweeps.execute.claims import RECORD, Claims, join
 from mnist_exp.sweeps.execute.dispatch import Dispatch, withdraw
 from mnist_exp.sweeps.execute.division import Division, Jobs
 from mnist_exp.sweeps.execute.engines import engine
-from mnist_exp.sweeps.execute.grid import Grid
+from mnist_exp.sweeps.execute.grid_jobs import GridJobs
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.execute.progress import Progress, recording
 from mnist_exp.sweeps.execute.scheduler import Scheduler
@@ -38,7 +38,7 @@ from mnist_exp.tracking.names import DONE
 from mnist_exp.tracking.sync.recovery import recover
 
 if TYPE_CHECKING:
-    from mnist_exp.sweeps.execute.campaign import Campaign
+    from mnist_exp.sweeps.execute.search_jobs import SearchJobs
 
 
 _POLL_SECONDS = 0.5
@@ -84,18 +84,18 @@ class Sweep:
             self._outputs,
             since=math.inf if self._claims is None else self._claims.own.since,
         )
-        self._campaign: Campaign | None = None
+        self._search: SearchJobs | None = None
         if self.plan.space is not None:
             # Late, since it imports Optuna, which a grid need not.
-            from mnist_exp.sweeps.execute import campaign
+            from mnist_exp.sweeps.execute import search_jobs
 
-            self._campaign = campaign.Campaign(
+            self._search = search_jobs.SearchJobs(
                 self.plan,
                 self.ledger,
                 number=self._pending.planned,
                 counting=self._pending.counting,
             )
-        self._jobs: Jobs = self._campaign or Grid(self._pending, self.ledger, self._threads)
+        self._jobs: Jobs = self._search or GridJobs(self._pending, self.ledger, self._threads)
         self.results = self._jobs.found()
         self.announcement = self._pending.announce(self.results, self._jobs.total)
         for other in others:
@@ -227,8 +227,8 @@ class Sweep:
             def noted(result: JobResult) -> None:
                 self.results[result.number] = result
                 progress.note(result)
-                if self._campaign is not None:
-                    self._campaign.tell(self.results)
+                if self._search is not None:
+                    self._search.tell(self.results)
                 if result.outcome not in DONE and settings.on_failure == "stop":
                     scheduler.stop()
 
@@ -266,8 +266,8 @@ class Sweep:
         store = location.sqlite_path(self.ledger.experiment.uri)
         beside = None if store is None else f"sqlite:///{store.with_name('optuna.db')}"
         url = self.plan.config.sweep.study or beside
-        if self._campaign is not None and url is not None:
-            self._campaign.publish(url, self.results)
+        if self._search is not None and url is not None:
+            self._search.publish(url, self.results)
 
     def _progress(self) -> Progress:
         progress = Progress(

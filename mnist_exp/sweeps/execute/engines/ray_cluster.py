@@ -15,7 +15,7 @@ from mnist_exp.core import processor
 from mnist_exp.core.errors import ExperimentError, RequestError, Terminated, reason_of
 from mnist_exp.runs import source_code
 from mnist_exp.sweeps.execute import worker
-from mnist_exp.sweeps.execute.luggage import Luggage, unpacked
+from mnist_exp.sweeps.execute.payload import Payload, unpacked
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
@@ -46,7 +46,7 @@ class RayCluster:
         self.threads: int | None = max(1, int(self._remote["num_cpus"]))
         self._run: Any = None
         self._tasks: dict[Future[JobResult | None], Any] = {}
-        self._luggage: dict[Hashable, Any] = {}  # data -> what Ray's object store has of it
+        self._payloads: dict[Hashable, Any] = {}  # data -> what Ray's object store has of it
         self._head = ("", 0)
         self._answered = 0.0  # when the head did so last
         self._slots = self._fitting([{"CPU": self._init.get("num_cpus") or processor.cores()}])
@@ -131,9 +131,9 @@ class RayCluster:
 
         config = task.config
         key = config.data.name, config.data.options().get("root")
-        if key not in self._luggage:
-            self._luggage[key] = ray.put(Luggage.of(config))
-        return self._luggage[key]
+        if key not in self._payloads:
+            self._payloads[key] = ray.put(Payload.of(config))
+        return self._payloads[key]
 
     def _connect(self) -> None:
         import ray
@@ -183,10 +183,10 @@ def _reach(host: str, port: int) -> None:
     socket.create_connection((host, port), timeout=_PROBE_SECONDS).close()
 
 
-def _work(task: Task, luggage: Luggage) -> JobResult | None:
+def _work(task: Task, payload: Payload) -> JobResult | None:
     """Runs a job on a node, which may not have the sweep's folder."""
     try:
-        with unpacked(task, luggage) as here:
+        with unpacked(task, payload) as here:
             return worker.attempt(here)
     except RequestError as problem:
         return records.unrecorded(task.config, task.assignment, reason_of(problem))

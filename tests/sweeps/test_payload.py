@@ -9,7 +9,7 @@ import pytest
 
 from mnist_exp.config.compose import compose
 from mnist_exp.config.schema import Config
-from mnist_exp.sweeps.execute.luggage import Luggage, unpacked
+from mnist_exp.sweeps.execute.payload import Payload, unpacked
 from mnist_exp.sweeps.task import Assignment, Task
 
 
@@ -40,7 +40,7 @@ def test_settings_of_the_command_take_the_place_of_the_machines_own(
     with monkeypatch.context() as patch:
         for name, text in ours.items():
             patch.setenv(name, text)
-        packed = pickle.dumps(Luggage.of(config))
+        packed = pickle.dumps(Payload.of(config))
     theirs = dict.fromkeys(ours, "1") | {"OMP_NUM_THREADS": "1", "LANG": "C"}  # Ray sets the former
     for name, text in theirs.items():
         monkeypatch.setenv(name, text)
@@ -61,7 +61,7 @@ def test_a_machine_without_the_folder_keeps_nothing_of_a_job_that_was_stopped(
     task = task_in(tmp_path / "elsewhere", config)
 
     def stopped() -> None:
-        with unpacked(task, Luggage.of(config)) as here:
+        with unpacked(task, Payload.of(config)) as here:
             assert Path.cwd().parent == tmp_path
             assert here.hydra["runtime"]["cwd"] == str(Path.cwd())
             raise KeyboardInterrupt

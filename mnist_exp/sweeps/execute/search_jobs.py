@@ -21,7 +21,7 @@ from mnist_exp.tracking.names import KEY_TAG, TRIAL_TAG
 from mnist_exp.tracking.records import RunRecord
 
 
-class Campaign:
+class SearchJobs:
     """A search, rebuilt from the runs that MLflow has of it."""
 
     def __init__(

@@ -9,7 +9,7 @@ from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult
 
 
-class Grid:
+class GridJobs:
     """Jobs that are all known beforehand."""
 
     def __init__(

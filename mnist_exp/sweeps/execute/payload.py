@@ -31,14 +31,14 @@ _SETTINGS = ("MLFLOW_", "MNIST_EXP_", *numerics.VARIABLES)
 
 
 @dataclass(frozen=True)
-class Luggage:
+class Payload:
     """What travels beside the tasks of one data set."""
 
     settings: Mapping[str, str] = field(default_factory=dict)  # environment variables
     files: Mapping[str, bytes] = field(default_factory=dict)  # of the data, by name
 
     @classmethod
-    def of(cls, config: Config) -> "Luggage":
+    def of(cls, config: Config) -> "Payload":
         """Packs what a job needs.
 
         Raises:
@@ -50,14 +50,14 @@ class Luggage:
 
 
 @contextmanager
-def unpacked(task: Task, luggage: Luggage) -> Iterator[Task]:
+def unpacked(task: Task, payload: Payload) -> Iterator[Task]:
     """Makes a machine ready for a job, with the settings of the command and in its folder.
 
     Where the machine does not have the folder, a temporary one stands in for it.
 
     Args:
         task: the job.
-        luggage: what came along.
+        payload: what came along.
 
     Yields:
         The task as it runs here.
@@ -67,7 +67,7 @@ def unpacked(task: Task, luggage: Luggage) -> Iterator[Task]:
     """
     for name in [name for name in os.environ if name.startswith(_SETTINGS)]:
         del os.environ[name]  # of whoever started the cluster
-    os.environ.update(luggage.settings)
+    os.environ.update(payload.settings)
     home = Path(task.hydra["runtime"]["cwd"])
     if home.is_dir():
         with chdir(home):
@@ -83,7 +83,7 @@ def unpacked(task: Task, luggage: Luggage) -> Iterator[Task]:
     folder = Path(tempfile.mkdtemp(prefix="mnist-exp-"))
     try:
         with chdir(folder):
-            yield _here(task, folder, luggage)
+            yield _here(task, folder, payload)
     finally:
         _send(folder)
 
@@ -101,12 +101,12 @@ def _send(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _here(task: Task, folder: Path, luggage: Luggage) -> Task:
+def _here(task: Task, folder: Path, payload: Payload) -> Task:
     config = task.config
-    if luggage.files:
+    if payload.files:
         place = folder / "data"
         place.mkdir()
-        for name, content in luggage.files.items():
+        for name, content in payload.files.items():
             (place / name).write_bytes(content)
         moved = config.data.model_copy(update={"root": str(place)})
         config = config.model_copy(update={"data": moved})
