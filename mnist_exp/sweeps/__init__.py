@@ -24,6 +24,7 @@ execute/     the jobs, run
   claims       which of the commands has taken what
   division     this command's share of the jobs
   pending      plan and ledger -> the jobs that are to run
+  announcement what is going to happen, in words
   preview      the pending jobs of a grid, for --dry-run
   grid_jobs    a grid as jobs
   search_jobs  a search as jobs

@@ -19,12 +19,14 @@ from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
 from mnist_exp.runs import environment, proof
 from mnist_exp.sweeps.execute import parent
+from mnist_exp.sweeps.execute.announcement import announcement
 from mnist_exp.sweeps.execute.claims import RECORD, Claims, join
 from mnist_exp.sweeps.execute.dispatch import Dispatch, withdraw
 from mnist_exp.sweeps.execute.division import Division, Jobs
 from mnist_exp.sweeps.execute.engines import engine
 from mnist_exp.sweeps.execute.grid_jobs import GridJobs
 from mnist_exp.sweeps.execute.pending import PendingJobs
+from mnist_exp.sweeps.execute.preview import preview
 from mnist_exp.sweeps.execute.progress import Progress, recording
 from mnist_exp.sweeps.execute.scheduler import Scheduler
 from mnist_exp.sweeps.plan import Plan, PlannedJob
@@ -80,7 +82,6 @@ class Sweep:
         self._pending = PendingJobs(
             self.plan,
             self.ledger,
-            self._engine.slots,
             self._outputs,
             since=math.inf if self._claims is None else self._claims.own.since,
         )
@@ -97,12 +98,21 @@ class Sweep:
             )
         self._jobs: Jobs = self._search or GridJobs(self._pending, self.ledger, self._threads)
         self.results = self._jobs.found()
-        self.announcement = self._pending.announce(self.results, self._jobs.total)
+        self.announcement = announcement(
+            self.plan,
+            self.ledger,
+            self._pending,
+            slots=self._engine.slots,
+            done=self.results,
+            total=self._jobs.total,
+        )
         for other in others:
             self.announcement += f"\nShared with another command at it: {other.told()}."
         # Of a search, what is tried next is not known.
         is_grid = self.plan.space is None
-        self.preview = self._pending.preview(self.results) if dry_run and is_grid else ""
+        self.preview = (
+            preview(self._pending.jobs, self.ledger, self.results) if dry_run and is_grid else ""
+        )
 
     def _prove(self) -> None:
         """Tries components of the user's own that no run has had, before the first job.

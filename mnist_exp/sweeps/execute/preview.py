@@ -1,15 +1,47 @@
 """The plan of a grid as `--dry-run` shows it: each job, what sets it apart, and how it stands."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from mnist_exp.core.terminal import printable
 from mnist_exp.core.text import short_keys, shortened
+from mnist_exp.sweeps.plan import PlannedJob
+from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.ranking import key_and_value
+from mnist_exp.sweeps.results.result import JobResult
 
 _MOST = 50  # jobs that are all shown; of more, those at both ends
 _HEAD, _TAIL = 30, 10
 
 Line = tuple[int, tuple[str, ...], str]  # a job's number, its own overrides, its state
+
+
+def preview(jobs: Iterable[PlannedJob], ledger: Ledger, done: Mapping[int, JobResult]) -> str:
+    """Returns the jobs of a grid and how each stands, a line for each.
+
+    Args:
+        jobs: of the plan, in its order.
+        ledger: which has been read.
+        done: job number -> result, of the jobs that have ended.
+    """
+    return text(
+        [
+            (job.number, job.draft.assignment.overrides, _state(job, ledger, done.get(job.number)))
+            for job in jobs
+        ]
+    )
+
+
+def _state(job: PlannedJob, ledger: Ledger, result: JobResult | None) -> str:
+    """Returns whether a job is to run, in words."""
+    run = ledger.run(job.draft.key)
+    if result is not None:
+        told = result.objective.told(result.value)
+        measured = "" if math.isnan(result.value) else f", {told}"
+        return f"done: {result.run_name}{measured}"
+    if job.draft.key in ledger.at_work or (run is not None and not run.outcome):
+        return "running"
+    return "to do" if run is None else f"to do again, {run.outcome} before"
 
 
 def text(jobs: Sequence[Line]) -> str:
