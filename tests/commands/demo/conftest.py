@@ -1,4 +1,4 @@
-"""One server and one browser, for all tests of the drawing pad."""
+"""A server and a browser for each module: a page that stays open asks the server for ever."""
 
 import browsers
 import pytest
@@ -15,19 +15,19 @@ def project(fast, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(project):
     """A server that tests share: its address and process; the weaker run may be chosen beside."""
     with serving(project, "best") as (address, process):
         yield address, process
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(server):
     return server[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
     with browsers.chromium(1200, 950) as browser:
         yield browser

@@ -34,7 +34,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-pytestmark = pytest.mark.xdist_group("demo")  # one server, one browser
+pytestmark = pytest.mark.xdist_group("demo")  # one trained project
 
 
 @pytest.fixture(scope="module")

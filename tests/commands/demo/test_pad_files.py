@@ -20,7 +20,7 @@ from pads import (
 from PIL import Image
 from selenium.webdriver.common.by import By
 
-pytestmark = pytest.mark.xdist_group("demo")  # one server, one browser
+pytestmark = pytest.mark.xdist_group("demo")  # one trained project
 
 
 def test_an_image_is_opened_shown_read_and_drawn_upon(page, tmp_path):

@@ -20,7 +20,7 @@ from mnist_exp.commands.demo import cards
 from mnist_exp.inference import Digit, Reading
 from mnist_exp.inference.segmentation import Box
 
-pytestmark = pytest.mark.xdist_group("demo")  # one server, one browser
+pytestmark = pytest.mark.xdist_group("demo")  # one trained project
 
 PEOPLE, DRAWINGS_EACH = 20, 10
 

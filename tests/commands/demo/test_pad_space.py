@@ -11,7 +11,7 @@ from invoke import mnist_exp
 from pads import DIGITS, draw, opened, read_after
 from servers import free_port
 
-pytestmark = pytest.mark.xdist_group("demo")  # one server, one browser
+pytestmark = pytest.mark.xdist_group("demo")  # one trained project
 
 
 @pytest.mark.parametrize(
