@@ -25,6 +25,8 @@ _WHOLE = 100_000
 _ASKED = os.environ.get("MNIST_EXP_FUZZ")
 _ALL = int(_ASKED or 600)
 _FEWEST = 10
+_MEBIBYTES = 256  # of memory that a case may take beyond what the process has
+BEYOND = bytes((_MEBIBYTES + 44) * 2**20)  # what unpacks to more
 _CPU_SECONDS = 10.0  # of a case; the largest photo takes one
 # What may be read beside the folder of a case: whatever can be imported, the package, its conf/.
 _LIBRARIES = tuple(
@@ -67,7 +69,9 @@ _seen: list[str] = []
 
 
 @contextmanager
-def watched(folder: Path, *documented: type[Exception], mebibytes: int = 256) -> Iterator[None]:
+def watched(
+    folder: Path, *documented: type[Exception], mebibytes: int = _MEBIBYTES
+) -> Iterator[None]:
     """Lets the block read something hostile.
 
     It may raise what is documented. It runs and imports nothing, opens nothing outside `folder`

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import rich.table  # noqa: F401 - as the next, that no case imports it
 import yaml
-from fuzzing import TEXTS, VALUES, altered, cases, mutated, watched
+from fuzzing import BEYOND, TEXTS, VALUES, altered, cases, mutated, watched
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -102,7 +102,7 @@ PREDICTIONS = npz(labels=DIGITS, predictions=DIGITS)
 @cases(5_000)
 @given(st.binary(max_size=200) | mutated(PREDICTIONS) | TEXTS.map(npy))
 @example(PREDICTIONS)
-@example(npz(labels=np.zeros(2**29, np.uint8)))
+@example(npz(labels=np.frombuffer(BEYOND, np.uint8)))
 def test_predictions(sealed_environment, content):
     with watched(sealed_environment, ValueError):
         found = parse_predictions(content)

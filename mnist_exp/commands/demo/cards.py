@@ -7,7 +7,7 @@ import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mnist_exp.commands.demo.pad import png_url
+from mnist_exp.commands.demo.data_urls import png_url
 from mnist_exp.inference import Digit, Reading
 
 MOST_CARDS = 20

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_exp.commands.demo import cards
-from mnist_exp.commands.demo.pad import data_url, is_drawing, pad, picture_of
+from mnist_exp.commands.demo.data_urls import data_url, is_drawing, picture_of
+from mnist_exp.commands.demo.pad import pad
 from mnist_exp.commands.demo.reader import Reader, Readers
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.inference.drawings import file_drawing

@@ -32,6 +32,7 @@ _PARTS = (
     "commands/__init__.py",
     "commands/demo/__init__.py",
     "commands/demo/cards.py",
+    "commands/demo/data_urls.py",
     "commands/demo/pad.html",
     "commands/demo/pad.js",
     "commands/demo/pad.py",

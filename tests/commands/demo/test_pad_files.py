@@ -20,6 +20,8 @@ from pads import (
 from PIL import Image
 from selenium.webdriver.common.by import By
 
+from mnist_exp.commands.demo import data_urls
+
 pytestmark = pytest.mark.xdist_group("demo")  # one trained project
 
 
@@ -52,18 +54,16 @@ def bomb():
 
 
 def test_the_size_of_a_drawing_is_the_one_that_pillow_reads():
-    from mnist_exp.commands.demo import pad
-
     drawing = io.BytesIO()
     Image.new("L", (480, 480)).save(drawing, "PNG")
     start, header, rest = (drawing.getvalue()[part] for part in
                            (slice(8), slice(8, 33), slice(33, None)))  # fmt: skip
     photo = io.BytesIO()
     Image.new("L", (2000, 1500)).save(photo, "PNG")
-    assert pad._is_small(start + header + rest)
-    assert not pad._is_small(photo.getvalue())
-    assert not pad._is_small(start + header + photo.getvalue()[8:])  # two headers
-    assert not pad._is_small(b"no image")
+    assert data_urls._is_small(start + header + rest)
+    assert not data_urls._is_small(photo.getvalue())
+    assert not data_urls._is_small(start + header + photo.getvalue()[8:])  # two headers
+    assert not data_urls._is_small(b"no image")
 
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000)
