@@ -1,0 +1,134 @@
+"""What is proven of components of a user's own before a run has them."""
+
+from pathlib import Path
+
+from invoke import mnist_exp
+from own_components import RESNET
+
+# Each breaks one promise: group -> name -> the function, and what is said of it.
+BROKEN = {
+    ("model", "unseeded"): (
+        """
+class Noise(keras.layers.Layer):
+    def call(self, x, training=None):
+        return x + tf.random.normal(tf.shape(x), dtype=x.dtype) if training else x
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), Noise(),
+                         keras.layers.Dense(10)])
+""",
+        "other weights each time",
+    ),
+    ("model", "drawn"): (
+        """
+kernel = keras.initializers.Constant(np.random.normal(size=(784, 10)))
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(),
+                         keras.layers.Dense(10, kernel_initializer=kernel)])
+""",
+        "first weights are others each time",
+    ),
+    ("model", "nine"): (
+        """
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(),
+                         keras.layers.Dense(9)])
+""",
+        "from (None, 28, 28, 1) to (None, 9)",
+    ),
+    ("model", "custom"): (
+        """
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), Twice(),
+                         keras.layers.Dense(10)])
+""",
+        "cannot be loaded without this code",
+    ),
+    ("augmentation", "forgetful"): (
+        "return lambda images, seed: images * tf.random.uniform([])",
+        "other images for the same seed",
+    ),
+    ("augmentation", "narrow"): (
+        "return lambda images, seed: images[:, :20]",
+        "not float32 [16, 28, 28, 1]",
+    ),
+    ("loss", "endless"): (
+        "return lambda targets, logits: tf.reduce_sum(targets * logits, axis=1) / 0",
+        "not finite",
+    ),
+    ("metric", "moody"): ("", "for the same predictions"),
+    ("optimizer", "absent"): ("return keras.optimizers.Nothing()", "it raises AttributeError"),
+}
+# Valid, however odd.
+WHOLE = {
+    ("model", "ones"): """
+x = keras.layers.Dense(8, kernel_initializer="ones")(keras.layers.Flatten()(
+    image := keras.Input((28, 28, 1))))
+x = keras.layers.BatchNormalization(scale=False)(x)
+return keras.Model(image, keras.layers.Dense(10, kernel_initializer="ones")(x))
+""",
+    ("augmentation", "halves"): """
+return lambda images, seed: tf.where(
+    tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed) < 0.5, 255 - images, images)
+""",
+}
+
+
+def functions(bodies) -> str:
+    """A file of components, each without arguments."""
+    lines = ["from mnist_exp.extend import augmentation, loss, model, optimizer"]
+    for (group, name), body in bodies.items():
+        if group == "metric":
+            lines += ["import random", "from mnist_exp.extend import metric", f"@metric({name!r})"]
+            lines += [f"def {name}(probabilities, labels): return random.random()"]
+            continue
+        lines += [f"@{group}({name!r})", f"def {name}():"]
+        body_lines = ["import keras, numpy as np, tensorflow as tf", *body.strip().splitlines()]
+        lines += [f"    {line}" for line in body_lines]
+    return "\n".join(lines) + "\n"
+
+
+def written(folder: Path, bodies) -> Path:
+    """A file of components, with their YAML beside it."""
+    for group, name in bodies:
+        if group == "metric":
+            continue
+        (folder / "conf" / group).mkdir(parents=True, exist_ok=True)
+        (folder / "conf" / group / f"{name}.yaml").write_text(f"name: {name}\n")
+    file = folder / "own.py"
+    file.write_text(functions(bodies))
+    return file
+
+
+def test_promises_that_are_broken_are_told_and_odd_components_keep_them(project):
+    (project / "bodies").mkdir()
+    bodies = {**{key: body for key, (body, _) in BROKEN.items()}, **WHOLE}
+    file = written(project / "bodies", bodies)
+    done = mnist_exp(project, "check", str(file))
+    assert done.returncode == 1
+    said, key = {}, ()
+    for line in done.stdout.splitlines():
+        if not line.startswith("  "):
+            key = tuple(line.split("="))
+        said.setdefault(key, []).append(line)
+    said["metric", "moody"] = said.pop(("metrics", "[moody]"))
+    assert said.keys() == bodies.keys()
+    for key, (_, words) in BROKEN.items():
+        assert words in said[key][-1], said[key]
+        assert said[key][-1].startswith("  broken: ")
+    for key in WHOLE:
+        assert not any("broken" in line for line in said[key])
+
+
+def test_a_broken_promise_keeps_a_run_from_beginning(project):
+    file = written(project, {("augmentation", "narrow"): BROKEN["augmentation", "narrow"][0]})
+    own = ("--components", str(file), "augmentation=narrow")
+    done = mnist_exp(project, "train", *RESNET[:-2], *own)
+    assert done.returncode == 2
+    assert "an augmentation is a function of its seed" in done.stderr
+    assert not list((project / "outputs").glob("*"))
+    sweep = mnist_exp(project, "train", "-m", *RESNET[:-2], *own, "seed=0,1", "model=mlp,seed_mlp")
+    assert sweep.returncode == 2
+    assert sweep.stderr.count("Trying the components of your own, once") == 1
+    assert "an augmentation is a function of its seed" in sweep.stderr
+    assert "Traceback" not in sweep.stderr
+    assert not list((project / "outputs").glob("*"))
+    assert not (project / "mlflow.db").exists()
