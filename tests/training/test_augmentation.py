@@ -20,7 +20,7 @@ STILL = {
 def augmentation(name: str):
     """What an augmentation makes of images alone."""
     augment = build.augmentation(compose([f"augmentation={name}"]).config)
-    return lambda images, seed: augment(images, np.zeros((len(images), 10), np.float32), seed)[0]
+    return lambda images, seed: augment(images, np.zeros((images.shape[0], 10), np.float32), seed)[0]
 
 
 def digits(count: int) -> np.ndarray:
