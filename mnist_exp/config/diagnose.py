@@ -183,7 +183,7 @@ class Examination:
         try:
             parser = OverridesParser.create(config_loader=self._loader)
             override = parser.parse_overrides([text])[0]
-        except (HydraException, ValueError):  # Python reads no number of 5,000 digits
+        except (HydraException, ValueError, RecursionError):  # 5,000 digits, 1,000 brackets
             return None
         return override if override.key_or_group else None
 

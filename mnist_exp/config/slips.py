@@ -6,6 +6,7 @@ A shell cuts a command line at spaces, so what a person typed is looked for acro
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -117,9 +118,9 @@ def misplaced(group: str, name: str, folders: Sequence[Path]) -> str:
     for folder in dict.fromkeys(near):
         for suffix in _YAML:
             file = folder / group / f"{option.name}{suffix}"
-            if file.is_file() and suffix == ".yml":
+            if _is_file(file) and suffix == ".yml":
                 return f"Rename {file}: Hydra reads files that end in .yaml."
-            if file.is_file():
+            if _is_file(file):
                 components = folder.parent / _COMPONENTS
                 has_own = folder.name == _CONF and components.is_file()
                 flag = f"--components={components}" if has_own else f"--config-dir={folder}"
@@ -127,9 +128,16 @@ def misplaced(group: str, name: str, folders: Sequence[Path]) -> str:
                 return f"It is {file}: write {words}."
     for folder in folders:
         file = folder / f"{option.name}.yaml"
-        if file.is_file():
+        if _is_file(file):
             return f"Move {file} into the folder {group} there."
     return ""
+
+
+def _is_file(path: Path) -> bool:
+    """Tells whether a file is there; none is whose name is too long for one."""
+    with suppress(OSError):
+        return path.is_file()
+    return False
 
 
 def _meant(parts: Sequence[str], options: Options) -> Iterator[str]:
@@ -148,7 +156,10 @@ def _meant(parts: Sequence[str], options: Options) -> Iterator[str]:
         return
     if takes(key.lstrip("+"), text) and "=" not in text and others:
         yield in_quotes(f"{key}={text.strip()}")
-    elif all(a[-1] in "=,[(" or b[0] in ",])" for a, b in pairwise([first, *others])):
+    elif all(
+        a.endswith(("=", ",", "[", "(")) or b.startswith((",", "]", ")"))
+        for a, b in pairwise([first, *others])
+    ):
         yield "".join([first, *others])
     elif (
         "[" in value

@@ -45,6 +45,9 @@ def warm():
 @example(["model=cnn", "seed=3"], True)
 @example([f"seed={'9' * 5000}"], False)
 @example(["model=[[[1]]]"], False)
+@example(["seed=1", "[" * 2000], False)
+@example([f"model={'x' * 5000}"], False)
+@example(["seed= ", ""], False)
 @example(["+="], False)
 @example(["~hydra={_target_: os.system}"], False)
 def test_any_overrides(sealed_environment, overrides, resolve):

@@ -20,7 +20,11 @@ STILL = {
 def augmentation(name: str):
     """What an augmentation makes of images alone."""
     augment = build.augmentation(compose([f"augmentation={name}"]).config)
-    return lambda images, seed: augment(images, np.zeros((images.shape[0], 10), np.float32), seed)[0]
+
+    def alone(images, seed):
+        return augment(images, np.zeros((images.shape[0], 10), np.float32), seed)[0]
+
+    return alone
 
 
 def digits(count: int) -> np.ndarray:
