@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_exp.config.diagnose import Examination
 from mnist_exp.config.hydra import CONFIG_NAME, config_loader, version_base
-from mnist_exp.config.problems import Problem
+from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.refusals import words
 from mnist_exp.config.schema import Config
 from mnist_exp.config.validate import validate
@@ -189,7 +189,16 @@ def _as_job(cfg: DictConfig) -> Iterator[None]:
     holder.set_config(cfg)
     try:
         with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
-            cfg.hydra.runtime.output_dir = str(Path(cfg.hydra.run.dir).absolute())
+            cfg.hydra.runtime.output_dir = str(_run_dir(cfg).absolute())
         yield
     finally:
         holder.cfg = before
+
+
+def _run_dir(cfg: DictConfig) -> Path:
+    try:
+        return Path(cfg.hydra.run.dir)
+    except OmegaConfBaseException as error:  # it refers to itself, or to nothing
+        typed = OmegaConf.to_container(cfg.hydra.run, resolve=False)["dir"]  # type: ignore[index, call-overload]
+        expected, remedy = "a value that resolves", "Name a folder, or leave it out."
+        raise ConfigError([Problem("hydra.run.dir", expected, str(typed), remedy)]) from error

@@ -48,6 +48,7 @@ def warm():
 @example(["seed=1", "[" * 2000], False)
 @example([f"model={'x' * 5000}"], False)
 @example(["seed= ", ""], False)
+@example(["hydra.run.dir=${hydra:run.dir}", "="], True)
 @example(["+="], False)
 @example(["~hydra={_target_: os.system}"], False)
 def test_any_overrides(sealed_environment, overrides, resolve):
