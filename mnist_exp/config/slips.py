@@ -118,14 +118,15 @@ def misplaced(group: str, name: str, folders: Sequence[Path]) -> str:
     for folder in dict.fromkeys(near):
         for suffix in _YAML:
             file = folder / group / f"{option.name}{suffix}"
-            if _is_file(file) and suffix == ".yml":
+            if not _is_file(file):
+                continue
+            if suffix == ".yml":
                 return f"Rename {file}: Hydra reads files that end in .yaml."
-            if _is_file(file):
-                components = folder.parent / _COMPONENTS
-                has_own = folder.name == _CONF and components.is_file()
-                flag = f"--components={components}" if has_own else f"--config-dir={folder}"
-                words = shlex.join([flag, f"{group}={option.name}"])
-                return f"It is {file}: write {words}."
+            components = folder.parent / _COMPONENTS
+            has_own = folder.name == _CONF and components.is_file()
+            flag = f"--components={components}" if has_own else f"--config-dir={folder}"
+            words = shlex.join([flag, f"{group}={option.name}"])
+            return f"It is {file}: write {words}."
     for folder in folders:
         file = folder / f"{option.name}.yaml"
         if _is_file(file):
