@@ -14,7 +14,7 @@ from invoke import mnist_exp
 from projects import ENSEMBLE, SMALL, SWEEP, copied
 from tiers import Tiers
 
-from mnist_exp.core import numerics
+from mnist_exp.core import numerics, sidecar
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Made absolute before any test changes folder; CI names it relative to the checkout.
@@ -39,8 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Numbers bytes: archives hold the time, and every worker must give a test the same name."""
-    return argname if isinstance(val, bytes) else None
+    """Numbers bytes, which hold the time of an archive, where every worker must find the same name.
+
+    A long text is cut to its first words, so that a list of tests can be read.
+    """
+    if isinstance(val, bytes):
+        return argname
+    return f"{val[:40]}..." if isinstance(val, str) and len(val) > 60 else None
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +104,8 @@ def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # The list of fonts takes seconds to make and steers nothing.
         patch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
         empty_store.remember()
+        if forks.has_place():  # what runs here, in this process, has none to import for it either
+            patch.setattr(sidecar, "subprocess", forks.AS_SUBPROCESS)
         yield
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
@@ -167,6 +168,14 @@ class Fork:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
         self.wait()
+
+
+# What stands for the module where a program is `[interpreter, option, "-c", code, *arguments]`.
+AS_SUBPROCESS = types.SimpleNamespace(
+    Popen=lambda command, **options: Fork(command[3], command[4:], **options),
+    PIPE=subprocess.PIPE,
+    TimeoutExpired=subprocess.TimeoutExpired,
+)
 
 
 class _Reader(threading.Thread):

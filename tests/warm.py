@@ -17,11 +17,9 @@ import runpy
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
-import types
 import warnings
 from collections.abc import Sequence
 from multiprocessing import util
@@ -30,7 +28,7 @@ from typing import Any
 
 import empty_store
 import numpy as np
-from forks import Fork
+from forks import AS_SUBPROCESS
 
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.grid import SweepComposer
@@ -164,11 +162,7 @@ def become(request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
 
 def fork_what_it_starts(request: dict[str, Any]) -> None:
     """Has a command's own processes forked as well: they would import everything again."""
-    sidecar.subprocess = types.SimpleNamespace(  # type: ignore[assignment]
-        Popen=lambda command, **options: Fork(command[3], command[4:], **options),
-        PIPE=subprocess.PIPE,
-        TimeoutExpired=subprocess.TimeoutExpired,
-    )
+    sidecar.subprocess = AS_SUBPROCESS  # type: ignore[assignment]
     if "-m" in request["arguments"]:
         keep_workers()
 

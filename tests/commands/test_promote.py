@@ -34,10 +34,10 @@ for overrides in (
     ["data=digits", "training.epochs=15"],
     ["data=digits", "training.epochs=15", "description=twin"],
     ["data=digits"],
-    ["data=digits", "model=seed_mlp", "ensemble.members=2"],
+    ["data=digits", "ensemble.members=2"],
     ["data=mnist", "data.train_images=1000", "data.validation_images=100"],
 ):
-    mnist_exp.run("model=mlp", "training=smoke", "tracking.plots=false", *overrides)
+    mnist_exp.run("model=seed_mlp", "training=smoke", "tracking.plots=false", *overrides)
 """
 # As docs/export.md has it, behind the command that serves.
 ((_, REQUEST),) = (

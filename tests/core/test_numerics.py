@@ -15,7 +15,7 @@ from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.names import RESUMED_TAG, SETTINGS_TAG
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
-TRAIN = ["train", "data=digits", *SMOKE, "model=tiny", "training.epochs=3"]
+TRAIN = ["train", "data=digits", *SMOKE, "model=seed_mlp"]
 # Of another program: none of these can be trained with.
 KERAS = {"floatx": "float16", "backend": "jax", "image_data_format": "channels_first",
          "epsilon": 0.001}  # fmt: skip

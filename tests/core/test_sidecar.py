@@ -12,6 +12,7 @@ import pytest
 import waiting
 from invoke import start_python
 
+from mnist_exp.core import sidecar
 from mnist_exp.core.sidecar import Sidecar
 
 PARENT = """
@@ -21,6 +22,13 @@ import os
 print(Sidecar.current().submit(os.getpid).result(), flush=True)
 time.sleep(600)
 """
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """Processes as they are elsewhere: not forked from the interpreter of the tests."""
+    monkeypatch.setattr(sidecar, "subprocess", subprocess)
+    monkeypatch.setattr(Sidecar, "_running", None)
 
 
 def test_it_answers_and_tells_errors():

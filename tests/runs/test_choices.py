@@ -15,7 +15,8 @@ from mnist_exp.data import Split
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.read.experiment import Experiment
 
-IDX = ["data=idx", "data.root=images", "data.validation_images=100", *SMOKE]
+IDX = ["data=idx", "data.root=images", "data.validation_images=100", *SMOKE, "model=seed_mlp",
+       "training.batch_size=32"]  # fmt: skip
 RATES = "optimizer.learning_rate=tag(log,interval(1e-5,1e-1))"
 # All that chooses: weights, where to stop and when to answer; trials, and the best of all.
 CHOOSING = {

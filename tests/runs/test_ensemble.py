@@ -252,7 +252,10 @@ def test_weights_that_were_lost_are_named_and_had_again(finished, sealed_environ
     assert ensemble.tags[WEIGHTS] == runs(finished)[0].tags[WEIGHTS]
 
 
-@pytest.mark.parametrize("lost", ["last.npz", "*.npz"])
+ALL_LOST = pytest.mark.long("a member trained again whose every checkpoint is lost")
+
+
+@pytest.mark.parametrize("lost", ["last.npz", pytest.param("*.npz", marks=ALL_LOST)])
 def test_a_member_has_its_weights_again_that_had_finished(lost, finished, sealed_environment):
     folder = sealed_environment
     process = start(folder, "train", *ENSEMBLE)

@@ -23,7 +23,7 @@ from mnist_exp.tracking.records import RunRecord
 # A slice of the real training images; the test images are all there.
 SLICE = ["data.train_images=4000", "data.validation_images=1000", "training.batch_size=64"]
 # Epochs that last long enough for a signal to fall into one.
-LONG = ["model=fast_cnn", "data.train_images=8000", "training.epochs=4", "training.batch_size=64"]
+LONG = ["model=fast_cnn", "data.train_images=5000", "training.epochs=4", "training.batch_size=64"]
 
 
 def test_everything_that_a_run_records(sealed_environment):

@@ -190,8 +190,8 @@ def folder(new_folder: Callable[..., SweepFolder]) -> Iterator[SweepFolder]:
 
 
 # Four jobs of several epochs each; the last comes after others of another model and precision.
-GRID = ["data=digits", "data.train_images=400", *SMOKE, "training.epochs=3",
-        "training.batch_size=32", "model=tiny,mlp", "training.precision=bfloat16,float32",
+GRID = ["data=digits", "data.train_images=400", *SMOKE, "training.epochs=3", "training.threads=1",
+        "training.batch_size=32", "model=tiny,seed_mlp", "training.precision=bfloat16,float32",
         "sweep.name=grid"]  # fmt: skip
 
 

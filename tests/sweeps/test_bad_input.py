@@ -3,7 +3,7 @@
 import pytest
 from projects import SMOKE
 
-SMALL = ["data=digits", *SMOKE, "model=mlp"]
+SMALL = ["data=digits", *SMOKE, "model=seed_mlp"]
 
 
 @pytest.mark.parametrize(

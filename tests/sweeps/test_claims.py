@@ -24,7 +24,7 @@ from mnist_exp.tracking.mlflow.experiment_tags import ExperimentTags
 from mnist_exp.tracking.names import CLAIM_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 
-COMMAND = ["train", "-m", "data=digits", *SMOKE, "training.epochs=30",
+COMMAND = ["train", "-m", "data=digits", *SMOKE, "training.epochs=15",
            "model=seed_mlp", "seed=1,2,3,4,5", "sweep.name=x"]  # fmt: skip
 HOUR = 3_600_000  # milliseconds
 
@@ -85,7 +85,15 @@ def test_a_second_folder_joins_and_goes_on_alone_when_the_first_dies(server, new
 
 
 @pytest.mark.parametrize(
-    "search", [(), ("search=random", "search.trials=5")], ids=["grid", "random"]
+    "search",
+    [
+        pytest.param((), id="grid"),
+        pytest.param(
+            ("search=random", "search.trials=5"),
+            id="random",
+            marks=pytest.mark.long("a search shared by two terminals, as a grid is"),
+        ),
+    ],
 )
 def test_two_terminals_share_the_jobs_and_both_show_all(search, folder):
     swept = ["optimizer.learning_rate=interval(0.001, 0.1)"] if search else [COMMAND[-2]]

@@ -5,7 +5,7 @@ import signal
 
 from projects import SMOKE
 
-SMALL = ["data=digits", *SMOKE, "model=mlp"]
+SMALL = ["data=digits", *SMOKE, "model=seed_mlp"]
 # Nine terabytes of weights fail where they are allocated.
 HUGE = "[3000000000]"
 

@@ -9,7 +9,7 @@ import tempfile
 import pytest
 from projects import SMOKE
 
-SMALL = ["data=digits", *SMOKE, "model=mlp", "seed=0,1"]
+SMALL = ["data=digits", *SMOKE, "model=seed_mlp", "seed=0,1"]
 
 
 def check_sweep(folder, *launcher):

@@ -10,7 +10,7 @@ from projects import SMOKE
 
 from mnist_exp.sweeps.results.records import JOB_PARAM
 
-SMALL = ["data=digits", *SMOKE, "model=mlp"]
+SMALL = ["data=digits", *SMOKE, "model=seed_mlp"]
 
 
 def test_two_at_once_survive_the_death_of_a_worker(folder):

@@ -13,8 +13,8 @@ from mnist_exp.tracking.names import KEY_TAG
 pytestmark = pytest.mark.xdist_group("grid")
 
 # Four jobs, of which the grid has two already: its last and its second.
-GROWN = ["data=digits", "data.train_images=400", *SMOKE, "training.epochs=3",
-         "training.batch_size=32", "training.precision=float32", "model=mlp,tiny", "seed=0,1",
+GROWN = ["data=digits", "data.train_images=400", *SMOKE, "training.epochs=3", "training.threads=1",
+         "training.batch_size=32", "training.precision=float32", "model=seed_mlp,tiny", "seed=0,1",
          "sweep.name=grid"]  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def test_a_grid_leaves_a_parent_run_with_its_report(grid):
     assert parent.metrics == {f"sweep/{name}": count for name, count in counts.items()} | {
         name: best.metrics[name] for name in ("chosen/val_accuracy", "test/accuracy")
     }
-    assert (parent.tags["model"], parent.tags["data"]) == ("tiny, mlp", "digits")
+    assert (parent.tags["model"], parent.tags["data"]) == ("tiny, seed_mlp", "digits")
     result, heading, command, *_ = parent.tags["mlflow.note.content"].split("\n\n")
     reached = f"{100 * best.validation_accuracy:.2f} % validation accuracy"
     assert result.startswith(f"**{reached}**, ")
@@ -44,14 +44,16 @@ def test_a_grid_leaves_a_parent_run_with_its_report(grid):
     assert [(row["job"], row["model"], row["training.precision"]) for row in rows] == [
         (str(number), *choice)
         for number, choice in enumerate(
-            (model, precision) for model in ("tiny", "mlp") for precision in ("bfloat16", "float32")
+            (model, precision)
+            for model in ("tiny", "seed_mlp")
+            for precision in ("bfloat16", "float32")
         )
     ]
 
 
 def test_a_job_reaches_what_it_reaches_alone(grid, new_folder):
     alone = new_folder("alone")
-    for number, model in ((3, "mlp"), (1, "tiny")):
+    for number, model in ((3, "seed_mlp"), (1, "tiny")):
         job = [text for text in grid.overrides if not text.startswith(("model", "sweep"))][:-1]
         alone.train(*job, f"model={model}", "training.precision=float32")
         assert alone.results(alone.runs()[0]) == grid.finished[number]
@@ -79,7 +81,7 @@ def test_a_grid_grows(grid):
     assert "Sweep grid: 4 of 8 done, 4 to do" in dry.stderr
     _, first, second, *_ = dry.stdout.splitlines()
     reached = grid.folder.jobs()[0]
-    assert first.startswith("  0  tiny   bfloat16   0     ")
+    assert first.split()[:5] == ["0", "tiny", "bfloat16", "0", "done:"]
     accuracy = reached.metrics["chosen/val_accuracy"]
     assert first.endswith(f"  done: {reached.name}, validation {accuracy:.2%}")
     assert second.split() == ["4", "tiny", "bfloat16", "1", "to", "do"]

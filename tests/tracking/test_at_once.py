@@ -44,7 +44,18 @@ def database() -> Iterator[PostgreSQL]:
         yield server
 
 
-@pytest.fixture(params=["file", "file-server", "postgresql", "postgresql-server"])
+STORES = [
+    "file",
+    "file-server",
+    pytest.param(
+        "postgresql",
+        marks=pytest.mark.long("sixteen runs at once in PostgreSQL with no server before it"),
+    ),
+    "postgresql-server",
+]
+
+
+@pytest.fixture(params=STORES)
 def uri(request, sealed_environment) -> Iterator[str]:
     """Names a store without tables, or a server that has just made them."""
     kind, _, served = request.param.partition("-")
