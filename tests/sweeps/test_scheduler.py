@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from sweep_results import job
 
 from mnist_exp.sweeps.execute.scheduler import Scheduler
+from mnist_exp.sweeps.plan import PlannedJob
 
 
 class Engine:
@@ -29,7 +30,8 @@ class Engine:
 
 def test_a_job_that_fails_after_the_stop_is_told_of_and_not_tried_again():
     engine, told = Engine(), []
-    jobs = [SimpleNamespace(number=number) for number in range(3)]
+    draft = SimpleNamespace(assignment=SimpleNamespace(overrides=("model=mlp",)))
+    jobs = [PlannedJob(number, draft, "") for number in range(3)]
 
     def look():
         """Ends the first job; the second fails when the sweep is being stopped."""
@@ -38,6 +40,7 @@ def test_a_job_that_fails_after_the_stop_is_told_of_and_not_tried_again():
 
     def ended(result):
         told.append((result.number, result.outcome))
+        assert result.overrides == ("model=mlp",)  # as this plan has it, whoever began the job
         scheduler.stop()
         if not engine.futures[1].done():
             engine.futures[1].set_result(job(1, outcome="failed"))

@@ -14,13 +14,14 @@ from waiting import until
 
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import pending_runs
-from mnist_exp.tracking.journal.events import Artifact, Metrics, Model
+from mnist_exp.tracking.journal.events import Artifact, Metrics, Model, now
 from mnist_exp.tracking.journal.pending_runs import add, pending
 from mnist_exp.tracking.journal.staging import digest_of
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.names import OUTCOME_TAG
 from mnist_exp.tracking.recorder import Recorder
-from mnist_exp.tracking.sync.recovery import recover
+from mnist_exp.tracking.sync.recovery import lost, recover
 
 OUTAGE = "http://127.0.0.1:9"
 
@@ -98,6 +99,21 @@ def test_a_journal_that_names_no_store_is_told_of_and_stops_nothing(
     broken, sent = recover(sealed_environment)
     assert (broken.result, sent.result) == ("broken", "sent")
     assert "Expected tracking.uri to name a SQLite file" in broken.problem
+
+
+def test_what_ended_on_another_machine_stays_as_it_ended(store, python, sealed_environment):
+    process = python(RUN, "job-1")
+    process.stdout.readline()
+    run = until(lambda: store.find_run("job-1"), process=process)
+    process.kill()
+    process.communicate()
+    store.set_tags(run.run_id, {OUTCOME_TAG: "finished"})
+    store.end_run(run.run_id, "FINISHED", now() + 1000)
+    assert [recovered.result for recovered in recover(sealed_environment)] == ["elsewhere"]
+    run = store.find_run("job-1")
+    assert (run.status, run.outcome) == ("FINISHED", "finished")
+    assert recover(sealed_environment) == []
+    assert lost(sealed_environment) == []
 
 
 def sent_bytes(job_dir: Path) -> str:

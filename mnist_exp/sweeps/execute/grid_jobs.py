@@ -1,7 +1,6 @@
 """The jobs of a grid, in the order in which they run."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.plan import PlannedJob
@@ -45,7 +44,7 @@ class GridJobs:
         run = self._pending.counting(job.draft.key)
         if run is None:
             return None
-        return replace(self._ledger.result(run, epochs=False), number=job.number)
+        return job.told(self._ledger.result(run, epochs=False))
 
     def found(self) -> dict[int, JobResult]:
         """Returns the results of the runs that the ledger has now."""

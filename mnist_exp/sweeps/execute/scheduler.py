@@ -139,7 +139,7 @@ class Scheduler:
             self._failures[job.number] += 1
             self._again.append(job)
         else:
-            self._ended(result)
+            self._ended(job.told(result))
 
     def _is_tried_again(self, job: PlannedJob, result: JobResult) -> bool:
         has_failed = result.outcome in {"failed", "killed"}

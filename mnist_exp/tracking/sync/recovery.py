@@ -24,7 +24,9 @@ from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync import readback
 from mnist_exp.tracking.sync.replay import Replay, run_id_of
 
-Result = Literal["sent", "incomplete", "damaged", "waiting", "alive", "broken", "gone"]
+Result = Literal[
+    "sent", "incomplete", "damaged", "waiting", "alive", "broken", "gone", "elsewhere"
+]
 
 # A run that ended a moment ago may still be in its last call to a server that does not answer.
 _SENDER_SECONDS = 5.0
@@ -56,7 +58,9 @@ def recover(folder: Path, *, to: str | None = None, tell: bool = False) -> list[
     Returns:
         One entry for each pending run.
     """
-    settled: set[Result] = {"sent", "gone", "incomplete"} if tell else {"sent", "gone"}
+    settled: set[Result] = {"sent", "gone", "elsewhere"}
+    if tell:
+        settled.add("incomplete")
     done = []
     unreachable: dict[str, str] = {}
     for marker in pending_runs.pending(folder):
@@ -94,7 +98,7 @@ def _recover_one(
     answer = answer._replace(killed=before.outcome is None, damage="; ".join(before.damage))
     if uri in unreachable:
         return answer._replace(result="waiting", problem=unreachable[uri])
-    sent = _send(answer, Store(uri, before.start.experiment), unreachable)
+    sent = _send(answer, before, Store(uri, before.start.experiment), unreachable)
     # What was lost may come back, from a copy of the file or with a resumed run.
     is_sent = sent.result in {"sent", "incomplete"}
     return sent._replace(result="damaged") if sent.damage and is_sent else sent
@@ -175,22 +179,29 @@ def _end(job_dir: Path, lock: Lock, to: str | None) -> State:
     return state
 
 
-def _send(answer: Recovered, store: Store, unreachable: dict[str, str]) -> Recovered:
+def _send(
+    answer: Recovered, before: State, store: Store, unreachable: dict[str, str]
+) -> Recovered:
     run = readback.deleted_run(store, answer.job_id)  # so until somebody restores it
     if run is not None:
         return answer._replace(result="waiting", problem=str(readback.deleted(run)))
     replay = Replay.of(answer.job_dir, store.uri, wait_seconds=_SENDER_SECONDS)
     if replay is None:
         return answer._replace(result="alive")
-    complete = False
+    complete = went_on = False
     with Attempt() as attempt:
-        complete = replay.advance()
+        if answer.killed and not answer.damage:
+            run = readback.read_anew(store, answer.job_id)
+            went_on = run is not None and _ended_later(run, before)
+        complete = not went_on and replay.advance()
     replay.close()
     if attempt.problem is not None:
         problem = first_line(attempt.problem)
         if not isinstance(attempt.problem, readback.LostError):
             unreachable[store.uri] = problem
         return answer._replace(result="waiting", problem=problem)
+    if went_on:
+        return answer._replace(result="elsewhere", killed=False)
     return answer._replace(
         run_id=replay.run_id,
         result="alive" if not complete else "incomplete" if replay.gone else "sent",
@@ -243,9 +254,15 @@ def lost(folder: Path) -> list[pending_runs.Marker]:
             store = Store(of_record(state.start.uri, file.parent), state.start.experiment)
             run = readback.read_anew(store, state.start.job_id)
             kept = run is not None and run.outcome == state.outcome and run.has_ended
-            if run is None or not (run.deleted or kept):
+            if run is None or not (run.deleted or kept or _ended_later(run, state)):
                 found.append(pending_runs.Marker(state.start.job_id, file.parent))
     return found
+
+
+def _ended_later(run: RunRecord, state: State) -> bool:
+    """Tells whether a run came to an end after all that its journal here knows: elsewhere."""
+    is_later = run.end_time is not None and run.end_time > state.time
+    return is_later and run.has_ended and run.outcome not in {None, "killed"}
 
 
 def waiting(folder: Path) -> int:
