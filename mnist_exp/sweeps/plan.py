@@ -4,7 +4,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,6 @@ from mnist_exp.core.text import without_password
 from mnist_exp.data import plausibility
 from mnist_exp.runs import source_code
 from mnist_exp.runs.command import AS_A_RUN
-from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.search import space as spaces
 from mnist_exp.sweeps.search.space import SEED, Space
 from mnist_exp.sweeps.task import Assignment
@@ -70,11 +69,6 @@ class PlannedJob:
     number: int
     draft: Draft
     folder: str  # its name in outputs/: a new one, or that of a run to go on with
-
-    def told(self, result: JobResult) -> JobResult:
-        """Returns the job's result in the words of this plan; another command may have run it."""
-        own = self.draft.assignment.overrides
-        return replace(result, number=self.number, overrides=own)
 
 
 class Plan:

@@ -1,6 +1,7 @@
 """The jobs of a grid, in the order in which they run."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.plan import PlannedJob
@@ -44,7 +45,9 @@ class GridJobs:
         run = self._pending.counting(job.draft.key)
         if run is None:
             return None
-        return job.told(self._ledger.result(run, epochs=False))
+        result = self._ledger.result(run, epochs=False)
+        # Another command may have run it, of a grid of other words.
+        return replace(result, number=job.number, overrides=job.draft.assignment.overrides)
 
     def found(self) -> dict[int, JobResult]:
         """Returns the results of the runs that the ledger has now."""

@@ -139,7 +139,8 @@ class Scheduler:
             self._failures[job.number] += 1
             self._again.append(job)
         else:
-            self._ended(job.told(result))
+            # Another command may have begun it, of a grid of other words.
+            self._ended(replace(result, overrides=job.draft.assignment.overrides))
 
     def _is_tried_again(self, job: PlannedJob, result: JobResult) -> bool:
         has_failed = result.outcome in {"failed", "killed"}
