@@ -7,7 +7,6 @@ job to job are set after it, see `assign`.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -21,6 +20,7 @@ from mnist_exp.config.hydra_internal import combinations
 from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.refusals import words
 from mnist_exp.config.validate import validate
+from mnist_exp.config.wording import show
 
 
 class _Selection(NamedTuple):
@@ -49,7 +49,7 @@ class SweepComposer:
         self._bases: dict[tuple[str, ...], tuple[Base | None, dict[str, str]]] = {}
         self._read: dict[str, _Selection | Setting | None] = {}
         self._set_keys: set[str] = set()  # of settings that Hydra's parser has read
-        examination = Examination(composer.loader, composer.config_name, RunMode.MULTIRUN)
+        examination = self._examination(RunMode.MULTIRUN)
         with version_base():
             parsed = examination.parse(overrides)
             self.problems = tuple(examination.problems)
@@ -108,7 +108,7 @@ class SweepComposer:
         return self._read[text]
 
     def _parsed(self, text: str) -> _Selection | Setting | None:
-        examination = Examination(self._composer.loader, self._composer.config_name, RunMode.RUN)
+        examination = self._examination(RunMode.RUN)
         parsed = examination.parse([text])
         if not parsed:
             return None
@@ -128,8 +128,27 @@ class SweepComposer:
         return self._bases[selections]
 
     def _params(self, parsed: Sequence[Override]) -> list[Override]:
+        """Returns the space of a sweep in a file.
+
+        Raises:
+            ConfigError: it is none.
+        """
         params = self.hydra["sweeper"].get("params") or {}
+        if not isinstance(params, dict) or any(isinstance(v, dict) for v in params.values()):
+            expected, remedy = "lines of KEY: VALUES", "Write them as model.dropout: 0.1,0.2."
+            key = "hydra.sweeper.params"
+            raise ConfigError([Problem(key, expected, show(params), remedy)])
         typed = {override.get_key_element() for override in parsed}
-        texts = [f"{key}={value}" for key, value in params.items() if key not in typed]
-        parser = OverridesParser.create(config_loader=self._composer.loader)
-        return list(parser.parse_overrides(texts))
+        texts = [
+            f"{key}={'null' if value is None else value}"
+            for key, value in params.items()
+            if key not in typed
+        ]
+        examination = self._examination(RunMode.MULTIRUN)
+        found = examination.parse(texts)
+        if examination.problems:
+            raise ConfigError(examination.problems)
+        return found
+
+    def _examination(self, mode: RunMode) -> Examination:
+        return Examination(self._composer.loader, self._composer.config_name, mode)

@@ -1,6 +1,10 @@
 """A sweep that stands in a YAML file: given by name, extended on the command line."""
 
 import shlex
+from pathlib import Path
+
+import pytest
+from invoke import here
 
 FILE = """# @package _global_
 defaults:
@@ -49,3 +53,25 @@ def test_a_grid_and_a_search_by_name(folder):
     assert (
         "random search, 3 trials" in folder.train(*own, "experiment=explored", "--dry-run").stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ("{model: {dropout: '0,1'}}", "Expected lines of KEY: VALUES. Received: {"),
+        ("[seed=0]", "Expected lines of KEY: VALUES. Received: ["),
+        ("seed=0", "Expected lines of KEY: VALUES. Received: "),
+        ("{seed: '0,1,'}", "seed: Expected a whole number >= 0"),
+        ("{description: 'Größe,klein'}", "description: Expected text. Received: Größe,klein"),
+        ("{model: 'mlp,cmn'}", "Received: cmn. Did you mean 'cnn'?"),
+    ],
+)
+def test_what_is_no_space_is_refused_in_words(params, words, sealed_environment):
+    file = sealed_environment / "options" / "experiment" / "own.yaml"
+    file.parent.mkdir(parents=True)
+    sweep = f"hydra:\n  mode: MULTIRUN\n  sweeper:\n    params: {params}\n"
+    file.write_text(f"# @package _global_\n{sweep}", encoding="utf-8")
+    done = here("train", "--config-dir", "options", "experiment=own", "data=digits", "--dry-run")
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert not Path("outputs").exists()

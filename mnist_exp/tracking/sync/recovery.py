@@ -24,9 +24,7 @@ from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync import readback
 from mnist_exp.tracking.sync.replay import Replay, run_id_of
 
-Result = Literal[
-    "sent", "incomplete", "damaged", "waiting", "alive", "broken", "gone", "elsewhere"
-]
+Result = Literal["sent", "incomplete", "damaged", "waiting", "alive", "broken", "gone", "elsewhere"]
 
 # A run that ended a moment ago may still be in its last call to a server that does not answer.
 _SENDER_SECONDS = 5.0
@@ -179,9 +177,7 @@ def _end(job_dir: Path, lock: Lock, to: str | None) -> State:
     return state
 
 
-def _send(
-    answer: Recovered, before: State, store: Store, unreachable: dict[str, str]
-) -> Recovered:
+def _send(answer: Recovered, before: State, store: Store, unreachable: dict[str, str]) -> Recovered:
     run = readback.deleted_run(store, answer.job_id)  # so until somebody restores it
     if run is not None:
         return answer._replace(result="waiting", problem=str(readback.deleted(run)))
