@@ -62,6 +62,8 @@ class Sweep:
             ExperimentError: the data cannot be read.
         """
         self.plan = Plan(composer)
+        self._hydra = composer.hydra
+        self._engine = engine(_launcher(composer.hydra))
         tracking = self.plan.config.tracking
         uri = location.resolve(tracking.uri)
         preflight(uri)
@@ -77,8 +79,6 @@ class Sweep:
             withdraw(self.plan.name, self._outputs)  # from what a dead command left in a queue
         others = self._claims.others() if self._claims is not None else []
         self.ledger.read(alone=not dry_run and not others)
-        self._hydra = composer.hydra
-        self._engine = engine(_launcher(composer.hydra))
         self._pending = PendingJobs(
             self.plan,
             self.ledger,

@@ -31,6 +31,10 @@ SMALL = ["data=digits", *SMOKE, "model=seed_mlp"]
         (["-m", "model=glob(resnet*)"], ["model", "resnet*"]),
         (["-m", "seed=0,1", "training.threads=1,2"], ["training.threads", "no part of what a job"]),
         (["-m", "seed=0,1", "sweep.name=a/b c"], ["sweep.name", "letters, digits, '.'", "null"]),
+        (
+            ["-m", "seed=0,1", "hydra/launcher=ray", "+hydra.launcher.ray.remote.memory=2GB"],
+            ["hydra.launcher.ray.remote.memory", "in bytes", "Received: 2GB"],
+        ),
     ],
     ids=[
         "empty",
@@ -43,6 +47,7 @@ SMALL = ["data=digits", *SMOKE, "model=seed_mlp"]
         "glob",
         "threads",
         "name",
+        "resources",
     ],
 )
 def test_refused(arguments, words, folder):

@@ -1,6 +1,7 @@
 """Jobs as tasks of Ray: on the cluster of RAY_ADDRESS, else on the cores of this machine."""
 
 import contextlib
+import math
 import os
 import shutil
 import socket
@@ -23,6 +24,7 @@ from mnist_exp.sweeps.task import Task
 _QUIET = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
 # What a cluster has already, and refuses to be told by whoever connects to it.
 _OF_A_NEW_ONE = {"num_cpus", "num_gpus", "resources", "object_store_memory", "include_dashboard"}
+_AMOUNTS = ("num_cpus", "num_gpus", "memory")
 _CANCEL_SECONDS = 15.0  # for the records of the jobs
 # After 60 s without its head, Ray ends the process that is connected, without a word to anybody.
 _SILENT_SECONDS = 45.0
@@ -40,9 +42,16 @@ class RayCluster:
 
         Args:
             ray: `init` and `remote`: what `ray.init` and `ray.remote` are given.
+
+        Raises:
+            RequestError: an amount of something is none.
         """
         self._init = {**_QUIET, **(ray.get("init") or {})}
-        self._remote = {"num_cpus": 1, **(ray.get("remote") or {})}
+        given = {name: value for name, value in (ray.get("remote") or {}).items() if value is not None}
+        self._remote = {"num_cpus": 1, **given}
+        _require_amounts("init", {"num_cpus": self._init.get("num_cpus")})
+        _require_amounts("remote", {name: self._remote.get(name) for name in _AMOUNTS})
+        _require_amounts("remote.resources", self._remote.get("resources") or {})
         self.threads: int | None = max(1, int(self._remote["num_cpus"]))
         self._run: Any = None
         self._tasks: dict[Future[JobResult | None], Any] = {}
@@ -177,6 +186,16 @@ class RayCluster:
             ) from problem
         self._answered = time.monotonic()
         return True
+
+
+def _require_amounts(section: str, amounts: Mapping[str, Any]) -> None:
+    for name, amount in amounts.items():
+        is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
+        if amount is not None and not (is_number and 0 <= amount < math.inf):
+            raise RequestError(
+                f"Expected hydra.launcher.ray.{section}.{name} to be a number >= 0 (memory in "
+                f"bytes). Received: {amount}. Correct it, or leave it out."
+            )
 
 
 def _reach(host: str, port: int) -> None:
