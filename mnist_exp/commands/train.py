@@ -146,7 +146,9 @@ def _sweep(composer: "Composer", flags: Namespace, *, dry_run: bool) -> None:
         if sweep.preview:
             click.echo(sweep.preview)
         return
-    if not sweep.complete:
+    if sweep.complete:
+        sweep.publish()
+    else:
         multirun(composer, flags.overrides, sweep)
     sweep.conclude()
 

@@ -174,6 +174,7 @@ class Sweep:
                     if self._claims.take(RECORD):  # who had it has ended
                         self.ledger.refresh()
                         record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
+                        self.publish()
                 if record is not None:
                     record.end(list(self.results.values()), outcome)
                 self._claims.close()
@@ -230,7 +231,7 @@ class Sweep:
         )
         stopped: list[int] = []
         if claims.leads:
-            self._publish()
+            self.publish()
         with closing(self._engine), closing(dispatch), self._progress() as progress:
             settings = self.plan.config.sweep
 
@@ -271,7 +272,7 @@ class Sweep:
                 scheduler.run(division)
         return bool(stopped)
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
         """Has a search written as a study of Optuna's where it was asked for, or beside a file."""
         store = location.sqlite_path(self.ledger.experiment.uri)
         beside = None if store is None else f"sqlite:///{store.with_name('optuna.db')}"

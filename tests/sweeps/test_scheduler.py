@@ -4,10 +4,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from sweep_results import job
 
+from mnist_exp.config.compose import compose
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.sweeps.execute.scheduler import Scheduler
 from mnist_exp.sweeps.plan import PlannedJob
+from mnist_exp.sweeps.task import Assignment
 
 
 class Engine:
@@ -26,6 +30,12 @@ class Engine:
 
     def withdraw(self):
         """Has nothing that waits."""
+
+    def lost_machine(self, _problem):
+        return False
+
+    def cancel(self):
+        """Has nothing that runs."""
 
 
 def test_a_job_that_fails_after_the_stop_is_told_of_and_not_tried_again():
@@ -59,3 +69,44 @@ def test_a_job_that_fails_after_the_stop_is_told_of_and_not_tried_again():
     scheduler.run(source)
     assert told == [(0, "finished"), (1, "failed")]
     assert len(engine.futures) == 2
+
+
+@pytest.mark.parametrize("others_run", [True, False])
+def test_a_job_that_never_begins_is_at_fault_where_others_run(others_run, sealed_environment):
+    """As one does that takes down each worker of a cluster that does not see this folder."""
+    engine, told = Engine(), []
+    config = compose(["data=digits"]).config
+    draft = SimpleNamespace(config=config, assignment=Assignment("key", ("model=mlp",)))
+    jobs = [PlannedJob(number, draft, f"job-{number}") for number in range(2)]
+    is_fine = {0} if others_run else set()
+
+    def task(planned):
+        return planned.number
+
+    def submit(number):
+        future = Future()
+        if number in is_fine:
+            future.set_result(job(number))
+        else:
+            future.set_exception(RuntimeError("the worker died"))
+        return future
+
+    engine.submit = submit
+    scheduler = Scheduler(
+        engine,
+        task=task,
+        outputs=Path("outputs"),
+        retries=0,
+        started=lambda planned: None,
+        ended=lambda result: told.append((result.number, result.outcome, result.reason)),
+    )
+    source = SimpleNamespace(
+        next=lambda: jobs.pop(0) if jobs else None, look=lambda: None, is_over=lambda: not jobs
+    )
+    if others_run:
+        scheduler.run(source)
+        reason = "its process died: RuntimeError: the worker died"
+        assert told == [(0, "finished", ""), (1, "killed", reason)]
+    else:
+        with pytest.raises(ExperimentError, match="Expected a test to run jobs"):
+            scheduler.run(source)

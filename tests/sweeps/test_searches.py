@@ -44,6 +44,9 @@ def test_a_search_that_was_killed_goes_on_and_prunes(folder):
         assert not any(name.startswith("test/") for name in run.metrics)
     assert folder.parent().metrics["sweep/pruned"] == len(pruned)
     check_study(folder, jobs)
+    (folder.path / "optuna.db").unlink()
+    assert "8 runs so far" in folder.train("-m", *PRUNED, RATES).stderr
+    check_study(folder, jobs)
     check_other_space(folder)
 
 

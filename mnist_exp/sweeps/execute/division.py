@@ -80,6 +80,7 @@ class Division:
         self._own: dict[int, PlannedJob] = {}  # taken by this command
         self._unsent: set[int] = set()  # of those, which have ended and are not in the store
         self._looked = 0.0
+        self._is_idle = False  # since no job could be taken when one was asked for
         self._told = False  # that nothing can be taken
 
     def next(self) -> PlannedJob | None:
@@ -89,8 +90,10 @@ class Division:
         while (job := self._jobs.next(self._results, self._busy | passed)) is not None:
             planned = self._take(job)
             if planned is not None:
+                self._is_idle = False
                 return planned
             passed.add(job.number)
+        self._is_idle = True
         return None
 
     def is_over(self) -> bool:
@@ -110,14 +113,16 @@ class Division:
         self._let_go()
         others = self._claims.others()
         held = {int(what) for other in others for what in other.holds if what.isdecimal()}
-        if self.elsewhere != held:
-            self._ledger.refresh()
+        self._looked = time.monotonic()
+        # The run of a job that another has taken is in the store some time later.
+        if self.elsewhere != held or (held and self._is_idle):
+            if not self._ledger.refresh():
+                return
             for number, result in self._jobs.found().items():
                 if number not in self._results and number not in held | self._own.keys():
                     self._learned(result)
         self.elsewhere.clear()
         self.elsewhere |= held
-        self._looked = time.monotonic()
 
     @property
     def _busy(self) -> set[int]:

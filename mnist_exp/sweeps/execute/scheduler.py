@@ -73,6 +73,7 @@ class Scheduler:
         self._again: deque[PlannedJob] = deque()
         self._failures: Counter[int] = Counter()
         self._fruitless: Counter[int] = Counter()
+        self._has_run = False  # a job, to its end
 
     def stop(self) -> None:
         """Lets no further job begin; those that run end in peace."""
@@ -105,7 +106,8 @@ class Scheduler:
 
     def _fill(self, source: Source) -> None:
         """Hands jobs over while there are slots."""
-        while not self.stopped and len(self._running) < self._engine.slots:
+        # After a stop too the engine is asked, which tells when it is gone.
+        while len(self._running) < self._engine.slots and not self.stopped:
             job = self._again.popleft() if self._again else source.next()
             if job is None:
                 break
@@ -132,13 +134,12 @@ class Scheduler:
                 result = None
         if result is None:
             if not self.stopped:
-                self._fruitless[job.number] += 1
-                self._give_up(self._fruitless[job.number], problem)
-                self._again.append(job)
+                self._begin_again(job, reason_of(problem) if problem else "nothing")
         elif self._is_tried_again(job, result):
             self._failures[job.number] += 1
             self._again.append(job)
         else:
+            self._has_run = True
             # Another command may have begun it, of a grid of other words.
             self._ended(replace(result, overrides=job.draft.assignment.overrides))
 
@@ -146,12 +147,21 @@ class Scheduler:
         has_failed = result.outcome in {"failed", "killed"}
         return has_failed and not self.stopped and self._failures[job.number] < self._retries
 
-    def _give_up(self, times: int, problem: Exception | None) -> None:
-        if times == _FRUITLESS:
+    def _begin_again(self, job: PlannedJob, received: str) -> None:
+        """Submits a job again that did not begin; after some times it is at fault, or the engine.
+
+        Raises:
+            ExperimentError: no other job has run.
+        """
+        self._fruitless[job.number] += 1
+        if self._fruitless[job.number] < _FRUITLESS:
+            self._again.append(job)
+        elif self._has_run:
+            self._ended(_unrecorded(job, f"its process died: {received}", "killed"))
+        else:
             raise ExperimentError(
-                f"Expected {self._engine.name} to run jobs. Received: "
-                f"{reason_of(problem) if problem else 'nothing'}. See its documentation, or use "
-                "hydra/launcher=sequential."
+                f"Expected {self._engine.name} to run jobs. Received: {received}. See its "
+                "documentation, or use hydra/launcher=sequential."
             )
 
     def _await_end(self, job: PlannedJob) -> None:
@@ -171,10 +181,16 @@ class Scheduler:
         try:
             result = records.from_journal(job_dir)
         except ExperimentError as unreadable:
-            reason = reason_of(unreadable)
-            return records.unrecorded(job.draft.config, job.draft.assignment, reason)
+            return _unrecorded(job, reason_of(unreadable), "failed")
         if result is not None and result.end_time < since:
             return None  # how an earlier command left it
         if result is not None and result.outcome == "killed":
             return replace(result, reason=f"its process died: {reason_of(problem)}")
         return result
+
+
+def _unrecorded(job: PlannedJob, reason: str, outcome: events.Outcome) -> JobResult:
+    """Returns the result of a job of which there is no record that can be read."""
+    sweep = job.draft.config.sweep.model_copy(update={"job": job.number})
+    config = job.draft.config.model_copy(update={"sweep": sweep})
+    return records.unrecorded(config, job.draft.assignment, reason, outcome)

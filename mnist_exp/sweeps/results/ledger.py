@@ -90,19 +90,23 @@ class Ledger:
                 readable.append(run)
         self._take(readable)
 
-    def refresh(self, key: str | None = None) -> None:
+    def refresh(self, key: str | None = None) -> bool:
         """Reads the sweep's runs again, or those of one job; where the store is away, none.
 
         Args:
             key: of the job; None for all of the sweep.
+
+        Returns:
+            Whether the store answered.
         """
-        with Attempt():
+        with Attempt() as attempt:
             if key is None:
                 self._take(_readable(self.experiment.tagged(SWEEP_TAG, self.sweep)))
             else:
                 found = _jobs(_readable(self.experiment.tagged(KEY_TAG, key)))
                 own = [run for run in found if run.tags.get(SWEEP_TAG) == self.sweep]
                 self._runs |= {key: own} if own else {}
+        return attempt.problem is None
 
     def _take(self, found: list[RunRecord]) -> None:
         self._runs = defaultdict(list)

@@ -47,7 +47,9 @@ class RayCluster:
             RequestError: an amount of something is none.
         """
         self._init = {**_QUIET, **(ray.get("init") or {})}
-        given = {name: value for name, value in (ray.get("remote") or {}).items() if value is not None}
+        given = {
+            name: value for name, value in (ray.get("remote") or {}).items() if value is not None
+        }
         self._remote = {"num_cpus": 1, **given}
         _require_amounts("init", {"num_cpus": self._init.get("num_cpus")})
         _require_amounts("remote", {name: self._remote.get(name) for name in _AMOUNTS})
