@@ -16,7 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_exp.config.diagnose import Examination
-from mnist_exp.config.hydra import CONFIG_NAME, config_loader, version_base
+from mnist_exp.config.hydra import CONFIG_NAME, config_loader, hidden, version_base
 from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.refusals import words
 from mnist_exp.config.schema import Config
@@ -133,7 +133,13 @@ class Composer:
             cfg = examination.compose(overrides)
             with _as_job(cfg):
                 values, unresolved = plain(cfg)
-            return cfg, values, [*examination.problems, *unresolved]
+            return cfg, values, [*examination.problems, *unresolved, *self._hidden(cfg)]
+
+    def _hidden(self, cfg: DictConfig) -> Iterator[Problem]:
+        for group, file in hidden(self.loader, choices(cfg.hydra)):
+            received = f"{file}, which an option of mnist-exp hides"
+            remedy = "Rename that file, and choose it by its new name."
+            yield Problem(group, "an option with a name of its own", received, remedy)
 
 
 def task_overrides(hydra: Any) -> list[str]:

@@ -92,6 +92,26 @@ def config_loader(
     return ConfigLoaderImpl(config_search_path=search_path)
 
 
+def hidden(loader: ConfigLoaderImpl, chosen: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Finds files of options that were chosen and not read, since a folder before has the name.
+
+    Args:
+        loader: of the folders, in the order in which Hydra searches them.
+        chosen: config group -> option.
+
+    Yields:
+        A group, and a file that says something else than the one that was read.
+    """
+    sources = [source for source in loader.get_sources() if source.scheme() == "file"]
+    folders = [Path(source.path.removeprefix("file://")) for source in sources]
+    for group, option in chosen.items():
+        files = [folder / group / f"{option}.yaml" for folder in folders]
+        first, *others = [file for file in files if file.is_file()] or [Path()]
+        for file in others:
+            if file.read_bytes() != first.read_bytes():
+                yield group, file
+
+
 def typed_flags(runtime: Mapping[str, Any]) -> list[str]:
     """Returns the flags that a config was composed with: --config-dir, where it was given.
 

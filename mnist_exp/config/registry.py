@@ -19,7 +19,7 @@ from pydantic import create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from mnist_exp.config import places
-from mnist_exp.config.fields import Component, Division, broken_rule
+from mnist_exp.config.fields import A_NAME, Component, Division, broken_rule
 from mnist_exp.core.errors import RequestError, reason_of
 
 GROUPS: Mapping[str, type[Component]] = MappingProxyType(
@@ -124,8 +124,9 @@ def registering(
         **traits: of `Registered`.
 
     Raises:
-        RequestError: the name is taken, or the signature says no section.
+        RequestError: the name is none or is taken, or the signature says no section.
     """
+    _require_name(group, name)
 
     def register(function: Function) -> Function:
         _require_free(f"{group} {name}", _registered[group].get(name))
@@ -148,6 +149,7 @@ def registering_metric(name: str) -> Callable[[Function], Function]:
     Raises:
         RequestError: the name is taken, or is no name.
     """
+    _require_name("metric", name)
 
     def register(function: Function) -> Function:
         if not re.fullmatch(_METRIC_NAME, name):
@@ -160,6 +162,16 @@ def registering_metric(name: str) -> Callable[[Function], Function]:
         return function
 
     return register
+
+
+def _require_name(group: str, name: object) -> None:
+    """Refuses what cannot stand in a config; a decorator without its brackets gets a function."""
+    if not (isinstance(name, str) and re.fullmatch(A_NAME, name)):
+        received = "a function" if callable(name) else repr(name)
+        raise RequestError(
+            f"Expected the name of a component, of letters, digits, '.', '_' and '-'. Received: "
+            f'{received}. Write @{group}("NAME").'
+        )
 
 
 def _require_complete(words: str, section: type[Component]) -> None:
@@ -278,6 +290,8 @@ def _obey(group: str, rule: Rule, options: Mapping[str, Any]) -> None:
 def _wrong(group: str, argument: inspect.Parameter) -> str:
     """Returns what keeps an argument from being a key of a config; nothing if all is well."""
     if argument.kind is not argument.KEYWORD_ONLY:
+        if argument.kind is argument.VAR_KEYWORD:
+            return "which takes any name; name each"
         return "which may be given without its name; put `*` before the first"
     if argument.annotation is argument.empty:
         return "which has no type"

@@ -31,7 +31,7 @@ _BUILT_IN = (
 )
 
 _SLOW = {"keras", "tensorflow"}
-_seen: set[Path] = set()  # files that were loaded, or could not be
+_seen: set[Path] = set()  # files that were loaded, or are being loaded
 _looked: tuple[str, int] | None = None  # from where, and among how many files that were named
 
 
@@ -50,7 +50,11 @@ def load() -> None:
     for file in places.files():
         if file.absolute() not in _seen | running:
             _seen.add(file.absolute())
-            _execute(registry.read(file))
+            try:
+                _execute(registry.read(file))
+            except BaseException:
+                _seen.discard(file.absolute())  # it may be corrected, in a notebook
+                raise
     _looked = now
 
 

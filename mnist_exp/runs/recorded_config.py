@@ -48,8 +48,13 @@ def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]
     recorded = {name: section(evidence.config, name) for name in ("data", "training")}
     name = recorded["data"].get("name")
     component = components.named("data").get(str(name))
-    is_own = component is not None and component.source is not None
-    chosen = [f"data={name}"] if component is not None and not is_own else []
+    if component is None:
+        raise RequestError(
+            f"Expected the data set {name} of run {evidence.run.name}. Received: none of that "
+            f"name. {_remedy(evidence)}"
+        )
+    is_own = component.source is not None
+    chosen = [] if is_own else [f"data={name}"]
     _, values, problems = Composer().unchecked([*chosen, *overrides])
     if problems:
         raise ConfigError(problems)
@@ -99,15 +104,19 @@ def _accepted(evidence: Evidence) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        own = recorded_components(evidence.run.tags)
         raise RequestError(
             f"Expected a recorded config that this version of mnist-exp accepts. Received: that of "
             f"run {evidence.run.name}, with",
             *(f"  {problem}" for problem in error.problems),
-            f"It was made with {', '.join(own)}: name such a file with --components FILE."
-            if own and not places.files()
-            else f"To run the code of then: `mnist-exp reproduce {evidence.run.name} --worktree`.",
+            _remedy(evidence),
         ) from error
+
+
+def _remedy(evidence: Evidence) -> str:
+    own = recorded_components(evidence.run.tags)
+    if own and not places.files():
+        return f"It was made with {', '.join(own)}: name such a file with --components FILE."
+    return f"To run the code of then: `mnist-exp reproduce {evidence.run.name} --worktree`."
 
 
 def placed(evidence: Evidence, config: Config, overrides: Sequence[str] = ()) -> Config:

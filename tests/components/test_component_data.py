@@ -64,6 +64,14 @@ def test_a_data_set_of_ones_own_is_checked_recorded_and_found_again(project):
     same = mnist_exp(project, "reproduce", "latest", "--check-only")
     assert same.returncode == 0, same.stdout + same.stderr
 
+    pyproject = (project / "pyproject.toml").read_text()
+    (project / "pyproject.toml").unlink()
+    alone = mnist_exp(project, "reproduce", "latest", "--check-only")
+    assert alone.returncode == 2
+    assert "Expected the data set dots of run " in alone.stderr
+    assert "name such a file with --components FILE." in alone.stderr
+    (project / "pyproject.toml").write_text(pyproject)
+
     floats = DATA.replace("28, 28), np.uint8", "28, 28), float")
     (project / "components.py").write_text(floats)
     wrong = mnist_exp(project, "train", *own)

@@ -234,3 +234,17 @@ def test_an_option_in_a_folder_that_is_not_read_is_found(tmp_path, monkeypatch):
     Path("own/model/mine.yaml").rename("own/model/mine.yml")
     with pytest.raises(ConfigError, match=r"Rename .*mine\.yml"):
         compose(["model=mine"], "own")
+
+
+def test_a_file_that_an_option_of_ours_hides_is_told_of(sealed_environment):
+    file = Path("options", "model", "mlp.yaml")
+    file.parent.mkdir(parents=True)
+    same = (config_folder() / "model" / "mlp.yaml").read_text()
+    file.write_text(same)
+    composer = Composer(config_dir="options")
+    assert composer.compose(["model=mlp"]).config.model.name == "mlp"
+    file.write_text(same.replace("512, 256", "7"))
+    assert composer.compose(["model=cnn"]).config.model.name == "cnn"
+    with pytest.raises(ConfigError) as refused:
+        composer.compose(["model=mlp"])
+    assert f"{file.absolute()}, which an option of mnist-exp hides" in str(refused.value)

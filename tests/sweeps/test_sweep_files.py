@@ -10,9 +10,12 @@ FILE = """# @package _global_
 defaults:
   - override /data: digits
   - override /training: smoke
+  - override /hydra/launcher: parallel
 
 hydra:
   mode: MULTIRUN
+  launcher:
+    n_jobs: 1
   sweeper:
     params:
       model: seed_mlp,mlp
@@ -41,6 +44,8 @@ def test_a_grid_and_a_search_by_name(folder):
     (options / "rates.yaml").write_text(FILE)
     (options / "explored.yaml").write_text(SEARCH)
     own = ["--config-dir", "options"]
+    launcher = folder.train(*own, "experiment=rates", "--cfg", "hydra", "-p", "hydra.launcher")
+    assert "JoblibLauncher\nn_jobs: 1\n" in launcher.stdout
     plan = folder.train(*own, "experiment=rates", "seed=0,1", "--dry-run")
     assert ": 8 jobs" in plan.stderr
     done = folder.train(*own, "experiment=rates", "optimizer.learning_rate=0.01")
