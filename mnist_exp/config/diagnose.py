@@ -29,6 +29,7 @@ from mnist_exp.core.errors import nearest
 # Hydra raises ValueError where an override does not fit a group, and lets YAML's errors through.
 _WITHOUT_PACKAGE = re.compile(r"Could not override '[\w/]+@\w+\.")
 _OF_DEFAULTS = re.compile(r"In '.*': Could not (?:override|find)|Multiple values for")
+_MAY_LACK = ("experiment", "search")  # groups without an option by default
 _GROUPS_OF_HYDRA = ("launcher", "sweeper")  # which Hydra sets to any value
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, *SLIPS)
 
@@ -254,8 +255,8 @@ class Examination:
             return False
         expected = f"one of {', '.join(options)}"
         if value is None:
-            problem = Problem(group, expected, "null", f"To leave it out write ~{group}.")
-            self.problems.append(problem)
+            remedy = f"To leave it out write ~{group}." if group in _MAY_LACK else ""
+            self.problems.append(Problem(group, expected, "null", remedy))
             return False
         names = [str(name) for name in (value if isinstance(value, list) else [value])]
         if len(names) > 1 and group in GROUPED:

@@ -80,6 +80,9 @@ def remedy(word: str, reads: Reads, options: Options) -> str:
     if groups:
         return f"{word} is an option of {groups[0]}: write {groups[0]}={word}."
     if word.endswith(_YAML):
+        group = Path(word).parent.name
+        if group in {*options, "experiment"} and (where := misplaced(group, word, ())):
+            return where
         return "A file is named by --config-name, its folder by --config-dir."
     if not re.search(r"\w", word):
         return "Overrides have spaces between them, and nothing else."

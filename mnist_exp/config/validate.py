@@ -106,8 +106,11 @@ def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Pr
     if "." in key and key in values:  # `training.epochs: 3` in a file
         remedy = f"In a file write `{section}:`, and below it, indented, the rest."
         return Problem(key, "a key of the config", "a key with a dot", remedy)
-    if "." not in key and isinstance(found, list):  # a file of `experiment/`
+    if key == "experiment" and isinstance(found, list):  # its file
         return Problem(key, "keys in its file", "a list", "Write KEY: VALUE, without a dash.")
+    if key == "experiment" and isinstance(found, str):
+        remedy = f"Write `defaults:`, and below it, indented, `- {found}`."
+        return Problem(key, "a recipe named among the defaults of another", found, remedy)
     if not set(within).isdisjoint(Config.model_fields):
         remedy = "Begin a recipe with the line `# @package _global_`, in UTF-8 without a BOM."
         return Problem(key, "a key of the config", "a section of one of its files", remedy)
@@ -116,7 +119,7 @@ def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Pr
         expected = f"a key of {section} {name}" if name else f"no key of {section}, which is null"
         remedy = f"Choose it first, with {section}=OPTION."
         return Problem(key, expected, f"a key of {' and '.join(owners)}", remedy)
-    meant = nearest_key(key, [*known, *schema_keys()])
+    meant = nearest_key(key, [*known, *schema_keys(), "defaults"])
     return Problem(key, "a key of the config", "an unknown key", meant.strip())
 
 
