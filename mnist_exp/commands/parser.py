@@ -59,19 +59,22 @@ def train(arguments: tuple[str, ...], *, dry_run: bool) -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("arguments", nargs=-1, type=click.Path(), metavar="[FILE] [OVERRIDE ...]")
 @click.pass_context
-def check(ctx: click.Context, file: Path | None) -> None:
+def check(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     """Tries components of your own: whether they keep what every run promises.
 
     FILE is a Python file of components; without it, that of pyproject.toml and those of installed
-    packages. Each is tried with its YAML files in conf/ beside it: that its weights depend on the
-    seed alone, that the same training gives the same weights, that its model loads without its
-    code, and more. The first run with a component does the same. Exit code 1: a promise is broken.
+    packages. Each is tried with its YAML files in conf/ beside it, which OVERRIDES change, such as
+    data.root=FOLDER: that its weights depend on the seed alone, that the same training gives the
+    same weights, that its model loads without its code, and more. The first run with a component
+    does the same. Exit code 1: a promise is broken, or a component has no YAML file to be tried
+    with.
     """
     from mnist_exp.commands.check import check
 
-    ctx.exit(check(file))
+    file = None if not arguments or "=" in arguments[0] else Path(arguments[0])
+    ctx.exit(check(file, arguments if file is None else arguments[1:]))
 
 
 @cli.command()

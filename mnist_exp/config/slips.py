@@ -80,10 +80,7 @@ def remedy(word: str, reads: Reads, options: Options) -> str:
     if groups:
         return f"{word} is an option of {groups[0]}: write {groups[0]}={word}."
     if word.endswith(_YAML):
-        group = Path(word).parent.name
-        if group in {*options, "experiment"} and (where := misplaced(group, word, ())):
-            return where
-        return "A file is named by --config-name, its folder by --config-dir."
+        return _of_file(word, options)
     if not re.search(r"\w", word):
         return "Overrides have spaces between them, and nothing else."
     pieces = [re.split(r"[:/= ]+", word, maxsplit=1), word.split()]
@@ -97,6 +94,12 @@ def remedy(word: str, reads: Reads, options: Options) -> str:
         value = value or ("OPTION" if name in options else "VALUE")
         return f"Write {shlex.quote(f'{name}={value}')}."
     return nearest_key(name, _keys(options)).strip()
+
+
+def _of_file(word: str, options: Options) -> str:
+    group = Path(word).parent.name
+    where = misplaced(group, word, ()) if group in {*options, "experiment"} else ""
+    return where or "A file is named by --config-name, its folder by --config-dir."
 
 
 def several(text: str, options: Options) -> list[str]:

@@ -56,6 +56,15 @@ def require(config: Config) -> None:
                 f"Expected components, of {names}, that keep what a run promises. Received: "
                 f"{name}: {problem} `mnist-exp check FILE` tries them alone."
             )
+    remember(config)
+
+
+def remember(config: Config) -> None:
+    """Keeps for later runs that the components of a config keep their promises.
+
+    Args:
+        config: settled.
+    """
     digest = _digest(config)
     _proven.add(digest)
     with contextlib.suppress(OSError):  # another process proves it again

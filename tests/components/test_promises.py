@@ -118,6 +118,25 @@ def test_promises_that_are_broken_are_told_and_odd_components_keep_them(project)
         assert not any("broken" in line for line in said[key])
 
 
+def test_what_was_not_tried_is_no_success(project, sealed_environment):
+    (project / "empty").mkdir()
+    loss = "return lambda targets, logits: tf.reduce_mean(tf.square(targets - logits), axis=1)"
+    file = written(project / "empty", {("loss", "squares"): loss})
+    done = mnist_exp(project / "empty", "check", "own.py", check=True)
+    assert done.stdout.startswith("loss=squares\n  kept: ")
+    proofs = Path(sealed_environment, "../home/.cache/mnist_exp/proofs")
+    assert len(list(proofs.iterdir())) == 1  # a run need not try it again
+    based = file.parent / "conf" / "loss" / "based.yaml"
+    (file.parent / "conf" / "loss" / "squares.yaml").rename(based)
+    based.write_text("defaults:\n  - cross_entropy\n")
+    none = mnist_exp(project / "empty", "check", "own.py")
+    assert none.returncode == 1
+    assert none.stdout.startswith("loss squares\n  not tried: write conf/loss/squares.yaml with ")
+    wrong = mnist_exp(project / "empty", "check", "own.py", "model.x=1")
+    assert wrong.returncode == 2
+    assert "Expected overrides of what is tried, loss. Received: model.x=1." in wrong.stderr
+
+
 def test_a_broken_promise_keeps_a_run_from_beginning(project):
     file = written(project, {("augmentation", "narrow"): BROKEN["augmentation", "narrow"][0]})
     own = ("--components", str(file), "augmentation=narrow")

@@ -173,7 +173,7 @@ def test_an_option_whose_name_is_a_number_is_written_in_quotes(tmp_path):
         ("# @package _global_\ntraining.epochs: 3\n", "write `training:`, and below it"),
         ("# @package _global_\nmetric: [macro_f1]\n", "Did you mean 'metrics'?"),
         ("# @package _global_\ndefault: [x]\n", "Did you mean 'defaults'?"),
-        ("# @package _global_\nexperiment: fast\n", "`defaults:`, and below it, indented, `- fast`"),
+        ("# @package _global_\nexperiment: fast\n", "`defaults:`, and below it, indented, `- fa"),
         *(
             (f"# @package _global_\ndefaults:\n  - {line}\n", "write `- override /GROUP: OPTION`")
             for line in ("model: mlp", "/model: mlp", "override model: mlp", "override /modle: mlp")
