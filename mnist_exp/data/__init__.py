@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_exp.config import components
+from mnist_exp.config.registry import Registered
 from mnist_exp.core.errors import ExperimentError, RequestError, nearest, reason_of
 from mnist_exp.data.splits import (
     Official,
@@ -105,7 +106,7 @@ def _official(name: str, options: Mapping[str, Any]) -> Official:
         return built_in
     whose = f"Expected images by the data set {name} of {component.source.name}"
     try:
-        official: Official = component.function(**options)
+        official: Official = component.function(**_typed(component, name, options))
         wrong = wrong_form(official)
     except (RequestError, ExperimentError):
         raise
@@ -114,6 +115,16 @@ def _official(name: str, options: Mapping[str, Any]) -> Official:
     if wrong:
         raise ExperimentError(f"{whose}, in the form of MNIST's. Received: {wrong}.")
     return official
+
+
+def _typed(component: Registered, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns options in the types of a component, whether they are of a config or of a record."""
+    place = dict(options)
+    if isinstance(place.get("root"), str | Path):
+        place["root"] = str(Path(place["root"]).expanduser())
+    division = {**dict.fromkeys(DIVISION), "validation_images": 0}
+    section = component.section.model_validate({"name": name, **division, **place}, strict=False)
+    return {key: value for key, value in section.options().items() if key not in DIVISION}
 
 
 def load_whole(name: str, **options: Any) -> Splits:

@@ -38,10 +38,12 @@ def test_a_folder_of_pictures_is_a_data_set(tmp_path):
 
 
 DATA = """
+from pathlib import Path
 from mnist_exp.extend import Fraction, Official, Split, dataset
 @dataset("dots")
-def dots(*, ink: Fraction):
+def dots(*, ink: Fraction, root: Path):
     import numpy as np
+    assert root.is_dir(), root
     labels = (np.arange(300) % 10).astype(np.uint8)
     images = np.zeros((300, 28, 28), np.uint8)
     images[np.arange(300), 10 + labels, 10] = int(255 * ink)
@@ -52,7 +54,7 @@ def dots(*, ink: Fraction):
 def test_a_data_set_of_ones_own_is_checked_recorded_and_found_again(project):
     (project / "components.py").write_text(DATA)
     (project / "conf" / "data").mkdir()
-    section = "validation_images: 50\ntrain_images: null\nsplit_seed: null\n"
+    section = "validation_images: 50\ntrain_images: null\nsplit_seed: null\nroot: '~'\n"
     (project / "conf" / "data" / "pale.yaml").write_text(f"name: dots\n{section}ink: 0.5\n")
     own = (*SMOKE, "model=mlp", "data=pale", "data.ink=0.75")
     many = mnist_exp(project, "train", *own, "data.validation_images=300")
