@@ -52,6 +52,7 @@ ERRORS = {
     "commas_in_text": ["description=a, b"],
     "one_value_for_a_list": ["model.filters=8", "metrics=top_2", "model.kernel_sizes=3;3"],
     "none_for_null": ["training.threads=None"],
+    "home_in_a_word": ["hydra.run.dir=~/runs", "data.root=~/pics", "tracking.uri=~/mlflow.db"],
     "null_for_an_option": ["model=null", "search=null"],
     "too_many_values": ["model.dense_units=[" + ",".join(["1"] * 33) + "]"],
     "folder_of_hydra": ["hydra.run.dir=", "hydra.sweep.subdir="],

@@ -198,7 +198,10 @@ class Examination:
             return
         key, sweeps = override.key_or_group, override.is_sweep_override()
         quoted = shlex.quote(slips.in_quotes(text))
-        if read is None and (takes(key, typed) or override.is_hydra_override()):
+        if read is None and typed.startswith("~/"):
+            remedy = f'Write "{name}=$HOME{typed[1:]}": within a word the shell leaves ~ as it is.'
+            self.problems.append(Problem(key, "text", typed, remedy))
+        elif read is None and (takes(key, typed) or override.is_hydra_override()):
             special = next((c for c in typed if self._read(f"key=a{c}a") is None), "that")
             received = f"{typed}, and Hydra takes {special} in quotes only"
             self.problems.append(Problem(key, "text", received, f"Write {quoted}."))
