@@ -83,11 +83,11 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
         else:
             expected = "a key" if field is None else describe(field.annotation, field.metadata)
             expected = field.description or expected if field else expected
-            if item["type"] == "missing":
-                value = "OPTION" if key in GROUPED else "VALUE"
-                yield Problem(key, expected, "nothing", f"Set it with {key}={value}.")
-                continue
             value = select(values, key)
+            if item["type"] == "missing" and value is None:
+                what = "OPTION" if key in GROUPED else "VALUE"
+                yield Problem(key, expected, "nothing", f"Set it with {key}={what}.")
+                continue
             yield Problem(key, expected, show(value), _remedy(key, field, value))
 
 

@@ -72,6 +72,25 @@ def test_rules_and_limits_of_ones_own_are_checked_with_all_others(project):
     assert not (project / "outputs").exists()
 
 
+LISTS = """
+from mnist_exp.extend import model
+@model("lists")
+def lists(*, pair: tuple[int, int], mixed: tuple[float, str], many: list[int]): ...
+"""
+
+
+def test_a_list_is_told_as_it_is_to_be(project):
+    (project / "components.py").write_text(LISTS)
+    values = "name: lists\npair: [1, 2]\nmixed: [1.0, a]\nmany: [1]\n"
+    (project / "conf" / "model" / "lists.yaml").write_text(values)
+    wrong = ("model.pair=[1]", "model.mixed=[a,b]", "model.many=[a]")
+    done = mnist_exp(project, "train", "model=lists", *wrong)
+    assert done.returncode == 2
+    assert "model.pair: Expected a list of 2 whole numbers. Received: [1]." in done.stderr
+    assert "model.mixed: Expected a list of 2: a number, text. Received: " in done.stderr
+    assert 'model.many: Expected a list of whole numbers. Received: ["a"].' in done.stderr
+
+
 def test_every_worker_of_a_sweep_has_them(project, tmp_path):
     launcher = ("hydra/launcher=parallel", "hydra.launcher.n_jobs=2")
     file = project / "components.py"
