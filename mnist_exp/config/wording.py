@@ -46,10 +46,11 @@ def describe(annotation: Any, metadata: Iterable[Any] = (), *, many: bool = Fals
         return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
     if origin in (tuple, list):
         is_fixed = origin is tuple and Ellipsis not in arguments
-        if is_fixed and len(set(arguments)) > 1:
-            return f"a list of {len(arguments)}: {', '.join(map(describe, arguments))}"
         some = f"{len(arguments)} " if is_fixed else _how_many(metadata)
-        return f"{'lists' if many else 'a list'} of {some}{describe(arguments[0], many=True)}"
+        values = describe(arguments[0], many=True)
+        if is_fixed and len(set(arguments)) > 1:
+            values = f"values: {', '.join(map(describe, arguments))}"
+        return f"{'lists' if many else 'a list'} of {some}{values}"
     if annotation is str and _has(metadata, "min_length"):
         return "text that is not empty"
     return " ".join([_scalar(annotation, many=many), _limits(metadata)]).strip()

@@ -87,7 +87,7 @@ def test_a_list_is_told_as_it_is_to_be(project):
     done = mnist_exp(project, "train", "model=lists", *wrong)
     assert done.returncode == 2
     assert "model.pair: Expected a list of 2 whole numbers. Received: [1]." in done.stderr
-    assert "model.mixed: Expected a list of 2: a number, text. Received: " in done.stderr
+    assert "model.mixed: Expected a list of 2 values: a number, text. Received: " in done.stderr
     assert 'model.many: Expected a list of whole numbers. Received: ["a"].' in done.stderr
 
 
