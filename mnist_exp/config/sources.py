@@ -123,7 +123,7 @@ def _import(folder: Path | None, points: Sequence[EntryPoint]) -> None:
     version = "" if distribution is None else f" {distribution.version}"
     what = f"the installed package {name}{version}"
     if folder is None:
-        raise _broken(what, ModuleNotFoundError(f"no package {points[0].module}"))
+        raise _broken(what, ModuleNotFoundError(f"no package, a folder, {points[0].module}"))
     try:
         source = Source(f"{name}{version}", str(folder), _digest(folder))
         with registry.loading(source), _without_keras(what):
