@@ -176,7 +176,9 @@ class Sweep:
                         record = parent.Parent.begin(self.ledger, self.plan, self._outputs)
                         self.publish()
                 if record is not None:
-                    record.end(list(self.results.values()), outcome)
+                    # Whoever goes on reports at the end, and may be waiting for the record.
+                    reports = outcome != "killed" or not self._claims.others()
+                    record.end(list(self.results.values()) if reports else [], outcome)
                 self._claims.close()
         if left:
             done = len(self.results) - len(self.unfinished)
