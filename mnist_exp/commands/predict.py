@@ -125,7 +125,11 @@ def _files(image: str) -> Iterator[str]:
 
 
 def _content(name: str) -> bytes:
-    return sys.stdin.buffer.read(MOST_BYTES + 1) if name == STANDARD_INPUT else read(Path(name))
+    if name != STANDARD_INPUT:
+        return read(Path(name))
+    if sys.stdin is None:
+        raise RequestError("-: Expected an image on standard input. Received: none, it is closed.")
+    return sys.stdin.buffer.read(MOST_BYTES + 1)
 
 
 def _as_json(answer: Answer) -> dict[str, Any]:

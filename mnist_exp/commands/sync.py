@@ -18,7 +18,7 @@ RESULTS = {
     "alive": "left alone: a process works on it",
     "broken": "cannot be read",
     "gone": "forgotten: its folder is gone",
-    "elsewhere": "left as it is: it went on, and ended, in another folder",
+    "elsewhere": "left as it is: it went on in another folder",
 }
 # What says elsewhere where runs are kept.
 _SETTINGS = re.compile(r"(MLFLOW_TRACKING_URI, or of train )?tracking\.uri(, or MLFLOW_\w+,)?")

@@ -42,8 +42,9 @@ def shortened(value: str) -> str:
         number = float(value)
     except ValueError:
         return value
-    # Integers say epochs or sizes, and are exact.
-    return value if number.is_integer() and "." not in value else f"{number:.{_DIGITS}g}"
+    # Integers say epochs or sizes, and are exact; a digest may be of digits with an e among them.
+    is_exact = number.is_integer() and "." not in value
+    return value if is_exact or not math.isfinite(number) else f"{number:.{_DIGITS}g}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -22,6 +22,7 @@ from mnist_exp.tracking.journal.pending_runs import OUTPUTS
 from mnist_exp.tracking.journal.state import salvaged
 from mnist_exp.tracking.names import (
     CONFIG_TAG,
+    DONE,
     ENSEMBLE_TAG,
     FAILURE_TAG,
     GROUP_TAG,
@@ -172,6 +173,11 @@ def _job_folder(selector: str) -> Path:
             f"{JOB_ID_TAG} names no job folder. Name the folder: `mnist-exp resume FOLDER`."
         )
     folder = Path(OUTPUTS, record.job_id or "")
+    if record.outcome in DONE and folder.is_dir() and salvaged(folder).outcome not in DONE:
+        raise RequestError(
+            f"Expected a run that was cut off. Received: {record.name}, which went on in another "
+            "folder and has finished."
+        )
     if not folder.is_dir():
         raise RequestError(
             f"Expected the job folder of run {record.name} at {folder}. Received: no such folder. "

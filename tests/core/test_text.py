@@ -4,7 +4,7 @@ import pytest
 
 from mnist_exp.config.compose import compose
 from mnist_exp.config.record import flatten
-from mnist_exp.core.text import without_password
+from mnist_exp.core.text import shortened, without_password
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,13 @@ from mnist_exp.core.text import without_password
 def test_addresses_are_shown_without_their_password(text, shown):
     expected = shown or "tracking.uri=postgresql+psycopg://u:***@db/runs"
     assert without_password(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("0.0123456", "0.01235"), ("12", "12"), ("1234e567", "1234e567")]
+)
+def test_a_digest_is_no_number(value, shown):
+    assert shortened(value) == shown
 
 
 def test_params_hold_no_password():

@@ -264,7 +264,9 @@ def test_a_sweep_sends_what_an_older_copy_of_its_store_lacks(swept):
     of = "(SELECT run_uuid FROM params WHERE key = 'seed' AND value = '1')"
     with contextlib.closing(sqlite3.connect(swept / "mlflow.db")) as database, database:
         assert database.execute(f"DELETE FROM tags {place}{of}").rowcount == 1
-        database.execute(f"UPDATE runs SET status = 'RUNNING' WHERE run_uuid IN {of}")
+        database.execute(
+            f"UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE run_uuid IN {of}"
+        )
     assert "The store has lost 1 run" in here("sync", cwd=swept, check=True).stdout
     assert "all 2 jobs are done" in here(*SWEEP, cwd=swept, check=True).stderr
     assert {run.outcome for run in store_of(swept).search()} == {"finished"}

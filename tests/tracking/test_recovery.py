@@ -12,6 +12,7 @@ from journals import retell, spoil
 from projects import artifact
 from waiting import until
 
+from mnist_exp.core import ids
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import pending_runs
 from mnist_exp.tracking.journal.events import Artifact, Metrics, Model, now
@@ -21,7 +22,7 @@ from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import OUTCOME_TAG
 from mnist_exp.tracking.recorder import Recorder
-from mnist_exp.tracking.sync.recovery import lost, recover
+from mnist_exp.tracking.sync.recovery import lost, recover, send_ended
 
 OUTAGE = "http://127.0.0.1:9"
 
@@ -102,18 +103,49 @@ def test_a_journal_that_names_no_store_is_told_of_and_stops_nothing(
 
 
 def test_what_ended_on_another_machine_stays_as_it_ended(store, python, sealed_environment):
-    process = python(RUN, "job-1")
+    job = ids.new()
+    process = python(RUN, job)
     process.stdout.readline()
-    run = until(lambda: store.find_run("job-1"), process=process)
+    run = until(lambda: store.find_run(job), process=process)
     process.kill()
     process.communicate()
     store.set_tags(run.run_id, {OUTCOME_TAG: "finished"})
     store.end_run(run.run_id, "FINISHED", now() + 1000)
     assert [recovered.result for recovered in recover(sealed_environment)] == ["elsewhere"]
-    run = store.find_run("job-1")
+    run = store.find_run(job)
     assert (run.status, run.outcome) == ("FINISHED", "finished")
     assert recover(sealed_environment) == []
     assert lost(sealed_environment) == []
+    refused = here("resume", run.name)
+    assert refused.returncode == 2
+    assert "which went on in another folder and has finished" in refused.stderr
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_what_went_on_on_another_machine_is_not_sent_over(store, start_run, is_open):
+    """As the record of a sweep that was given again elsewhere, and is at work or was stopped."""
+    recorder = start_run("job-1")
+    recorder.end("finished")
+    run = store.find_run("job-1")
+    store.set_tags(run.run_id, {OUTCOME_TAG: "killed"})
+    store.end_run(run.run_id, "KILLED", run.end_time + 1000)
+    if is_open:
+        store.reopen_run(run.run_id)
+    assert not send_ended(Path.cwd(), [store.find_run("job-1")])
+    assert lost(Path.cwd()) == []
+
+
+def test_a_journal_that_was_ended_here_is_not_sent_over_an_end_elsewhere(store, start_run):
+    recorder = start_run("job-1", uri=OUTAGE)
+    recorder.end("killed")
+    job_dir = recorder.job_dir
+    sent = start_run("job-2", uri=store.uri)
+    sent.end("finished")
+    run = store.find_run("job-2")
+    store.set_tags(run.run_id, {"mnist_exp.job_id": "job-1"})
+    retell(job_dir, OUTAGE, store.uri)
+    assert [recovered.result for recovered in recover(Path.cwd())] == ["elsewhere"]
+    assert store.find_run("job-1").outcome == "finished"
 
 
 def sent_bytes(job_dir: Path) -> str:

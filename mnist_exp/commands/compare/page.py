@@ -45,8 +45,8 @@ def check(file: Path) -> None:
         part = _part(file)
         part.touch(exist_ok=False)
         part.unlink()
-    except OSError as problem:
-        raise _unwritable(file, problem.strerror or str(problem)) from problem
+    except (OSError, RuntimeError) as problem:  # the latter of links in a circle
+        raise _unwritable(file, getattr(problem, "strerror", "") or str(problem)) from problem
 
 
 def write(comparison: Comparison, store: Store, file: Path) -> None:

@@ -18,7 +18,7 @@ from mnist_exp.core.terminal import printable, say, table_console
 from mnist_exp.core.text import p_in_words
 from mnist_exp.runs import environment, recorded_config, source_code
 from mnist_exp.tracking.mlflow.attempt import Attempt
-from mnist_exp.tracking.names import COMMIT_TAG, REPRODUCES_TAG, VERDICT_TAG
+from mnist_exp.tracking.names import COMMIT_TAG, DIRTY_TAG, REPRODUCES_TAG, VERDICT_TAG
 from mnist_exp.tracking.read.evidence import DIFF, Evidence
 from mnist_exp.tracking.read.runs import Found, find, require_finished
 from mnist_exp.tracking.records import RunRecord
@@ -117,6 +117,11 @@ def _code(evidence: Evidence, *, code_of_then: bool, apply_diff: bool) -> Any:
         raise RequestError(
             f"Expected the recorded changes of run {evidence.run.name} with --apply-diff. "
             f"Received: another file in the place of {DIFF}. Restore it, or leave --apply-diff out."
+        )
+    if apply_diff and not diff and evidence.run.tags.get(DIRTY_TAG) == "true":
+        raise RequestError(
+            f"Expected the recorded changes of run {evidence.run.name} with --apply-diff. "
+            f"Received: no {DIFF} that can be read. Restore it, or leave --apply-diff out."
         )
     commit = evidence.run.tags.get(COMMIT_TAG, "none")
     return worktree.checked_out(evidence, commit, apply_diff=apply_diff and bool(diff))

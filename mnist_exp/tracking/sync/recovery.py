@@ -77,7 +77,10 @@ def _recover_one(
     answer = Recovered(marker.job_id, job_dir, None, "gone", killed=False, problem="")
     if not job_dir.is_dir():
         return answer if not marker.is_damaged else _lost(answer)
-    lock = journal.hold(job_dir)
+    try:
+        lock = journal.hold(job_dir)
+    except OSError as problem:  # a folder of another user's, or on a disk that is read-only now
+        return answer._replace(result="broken", problem=first_line(problem))
     if lock is None:
         return answer._replace(result="alive")
     try:
@@ -94,8 +97,6 @@ def _recover_one(
     finally:
         lock.release()
     answer = answer._replace(killed=before.outcome is None, damage="; ".join(before.damage))
-    if uri in unreachable:
-        return answer._replace(result="waiting", problem=unreachable[uri])
     sent = _send(answer, before, Store(uri, before.start.experiment), unreachable)
     # What was lost may come back, from a copy of the file or with a resumed run.
     is_sent = sent.result in {"sent", "incomplete"}
@@ -178,6 +179,8 @@ def _end(job_dir: Path, lock: Lock, to: str | None) -> State:
 
 
 def _send(answer: Recovered, before: State, store: Store, unreachable: dict[str, str]) -> Recovered:
+    if store.uri in unreachable:
+        return answer._replace(result="waiting", problem=unreachable[store.uri])
     run = readback.deleted_run(store, answer.job_id)  # so until somebody restores it
     if run is not None:
         return answer._replace(result="waiting", problem=str(readback.deleted(run)))
@@ -186,9 +189,9 @@ def _send(answer: Recovered, before: State, store: Store, unreachable: dict[str,
         return answer._replace(result="alive")
     complete = went_on = False
     with Attempt() as attempt:
-        if answer.killed and not answer.damage:
+        if before.outcome not in DONE and not answer.damage:
             run = readback.read_anew(store, answer.job_id)
-            went_on = run is not None and _ended_later(run, before)
+            went_on = run is not None and run.outcome != "killed" and _went_on(run, before)
         complete = not went_on and replay.advance()
     replay.close()
     if attempt.problem is not None:
@@ -228,7 +231,8 @@ def send_ended(folder: Path, runs: Iterable[RunRecord]) -> bool:
         if done or not ids.is_id(run.job_id or "") or not job_dir.is_dir():
             continue
         with contextlib.suppress(ExperimentError, RequestError, OSError):
-            if salvaged(job_dir).outcome in DONE:
+            state = salvaged(job_dir)
+            if state.outcome in DONE and not _went_on(run, state):
                 pending_runs.add(folder, job_dir.name, job_dir)
                 found = True
     return found
@@ -250,15 +254,19 @@ def lost(folder: Path) -> list[pending_runs.Marker]:
             store = Store(of_record(state.start.uri, file.parent), state.start.experiment)
             run = readback.read_anew(store, state.start.job_id)
             kept = run is not None and run.outcome == state.outcome and run.has_ended
-            if run is None or not (run.deleted or kept or _ended_later(run, state)):
+            if run is None or not (run.deleted or kept or _went_on(run, state)):
                 found.append(pending_runs.Marker(state.start.job_id, file.parent))
     return found
 
 
-def _ended_later(run: RunRecord, state: State) -> bool:
-    """Tells whether a run came to an end after all that its journal here knows: elsewhere."""
-    is_later = run.end_time is not None and run.end_time > state.time
-    return is_later and run.has_ended and run.outcome not in {None, "killed"}
+def _went_on(run: RunRecord, state: State) -> bool:
+    """Tells whether a run ended or was opened again after all that its journal here knows.
+
+    Another command did that, in another folder. MLflow keeps the end of a run that is opened again;
+    in a copy of a store from before the end there is none.
+    """
+    end = run.end_time
+    return end is not None and (end > state.time or (end == state.time and not run.has_ended))
 
 
 def waiting(folder: Path) -> int:

@@ -170,6 +170,16 @@ def test_a_worktree_of_nothing(project, tmp_path):
     assert b"mnist_exp-" not in listed.stdout
 
 
+def test_recorded_changes_that_cannot_be_read_are_not_left_out(project):
+    [run] = project.runs()
+    tags = {"mnist_exp.git_commit": "0" * 40, "mnist_exp.git_dirty": "true"}
+    project.store.set_tags(run.run_id, tags)
+    for file in project.folder.glob(f"mlruns/*/{run.run_id}/artifacts/{DIFF}"):
+        file.unlink()  # of a checkout with changes
+    words = f"Received: no {DIFF} that can be read. Restore it"
+    refused(words, "latest", code_of_then=True, apply_diff=True)
+
+
 def test_changes_that_lead_out_of_the_worktree_are_refused(project, checkout, monkeypatch):
     code = checkout()
     monkeypatch.setattr(worktree, "PACKAGE", code.root / "mnist_exp")
