@@ -49,6 +49,8 @@ def tensorflow_beside() -> Iterator[None]:
         return
     from concurrent.futures import ThreadPoolExecutor  # a short command need not wait for it
 
+    # It goes through NumPy's types, to which TensorFlow adds some; scikit-learn imports it, too.
+    importlib.import_module("numpy.ma")
     with ThreadPoolExecutor(1, "import-tensorflow") as pool:
         importing = pool.submit(tensorflow)
         try:
