@@ -12,6 +12,7 @@ from mnist_exp.core import plain_yaml
 from mnist_exp.core.errors import RequestError, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.runs import environment, proof
+from mnist_exp.runs.command import key_of
 
 _DATA = "data=digits"  # needs no download; only a data set of one's own is loaded
 _METRICS = "metrics"
@@ -108,7 +109,7 @@ def _options(own: Own) -> Iterator[tuple[str, str]]:
 
 
 def _group_of(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0].partition(".")[0]
+    return key_of(override.lstrip("~")).partition(".")[0]
 
 
 def _require_fitting(overrides: Sequence[str], groups: Sequence[str]) -> None:

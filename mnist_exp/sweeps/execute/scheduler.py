@@ -157,7 +157,12 @@ class Scheduler:
         if self._fruitless[job.number] < _FRUITLESS:
             self._again.append(job)
         elif self._has_run:
-            self._ended(_unrecorded(job, f"its process died: {received}", "killed"))
+            draft, reason = job.draft, f"its process died: {received}"
+            self._ended(
+                records.unrecorded(
+                    draft.config, draft.assignment, reason, "killed", number=job.number
+                )
+            )
         else:
             raise ExperimentError(
                 f"Expected {self._engine.name} to run jobs. Received: {received}. See its "
@@ -181,16 +186,10 @@ class Scheduler:
         try:
             result = records.from_journal(job_dir)
         except ExperimentError as unreadable:
-            return _unrecorded(job, reason_of(unreadable), "failed")
+            draft, reason = job.draft, reason_of(unreadable)
+            return records.unrecorded(draft.config, draft.assignment, reason, number=job.number)
         if result is not None and result.end_time < since:
             return None  # how an earlier command left it
         if result is not None and result.outcome == "killed":
             return replace(result, reason=f"its process died: {reason_of(problem)}")
         return result
-
-
-def _unrecorded(job: PlannedJob, reason: str, outcome: events.Outcome) -> JobResult:
-    """Returns the result of a job of which there is no record that can be read."""
-    sweep = job.draft.config.sweep.model_copy(update={"job": job.number})
-    config = job.draft.config.model_copy(update={"sweep": sweep})
-    return records.unrecorded(config, job.draft.assignment, reason, outcome)

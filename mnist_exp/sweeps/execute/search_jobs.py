@@ -172,10 +172,9 @@ class SearchJobs:
         """Returns the result of a job whose config the schema does not take."""
         assert self._plan.space is not None
         own = (*self._plan.space.texts(proposal.params), *proposal.extra)
-        sweep = self._plan.config.sweep.model_copy(update={"job": number})
-        config = self._plan.config.model_copy(update={"sweep": sweep})
         assignment = Assignment("", own, trial=proposal.number, params=proposal.params)
-        return records.unrecorded(config, assignment, reason_of(problem))
+        reason = reason_of(problem)
+        return records.unrecorded(self._plan.config, assignment, reason, number=number)
 
     def _trials(self, results: Mapping[int, JobResult]) -> list[Trial]:
         return [self._trial(number, results) for number in sorted(self._params)]

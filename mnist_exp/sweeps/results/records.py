@@ -73,11 +73,25 @@ def from_record(run: RunRecord, epochs: Mapping[int, float]) -> JobResult:
 
 
 def unrecorded(
-    config: Config, assignment: Assignment, reason: str, outcome: Outcome = "failed"
+    config: Config,
+    assignment: Assignment,
+    reason: str,
+    outcome: Outcome = "failed",
+    *,
+    number: int | None = None,
 ) -> JobResult:
-    """Returns the result of a job that ended before its record began."""
+    """Returns the result of a job of which there is no record that can be read.
+
+    Args:
+        config: of the job, or of its sweep.
+        assignment: of the job.
+        reason: of its end, in a line.
+        outcome: of the job.
+        number: of the job, where the config does not have it.
+    """
+    own = {} if number is None else {JOB_PARAM: str(number)}
     return _result(
-        params=flatten(config),
+        params=flatten(config) | own,
         tags=assignment.tags(config.sweep.name or "") | {FAILURE_TAG: reason},
         outcome=outcome,
         run_id=None,
