@@ -295,6 +295,7 @@ def _training(
 
 
 def _end(recorder: Recorder, outcome: events.Outcome) -> None:
+    recorder.require_folder()
     swept = swept_numbers(recorder.started)
     if swept:
         recorder.metrics(swept)  # last, so that MLflow shows what was measured before them

@@ -174,8 +174,9 @@ class Recorder:
                 only when it is complete.
 
         Raises:
-            ExperimentError: The file could not be written.
+            ExperimentError: The file could not be written, or somebody deleted the job folder.
         """
+        self.require_folder()
         try:
             digest = staging.stage(self.job_dir, path, write)
         except OSError as problem:
@@ -196,6 +197,7 @@ class Recorder:
 
         from mnist_exp.tracking.mlflow.logged_model import save_model
 
+        self.require_folder()
         folder = self.job_dir / staging.FOLDER / _MODEL
         folder.parent.mkdir(parents=True, exist_ok=True)
         save_model(model, folder)
@@ -213,6 +215,23 @@ class Recorder:
         """Says that the run goes on where MLflow has it as ended, from another folder."""
         self._append(events.Resumed(events.now()))
 
+    def require_folder(self) -> None:
+        """Makes sure that what is recorded can still be found.
+
+        Raises:
+            ExperimentError: Somebody deleted or moved the job folder. The record is closed.
+        """
+        if self._journal.is_in_place:
+            return
+        if self._journal.is_open:
+            self._journal.close()
+            self._sender.close(0.0)
+        raise ExperimentError(
+            f"Expected the job folder {self.job_dir} to stay where it is while its run is at work. "
+            f"Received: {journal.FILE_NAME} in it was deleted or moved. MLflow keeps what it "
+            "has of the run; train it anew, or put the folder back and use `mnist-exp resume`."
+        )
+
     def end(self, outcome: Outcome) -> bool:
         """Ends the record, and waits for MLflow while it takes what is left.
 
@@ -220,8 +239,10 @@ class Recorder:
             Whether MLflow has everything; if not, stderr says what to do.
 
         Raises:
-            ExperimentError: The disk is full, and what was measured last is nowhere but here.
+            ExperimentError: The disk is full, and what was measured last is nowhere but here; or
+                somebody deleted the job folder.
         """
+        self.require_folder()
         status = events.STATUS_OF_OUTCOME[outcome]
         with contextlib.suppress(ExperimentError):  # a full disk; the end is worth more
             self._record_digests()
@@ -248,6 +269,7 @@ class Recorder:
         self.tags({ARTIFACTS_TAG: hashlib.sha256(text.encode()).hexdigest()})
 
     def _append(self, event: events.Event) -> None:
+        self.require_folder()
         self._journal.append(event)
         if self._journal.problem is not None and not self._warned:
             self._warned = True

@@ -97,6 +97,14 @@ def test_an_altered_artifact_is_refused_and_one_that_only_informs_is_named(recor
     assert evidence.altered == [PACKAGES]
 
 
+def test_a_recorded_artifact_that_is_gone_is_named(record_of):
+    evidence = record_of(config="seed: 0\n", packages="numpy==2.1.0\n")
+    (Path(evidence.run.artifact_uri) / PACKAGES).unlink()
+    assert evidence.packages() == {}
+    assert evidence.diff() == ""  # which it never had
+    assert evidence.altered == [PACKAGES]
+
+
 def test_a_missing_artifact_says_what_to_do(record_of):
     with pytest.raises(EvidenceError, match=r"Received: no such file\. Restore that folder, or"):
         _ = record_of().predictions

@@ -206,3 +206,8 @@ def test_a_server_takes_the_model(server, start_run, network):
     ((_, status),) = models(store, recorder.run_id)
     assert status == "READY"
     assert keras_file(model_path(store, recorder.run_id)).is_file()
+
+
+def test_a_store_that_does_not_answer_is_no_defect(sealed_environment):
+    with pytest.raises(RequestError, match="Expected an MLflow store that answers at"):
+        model_path(Store("http://127.0.0.1:9", "mnist"), "0" * 32)

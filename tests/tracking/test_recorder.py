@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import resource
+import shutil
 from pathlib import Path
 
 import pytest
@@ -263,6 +264,27 @@ def test_a_full_disk_is_reported_and_what_fits_later_is_kept(store, start_run, c
     history = store.client.get_metric_history(recorder.run_id, "train/loss")
     assert [m.value for m in history] == [1.0, 0.5, 0.25]
     assert capfd.readouterr().err.count("cannot be written") == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
+def test_a_folder_that_is_gone_ends_the_run_in_words(store, start_run, capfd, how):
+    recorder = start_run()
+    folder = recorder.job_dir
+    recorder.metrics({"train/loss": 1.0}, step=1)
+    folder.rename(folder.with_name("elsewhere"))
+    if how == "deleted":
+        shutil.rmtree(folder.with_name("elsewhere"))
+    if how == "replaced":
+        shutil.copytree(folder.with_name("elsewhere"), folder)
+    said = "Expected the job folder .* to stay where it is .* was deleted or moved"
+    for step in (2, 3):
+        with pytest.raises(ExperimentError, match=said):
+            recorder.metrics({"train/loss": 0.5}, step=step)
+    with pytest.raises(ExperimentError, match=said):
+        recorder.artifact("log.txt", lambda file: file.write_text("log"))
+    with pytest.raises(ExperimentError, match=said):
+        recorder.end("failed")
+    assert folder.exists() == (how == "replaced")
 
 
 def test_importing_the_package_loads_no_mlflow():

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -242,6 +243,43 @@ def test_a_run_that_died_before_its_journal_is_forgotten(sealed_environment):
     assert [run.result for run in recover(sealed_environment)] == ["gone", "gone"]
     assert list((outputs / ".pending").iterdir()) == []
     assert not list(outputs.rglob("*.part"))
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_killed_run_whose_folder_was_deleted_does_not_stay_running(
+    store, python, sealed_environment, left
+):
+    """Or whose journal alone was."""
+    process = python(RUN, "job-1")
+    job_dir = sealed_environment / "outputs" / "job-1"
+    when_it_sends(process, job_dir, 1)
+    process.kill()
+    process.wait()
+    assert store.find_run("job-1").status == "RUNNING"
+    shutil.rmtree(job_dir)
+    if left:
+        (job_dir / "checkpoints").mkdir(parents=True)
+    synced = here("sync")
+    assert "forgotten: its folder is gone (MLflow had it as running, and has it as" in synced.stdout
+    assert synced.returncode == 0
+    run = store.find_run("job-1")
+    assert (run.status, run.outcome) == ("KILLED", "killed")
+    assert recover(sealed_environment) == []
+
+
+def test_a_run_whose_folder_was_deleted_waits_for_its_server(
+    server, start_run, sealed_environment, monkeypatch
+):
+    server.up()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    recorder = start_run(uri=server.uri)
+    until(lambda: recorder.run_id)
+    shutil.rmtree(recorder.job_dir)
+    server.down()
+    assert [run.result for run in recover(sealed_environment)] == ["waiting"]
+    server.up()
+    assert [(run.result, run.killed) for run in recover(sealed_environment)] == [("gone", True)]
+    assert Store(server.uri, "mnist").find_run("job-1").status == "KILLED"
 
 
 def test_a_broken_journal_is_reported_and_left(start_run, sealed_environment):

@@ -11,7 +11,8 @@ from mnist_exp.core.errors import RequestError
 from mnist_exp.core.terminal import say
 from mnist_exp.inference.drawings import FOLDER
 from mnist_exp.runs.recognizer import caption, recognizer
-from mnist_exp.tracking.read.runs import Found, answering, find
+from mnist_exp.tracking.mlflow.store import answering
+from mnist_exp.tracking.read.runs import Found, find
 from mnist_exp.tracking.records import RunRecord
 
 _MOST_OTHERS = 50  # to choose from
@@ -63,7 +64,7 @@ def _require_gradio() -> None:
 def _others(chosen: Found, second: RunRecord | None) -> list[RunRecord]:
     """Returns runs that may read beside the chosen one; first the one that was asked for."""
     first = [] if second is None else [second]
-    with answering(chosen.experiment):
+    with answering(chosen.experiment.uri):
         newest = chosen.experiment.runs(_MOST_SEEN)
     shown = {chosen.record.run_id, *(run.run_id for run in first)}
     others = [

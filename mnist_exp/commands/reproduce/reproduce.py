@@ -113,15 +113,11 @@ def _code(evidence: Evidence, *, code_of_then: bool, apply_diff: bool) -> Any:
         say(f"The code had these changes besides its commit ({applied}):", error=True)
         for line in diff.split("\n"):
             say(line.expandtabs(), error=True)
-    if apply_diff and DIFF in evidence.altered:
+    is_missing = not diff and evidence.run.tags.get(DIRTY_TAG) == "true"
+    if apply_diff and (is_missing or DIFF in evidence.altered):
         raise RequestError(
             f"Expected the recorded changes of run {evidence.run.name} with --apply-diff. "
-            f"Received: another file in the place of {DIFF}. Restore it, or leave --apply-diff out."
-        )
-    if apply_diff and not diff and evidence.run.tags.get(DIRTY_TAG) == "true":
-        raise RequestError(
-            f"Expected the recorded changes of run {evidence.run.name} with --apply-diff. "
-            f"Received: no {DIFF} that can be read. Restore it, or leave --apply-diff out."
+            f"Received: no {DIFF} as it was recorded. Restore it, or leave --apply-diff out."
         )
     commit = evidence.run.tags.get(COMMIT_TAG, "none")
     return worktree.checked_out(evidence, commit, apply_diff=apply_diff and bool(diff))
@@ -209,7 +205,7 @@ def _show_inputs(original: _Original, inputs: Sequence[Input]) -> None:
         if entry.details:
             _print_wrapped(f"Other {entry.name}: {', '.join(entry.details)}.")
     for path in original.evidence.altered:
-        say(f"The artifact {path} is not the file that was recorded.", error=True)
+        say(f"The artifact {path} is not the file that was recorded, or is gone.", error=True)
 
 
 def _now(entry: Input) -> "Text":

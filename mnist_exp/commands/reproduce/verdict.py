@@ -16,7 +16,7 @@ from mnist_exp.core.text import without_password
 from mnist_exp.evaluation.names import IMAGES_PER_SECOND, SWEPT
 from mnist_exp.tracking.journal.staging import FOLDER
 from mnist_exp.tracking.journal.state import state_of
-from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.mlflow.store import Store, answering
 from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.tracking.read.evidence import PREDICTIONS, Evidence, Predictions, parse_predictions
 from mnist_exp.tracking.records import RunRecord
@@ -73,14 +73,16 @@ def recorded_result(evidence: Evidence, store: Store) -> Result:
 
     Raises:
         EvidenceError: its predictions are missing or altered.
+        RequestError: the store does not answer.
     """
     run = evidence.run
-    metrics = {
-        (name, step): value
-        for name in run.metrics
-        if _is_result(name)
-        for step, value in store.history(run.run_id, name).items()
-    }
+    with answering(store.uri):
+        metrics = {
+            (name, step): value
+            for name in run.metrics
+            if _is_result(name)
+            for step, value in store.history(run.run_id, name).items()
+        }
     return Result(run.tags.get(WEIGHTS_TAG, ""), metrics, evidence.predictions)
 
 

@@ -23,8 +23,8 @@ from mnist_exp.tracking.journal.events import now
 from mnist_exp.tracking.journal.pending_runs import OUTPUTS
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import sqlite_path
+from mnist_exp.tracking.mlflow.store import answering
 from mnist_exp.tracking.read.experiment import Experiment
-from mnist_exp.tracking.read.runs import answering
 
 RECORD = "record"  # of the sweep itself: whoever has it writes the parent run
 _BEAT_SECONDS = 5.0  # between the signs of life of a claim
@@ -239,7 +239,7 @@ def join(sweep: str, plan: str, outputs: Path, experiment: Experiment) -> Claims
         since=began,
         beat=began,
     )
-    with answering(experiment):
+    with answering(experiment.uri):
         board = Files(shared) if store is not None else Tags(experiment)
         claims = Claims(board, owner, lock)
         try:

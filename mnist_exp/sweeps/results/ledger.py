@@ -18,10 +18,10 @@ from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.preflight import preflight
+from mnist_exp.tracking.mlflow.store import answering
 from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.readable import trouble
-from mnist_exp.tracking.read.runs import answering
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync.recovery import recover, send_ended
 
@@ -76,7 +76,7 @@ class Ledger:
         else:
             alive = self._alive().values()
             self.at_work = frozenset(tags[KEY_TAG] for tags in alive if KEY_TAG in tags)
-        with answering(self.experiment):
+        with answering(self.experiment.uri):
             found = self.experiment.tagged(SWEEP_TAG, self.sweep)
             if send_ended(Path.cwd(), found):
                 recover(Path.cwd())

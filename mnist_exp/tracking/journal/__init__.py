@@ -111,6 +111,20 @@ class Journal:
             )
         return cls(job_dir, lock)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is written, until `close`."""
+        return self._descriptor >= 0
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is still where its readers look: nobody deleted or moved the folder."""
+        file = self.job_dir / FILE_NAME
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), file.stat())
+        except OSError:  # or this is closed
+            return False
+
     def append(self, event: Event) -> None:
         """Writes the event; on a full disk it waits in memory and is tried again with the next.
 
@@ -179,7 +193,7 @@ class Journal:
 
     def close(self) -> None:
         """Ends the writing and lets go of the lock."""
-        if self._descriptor >= 0:
+        if self.is_open:
             os.close(self._descriptor)
             self._descriptor = -1
             self._lock.release()

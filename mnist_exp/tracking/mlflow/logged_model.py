@@ -12,7 +12,7 @@ from typing import Any
 from mnist_exp.core import plain_yaml
 from mnist_exp.core.errors import RequestError, reason_of
 from mnist_exp.tracking.journal.events import Model
-from mnist_exp.tracking.mlflow.store import Store
+from mnist_exp.tracking.mlflow.store import Store, answering
 from mnist_exp.tracking.names import OUTCOME_TAG
 
 _DATA = "data"
@@ -111,12 +111,13 @@ def model_path(store: Store, run_id: str) -> Path:
     """Returns the folder of the run's model in MLflow's format; a remote one is downloaded.
 
     Raises:
-        RequestError: The run has no model, or its files are gone.
+        RequestError: The run has no model, its files are gone, or what keeps them does not answer.
     """
     from mlflow.artifacts import download_artifacts
 
-    location = logged_model(store, run_id).artifact_location
-    return Path(download_artifacts(artifact_uri=location, tracking_uri=store.uri))
+    with answering(store.uri):
+        location = logged_model(store, run_id).artifact_location
+        return Path(download_artifacts(artifact_uri=location, tracking_uri=store.uri))
 
 
 def keras_file(folder: Path) -> Path:

@@ -3,12 +3,13 @@
 Only this folder imports mlflow, which is loaded at the first call.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mnist_exp.core.errors import RequestError
+from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.text import without_password
 from mnist_exp.tracking.journal.events import Dataset, Start, Status
 from mnist_exp.tracking.mlflow import connection
@@ -176,8 +177,13 @@ class Store:
 
     def find_run(self, job_id: str) -> RunRecord | None:
         """Returns the run of a job folder, a deleted one too; None when MLflow has none."""
-        found = list(self._search(f"tags.`{JOB_ID_TAG}` = {quoted(job_id)}", "all"))
+        found = list(self._search(_of_job(job_id), "all"))
         return min(found, key=lambda run: run.deleted) if found else None
+
+    def of_job(self, job_id: str) -> RunRecord | None:
+        """Returns the run of a job folder, of any experiment, that is not deleted."""
+        every = [found.experiment_id for found in self.client.search_experiments()]
+        return next(self._search(_of_job(job_id), "active_only", experiments=every), None)
 
     def get(self, run_id: str) -> RunRecord | None:
         """Returns a run of any experiment, a deleted one too; None when MLflow has none."""
@@ -241,15 +247,23 @@ class Store:
         return self._id
 
     def _search(
-        self, filter_string: str, view: str, *, order: str = _NEWEST_FIRST, page: int | None = None
+        self,
+        filter_string: str,
+        view: str,
+        *,
+        order: str = _NEWEST_FIRST,
+        page: int | None = None,
+        experiments: Sequence[str] | None = None,
     ) -> Iterator[RunRecord]:
         from mlflow.entities import ViewType
 
-        experiment = self._experiment_id(create=False)
+        if experiments is None:
+            own = self._experiment_id(create=False)
+            experiments = [] if own is None else [own]
         token = None
-        while experiment is not None:
+        while experiments:
             found = self.client.search_runs(
-                [experiment],
+                list(experiments),
                 filter_string,
                 ViewType.from_string(view),
                 max_results=min(page or RUNS_A_PAGE, RUNS_A_PAGE),
@@ -260,6 +274,11 @@ class Store:
             token = found.token
             if not token:
                 return
+
+
+def _of_job(job_id: str) -> str:
+    """Returns the filter for the run of a job folder."""
+    return f"tags.`{JOB_ID_TAG}` = {quoted(job_id)}"
 
 
 def quoted(text: str) -> str:
@@ -274,6 +293,21 @@ def quoted(text: str) -> str:
             f"other. Received: {text}. Name the run by its id, `latest` or `best`."
         )
     return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+@contextlib.contextmanager
+def answering(uri: str) -> Iterator[None]:
+    """Tells in words that a store does not answer what the block asks it.
+
+    Raises:
+        RequestError: It does not.
+    """
+    try:
+        yield
+    except (ExperimentError, RequestError):
+        raise
+    except Exception as problem:
+        raise unreachable(uri, problem) from problem
 
 
 def unreachable(uri: str, problem: Exception) -> RequestError:

@@ -4,6 +4,7 @@ Sizes are limited before anything is read, digests compared, types checked. Noth
 executed, resolved or followed: a config is plain YAML, predictions are plain arrays.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -159,13 +160,13 @@ class Evidence:
         return self._shown(DIFF)
 
     def _shown(self, path: str) -> str:
-        """Returns a text that only informs: one that is missing is empty, an altered one noted."""
-        try:
+        """Returns a text that only informs; one that is gone or altered is noted, gone is empty."""
+        content = b""
+        with contextlib.suppress(EvidenceError):
             content = self._read(path, _TEXT_BYTES, self._digests.get(path, ""))
-        except EvidenceError:
-            return ""
-        if not self._as_recorded(path, content) and path not in self.altered:
-            self.altered.append(path)
+        with contextlib.suppress(EvidenceError):  # without digests nothing is known of it
+            if not self._as_recorded(path, content) and path not in self.altered:
+                self.altered.append(path)
         return content.decode(errors="replace")
 
     def _content(self, path: str, limit_bytes: int) -> bytes:

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_exp.core.errors import ExperimentError, RequestError, nearest
+from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.tracking.mlflow import connection
 from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.preflight import preflight
-from mnist_exp.tracking.mlflow.store import Store, unreachable
+from mnist_exp.tracking.mlflow.store import Store, answering, unreachable
 from mnist_exp.tracking.names import ENSEMBLE_TAG, JOB_ID_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.selection import SELECTORS, select
@@ -38,7 +38,7 @@ class Found:
     @property
     def ensemble_name(self) -> str:
         """The name of the ensemble that it is a member of; RUN where that is gone."""
-        with answering(self.experiment):
+        with answering(self.experiment.uri):
             found = self.experiment.tagged(JOB_ID_TAG, self.record.tags[ENSEMBLE_TAG])
         return found[0].name if found else "RUN"
 
@@ -64,23 +64,8 @@ def reading() -> Iterator[Experiment]:
     if connection.hangs(experiment.uri, _ANSWER_SECONDS):
         raise unreachable(experiment.uri, TimeoutError(f"no answer for {_ANSWER_SECONDS} s"))
     recover(Path.cwd())
-    with answering(experiment):
+    with answering(experiment.uri):
         yield experiment
-
-
-@contextmanager
-def answering(experiment: Experiment) -> Iterator[None]:
-    """Tells in words that a store does not answer what the block asks it.
-
-    Raises:
-        RequestError: it does not.
-    """
-    try:
-        yield
-    except (ExperimentError, RequestError):
-        raise
-    except Exception as problem:
-        raise unreachable(experiment.uri, problem) from problem
 
 
 def find(selector: str) -> Found:

@@ -22,12 +22,13 @@ from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DONE, FAILURE_TAG, OUTCOME_TAG
 from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync import readback
-from mnist_exp.tracking.sync.replay import Replay, run_id_of
+from mnist_exp.tracking.sync.replay import Replay
 
 Result = Literal["sent", "incomplete", "damaged", "waiting", "alive", "broken", "gone", "elsewhere"]
 
 # A run that ended a moment ago may still be in its last call to a server that does not answer.
 _SENDER_SECONDS = 5.0
+_ENDED = "MLflow had it as running, and has it as killed now."
 
 
 class Recovered(NamedTuple):
@@ -76,7 +77,8 @@ def _recover_one(
     job_dir = marker.job_dir
     answer = Recovered(marker.job_id, job_dir, None, "gone", killed=False, problem="")
     if not job_dir.is_dir():
-        return answer if not marker.is_damaged else _lost(answer)
+        without = answer, to, unreachable
+        return _lost(answer) if marker.is_damaged else _without_journal(*without)
     try:
         lock = journal.hold(job_dir)
     except OSError as problem:  # a folder of another user's, or on a disk that is read-only now
@@ -88,12 +90,13 @@ def _recover_one(
         try:
             before = _end(job_dir, lock, None if to is None else recorded(to, job_dir, folder))
             uri = _uri(before, job_dir) if to is None else to
-        except RequestError:  # it died before its journal
+        except RequestError:  # it died before its journal, or that was deleted
             unfinished(job_dir / journal.FILE_NAME).unlink(missing_ok=True)
-            return answer
+            return _without_journal(answer, to, unreachable)
         except (ExperimentError, OSError) as problem:
-            broken = answer._replace(result="broken", problem=str(problem))
-            return _end_without_journal(broken, unreachable)
+            ended, _ = _end_in_store(answer.job_id, unreachable)
+            words = f"{problem} {_ENDED * ended}".rstrip()
+            return answer._replace(result="broken", killed=ended, problem=words)
     finally:
         lock.release()
     answer = answer._replace(killed=before.outcome is None, damage="; ".join(before.damage))
@@ -101,6 +104,14 @@ def _recover_one(
     # What was lost may come back, from a copy of the file or with a resumed run.
     is_sent = sent.result in {"sent", "incomplete"}
     return sent._replace(result="damaged") if sent.damage and is_sent else sent
+
+
+def _without_journal(answer: Recovered, to: str | None, unreachable: dict[str, str]) -> Recovered:
+    """Ends a run of which nothing is left here, so that it does not stay RUNNING in MLflow."""
+    ended, problem = _end_in_store(answer.job_id, unreachable)
+    if problem and to is None:
+        return answer._replace(result="waiting", problem=problem)
+    return answer._replace(killed=ended, problem=_ENDED * ended)
 
 
 def _lost(answer: Recovered) -> Recovered:
@@ -112,32 +123,29 @@ def _lost(answer: Recovered) -> Recovered:
     return answer._replace(result="broken", problem=problem)
 
 
-def _end_without_journal(answer: Recovered, unreachable: dict[str, str]) -> Recovered:
-    """Ends a run in the store of the folder where that has it as running, and says so.
+def _end_in_store(job_id: str, unreachable: dict[str, str]) -> tuple[bool, str]:
+    """Ends a run in the store of the folder where that has it as running.
 
-    Which store it went to stands in what cannot be read of the journal.
+    Which store it went to stood in its journal.
+
+    Returns:
+        Whether it did, and what was wrong with the store.
     """
-    ended = False
-    with Attempt():  # what is wrong with the journal is said in any case
-        ended = _has_ended_in(resolve(None), answer, unreachable)
-    words = " MLflow had it as running, and has it as killed now."
-    return answer._replace(killed=ended, problem=answer.problem + words * ended)
-
-
-def _has_ended_in(uri: str, answer: Recovered, unreachable: dict[str, str]) -> bool:
-    run_id, file = run_id_of(answer.job_dir), sqlite_path(uri)
-    if run_id is None or uri in unreachable or not (file is None or file.exists()):
-        return False
-    store, run = Store(uri, ""), None
+    uri = resolve(None)
+    file = sqlite_path(uri)
+    if uri in unreachable or (file is not None and not file.exists()):
+        return False, unreachable.get(uri, "")
     with Attempt() as attempt:
-        run = store.get(run_id)
-    if attempt.problem is not None:
-        unreachable[uri] = first_line(attempt.problem)
-    if run is None or run.deleted or run.status != "RUNNING" or run.job_id != answer.job_id:
-        return False
-    store.set_tags(run_id, {OUTCOME_TAG: "killed"})
-    store.end_run(run_id, "KILLED", max(run.start_time, events.now()))
-    return True
+        store = Store(uri, "")
+        run = store.of_job(job_id)
+        if run is None or run.status != "RUNNING":
+            return False, ""
+        store.set_tags(run.run_id, {OUTCOME_TAG: "killed"})
+        store.end_run(run.run_id, "KILLED", max(run.start_time, events.now()))
+        return True, ""
+    assert attempt.problem is not None
+    unreachable[uri] = first_line(attempt.problem)
+    return False, unreachable[uri]
 
 
 def _uri(state: State, job_dir: Path) -> str:

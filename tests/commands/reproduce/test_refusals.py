@@ -103,7 +103,7 @@ def test_another_version_of_a_package_is_named(project, capsys):
     assert reproduce("latest", check_only=True) == 3
     shown = capsys.readouterr()
     assert f"numpy 1.0.0 -> {numpy.removeprefix('numpy==')}" in shown.out
-    assert f"The artifact {PACKAGES} is not the file that was recorded." in shown.err
+    assert f"The artifact {PACKAGES} is not the file that was recorded, or is gone." in shown.err
 
 
 def test_packages_added_since_change_no_verdict(project, capsys):
@@ -176,7 +176,7 @@ def test_recorded_changes_that_cannot_be_read_are_not_left_out(project):
     project.store.set_tags(run.run_id, tags)
     for file in project.folder.glob(f"mlruns/*/{run.run_id}/artifacts/{DIFF}"):
         file.unlink()  # of a checkout with changes
-    words = f"Received: no {DIFF} that can be read. Restore it"
+    words = f"Received: no {DIFF} as it was recorded. Restore it"
     refused(words, "latest", code_of_then=True, apply_diff=True)
 
 
