@@ -8,6 +8,8 @@ from hydra.types import RunMode
 from mnist_exp.config.compose import Composer
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.files import require_working_folder
+from mnist_exp.core.terminal import say
+from mnist_exp.core.text import few
 from mnist_exp.runs import job
 from mnist_exp.runs.pipeline import Run
 
@@ -21,7 +23,17 @@ INSTEAD = {
     "ReduceLROnPlateau": "choose another schedule, such as schedule=cosine",
     "SwapEMAWeights": "set training.weight_averaging",
     "TensorBoard": "MLflow has the curves: `mnist-exp ui`",
+    "TerminateOnNaN": "training.early_stopping_patience=1 ends a run that gets no better",
 }
+# What Keras's own fit calls, and this training, whose steps are no Python, does not.
+_UNCALLED = (
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_begin",
+    "on_test_end",
+)
 
 
 def run(
@@ -95,8 +107,26 @@ def _check_callbacks(callbacks: object) -> None:
                 f"best weights, {kind}(restore_best_weights=True). Leave that to "
                 "training.best_weights=true, which is the best epoch on validation."
             )
-        if type(callback).__module__.startswith("keras.") and kind in INSTEAD:
+        of_keras = _is_of_keras(type(callback))
+        if of_keras and kind in INSTEAD:
             raise RequestError(
                 "Expected callbacks that watch epochs. Received: one that reaches into Keras's "
                 f"own fit, {kind}. Leave it out; {INSTEAD[kind]}."
             )
+        if of_keras and getattr(callback, "save_freq", "epoch") != "epoch":
+            raise RequestError(
+                "Expected callbacks that watch epochs. Received: one that counts steps, "
+                f"{kind}(save_freq={callback.save_freq!r}). Give it save_freq='epoch'."
+            )
+        uncalled = [name for name in _UNCALLED if not _is_of_keras(getattr(callback, name))]
+        if uncalled:
+            say(
+                f"Warning: {few(uncalled)} of the callback {kind} will not be called: what runs "
+                "between the start and the end of an epoch is one graph.",
+                error=True,
+            )
+
+
+def _is_of_keras(thing: object) -> bool:
+    """Whether a class or a method is defined by Keras itself."""
+    return getattr(thing, "__module__", "").startswith("keras.")

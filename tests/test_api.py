@@ -5,10 +5,11 @@ from pathlib import Path
 
 import keras
 import pytest
+import tensorflow as tf
 from invoke import python
 
 import mnist_exp
-from mnist_exp.core import signals
+from mnist_exp.core import signals, tensorflow_memory
 from mnist_exp.core.errors import RequestError
 from mnist_exp.tracking.journal.state import salvaged
 
@@ -100,15 +101,79 @@ def test_wrong_config_leaves_no_folder():
             [keras.callbacks.EarlyStopping(restore_best_weights=True)],
             r"EarlyStopping\(restore_best_weights=True\).*training\.best_weights=true",
         ),
+        ((), [keras.callbacks.TerminateOnNaN()], "TerminateOnNaN.*early_stopping_patience"),
+        (
+            (),
+            [keras.callbacks.ModelCheckpoint("best.keras", save_freq=20)],
+            r"ModelCheckpoint\(save_freq=20\).*'epoch'",
+        ),
         (("search=tpe",), (), "Expected -m with search=tpe"),
         (("data=idx", "data.root=nowhere"), (), "nowhere"),
     ],
-    ids=["list", "sweep", "tensorboard", "rate", "class", "one", "best", "search", "data"],
+    ids=[
+        "list",
+        "sweep",
+        "tensorboard",
+        "rate",
+        "class",
+        "one",
+        "best",
+        "nan",
+        "steps",
+        "search",
+        "data",
+    ],
 )
 def test_what_a_function_cannot_take_costs_no_run(overrides, callbacks, words):
     with pytest.raises(RequestError, match=words):
         mnist_exp.run(*overrides, callbacks=callbacks)
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_method_that_is_never_called_is_told_of(capsys):
+    def fail(*_: object) -> None:
+        raise LookupError
+
+    class Own(keras.callbacks.Callback):
+        def on_test_end(self, logs=None):
+            raise LookupError
+
+    watchers = [
+        Own(),
+        keras.callbacks.LambdaCallback(on_train_batch_end=fail),
+        keras.callbacks.ModelCheckpoint("last.keras"),
+    ]
+    mnist_exp.run("data=digits", "training=smoke", "model=seed_mlp", callbacks=watchers)
+    said = [line for line in capsys.readouterr().err.splitlines() if "Warning" in line]
+    assert len(said) == 2
+    assert "on_test_end of the callback Own will not be called" in said[0]
+    assert "on_train_batch_end of the callback LambdaCallback will not" in said[1]
+    assert Path("last.keras").exists()
+
+
+def test_a_policy_that_the_program_has_set_changes_nothing():
+    """And what the program has of Keras and TensorFlow is left alone."""
+    overrides = ("data=digits", "training=smoke", "model=seed_mlp", "training.precision=float32")
+
+    @tf.custom_gradient
+    def doubled(x):
+        return x, lambda upstream: 2 * upstream
+
+    graph = tf.function(doubled)
+    graph(tf.constant(1.0))
+    alone = mnist_exp.run(*overrides)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        amid = mnist_exp.run(*overrides)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    tensorflow_memory.forget()  # as after each member of an ensemble
+    assert amid.metrics["test/loss"] == alone.metrics["test/loss"]
+    x = tf.Variable(3.0)
+    with tf.GradientTape() as tape:
+        y = graph(x)
+    assert tape.gradient(y, x).numpy() == 2
 
 
 def test_what_a_callback_raises_is_its_own():

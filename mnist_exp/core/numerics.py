@@ -15,6 +15,7 @@ from mnist_exp.core.errors import RequestError
 
 _ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 _DETERMINISTIC = "TF_DETERMINISTIC_OPS"  # on GPUs: the same bits twice, at a price
+_ON = {"1", "true"}  # as TensorFlow reads them
 # TensorFlow leaves oneDNN's kernels off on processors without AVX-512, where they halve the time
 # of a convolutional network, too.
 _ONEDNN_FLAGS = {"avx2"}
@@ -36,7 +37,7 @@ VARIABLES = (
 # Those of which a record may have a say, with the values that it may give them. Others, such as
 # XLA_FLAGS, can have files written anywhere.
 _ADOPTABLE = {
-    _ONEDNN: "[01]",
+    _ONEDNN: "[01]|(?i:true|false)",
     "ONEDNN_MAX_CPU_ISA": "[A-Z0-9_]{1,40}",
     _DETERMINISTIC: "[01]",
     "NVIDIA_TF32_OVERRIDE": "[01]",
@@ -60,8 +61,8 @@ def choose(*, ours: bool) -> None:
         ours: whether the process is a command of ours: Keras then has its own defaults, whatever
             the user's file says, which is for other programs.
     """
-    if processor.flags() & _ONEDNN_FLAGS:
-        os.environ.setdefault(_ONEDNN, "1")
+    if processor.flags() & _ONEDNN_FLAGS and not os.environ.get(_ONEDNN):
+        os.environ[_ONEDNN] = "1"
     if cuda.visible():
         os.environ.setdefault(_DETERMINISTIC, "1")
     if ours:
@@ -71,7 +72,9 @@ def choose(*, ours: bool) -> None:
 def onednn() -> bool:
     """Whether TensorFlow has oneDNN's kernels here, or will have."""
     value = (_variables() if _taken is None else _taken).get(_ONEDNN)
-    return bool(processor.flags() & _ONEDNN_FLAGS) if value is None else value == "1"
+    if not value:
+        return bool(processor.flags() & _ONEDNN_FLAGS)
+    return value.lower() in _ON
 
 
 def taken() -> None:

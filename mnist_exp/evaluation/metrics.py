@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_exp.core import statistics
+from mnist_exp.core.errors import ExperimentError, reason_of
 
 CALIBRATION_BINS = 15
 
@@ -47,9 +48,20 @@ class Evaluation:
         Args:
             split: the beginning of the names, such as "val/".
             functions: by name.
+
+        Raises:
+            ExperimentError: one fails, or gives no number.
         """
-        found = {name: score(self.probabilities, self.labels) for name, score in functions.items()}
-        return {f"{split}{name}": float(value) for name, value in found.items()}
+        return {f"{split}{name}": self._number(name, score) for name, score in functions.items()}
+
+    def _number(self, name: str, score: Score) -> float:
+        try:
+            return float(score(self.probabilities, self.labels))
+        except Exception as error:  # a user's own code may raise anything
+            raise ExperimentError(
+                f"Expected a number from the metric {name} for {len(self.labels):,} images. "
+                f"Received: {reason_of(error)}. Correct its function, or leave it out of metrics."
+            ) from error
 
 
 def evaluate(logits: NDArray[np.float32], labels: NDArray[np.uint8]) -> Evaluation:

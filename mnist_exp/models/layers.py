@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mnist_exp.models.networks import dtype_policy
+
 _IMAGE_DIMENSIONS = 4  # [batch, height, width, channels]
 
 
@@ -43,22 +45,18 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         return of_images and self.scale and self.center and self.trainable and not self.renorm
 
 
-def copy(network: keras.Model, dtype_policy: str) -> keras.Model:
+def copy(network: keras.Model, policy: str) -> keras.Model:
     """Copies a network for training.
 
     Args:
         network: in float32, as Keras's Sequential or functional model, which may hold others.
-        dtype_policy: of the copy: "float32", "mixed_bfloat16" or "mixed_float16".
+        policy: of the copy: "float32", "mixed_bfloat16" or "mixed_float16".
 
     Returns:
         A model with the same weights, in the same order.
     """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype_policy)
-    try:
+    with dtype_policy(policy):
         copied = keras.models.clone_model(network, clone_function=_clone, recursive=True)
-    finally:
-        keras.config.set_dtype_policy(before)
     copied.set_weights(network.get_weights())
     return copied
 

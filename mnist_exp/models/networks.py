@@ -4,9 +4,10 @@ A network maps float images [batch, 28, 28, 1] in [0, 1] to logits [batch, 10]. 
 one for the world outside: raw uint8 pixels in, probabilities out.
 """
 
+import contextlib
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -21,6 +22,21 @@ LOGITS = "logits"  # the name of every network's last layer
 PREDICTION_BATCH = 1000
 
 PredictLogits = Callable[[np.ndarray], np.ndarray]
+
+
+@contextlib.contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Has Keras build layers by a policy in the block, whatever the program around has set.
+
+    Args:
+        name: "float32", "mixed_bfloat16" or "mixed_float16".
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def build(name: str, *, seed: int, **options: Any) -> keras.Model:
@@ -38,7 +54,8 @@ def build(name: str, *, seed: int, **options: Any) -> keras.Model:
     before = random.getstate()
     random.seed(seed)
     try:
-        return components.named("model")[name].function(**options)
+        with dtype_policy("float32"):
+            return components.named("model")[name].function(**options)
     finally:
         random.setstate(before)
 
@@ -53,11 +70,12 @@ def classifier(network: keras.Model) -> keras.Model:
         A model, uint8 [batch, 28, 28], 0-255, ink bright -> probabilities float32 [batch, 10]. It
         shares the network's weights.
     """
-    pixels = keras.Input(IMAGE_SHAPE, dtype="uint8", name="pixels")
-    x = layers.Rescaling(1 / 255, name="rescale")(pixels)
-    x = layers.Reshape((*IMAGE_SHAPE, 1), name="channel")(x)
-    probabilities = layers.Softmax(name="probabilities")(network(x))
-    return keras.Model(pixels, probabilities, name=f"{network.name}_classifier")
+    with dtype_policy("float32"):
+        pixels = keras.Input(IMAGE_SHAPE, dtype="uint8", name="pixels")
+        x = layers.Rescaling(1 / 255, name="rescale")(pixels)
+        x = layers.Reshape((*IMAGE_SHAPE, 1), name="channel")(x)
+        probabilities = layers.Softmax(name="probabilities")(network(x))
+        return keras.Model(pixels, probabilities, name=f"{network.name}_classifier")
 
 
 def network_of(classifier: keras.Model) -> keras.Model:
@@ -78,13 +96,14 @@ def ensemble(networks: Sequence[keras.Model]) -> keras.Model:
     Returns:
         A model, float [batch, 28, 28, 1] -> logits [batch, 10]. It shares the networks' weights.
     """
-    image = keras.Input((*IMAGE_SHAPE, 1), name="image")
     parts = []
-    for i, network in enumerate(networks):
-        network.name = f"member_{i}"
-        parts.append(layers.Activation("log_softmax", name=f"log_softmax_{i}")(network(image)))
-    total = keras.ops.logsumexp(keras.ops.stack(parts), axis=0)
-    return keras.Model(image, total - math.log(len(networks)), name="ensemble")
+    with dtype_policy("float32"):
+        image = keras.Input((*IMAGE_SHAPE, 1), name="image")
+        for i, network in enumerate(networks):
+            network.name = f"member_{i}"
+            parts.append(layers.Activation("log_softmax", name=f"log_softmax_{i}")(network(image)))
+        total = keras.ops.logsumexp(keras.ops.stack(parts), axis=0)
+        return keras.Model(image, total - math.log(len(networks)), name="ensemble")
 
 
 def predictor(network: keras.Model) -> PredictLogits:

@@ -120,6 +120,8 @@ def _fit(
     callbacks: Sequence[Any],
     stops: Stops | None,
 ) -> "Fit":
+    import tensorflow as tf
+
     from mnist_exp.training import loop
 
     reporter.say(
@@ -130,6 +132,11 @@ def _fit(
         reporter.say(
             f"Warning: {config.training.precision} is imitated here, where convolutions "
             "are faster in float32, which is what training.precision=auto comes to."
+        )
+    if task.steps * task.epochs == 1 and not float(task.schedule(tf.constant(0.0))):
+        reporter.say(
+            "Warning: nothing is learned in the only step, at the learning rate of 0 that the "
+            "schedule begins with. Take a smaller training.batch_size, or more epochs."
         )
     objective = f"{VALIDATION}{config.objective}"
     epochs = state_of(recorder.job_dir).epochs

@@ -138,6 +138,37 @@ def _same_numbers(config: Config) -> str:
     return ""
 
 
+def _a_number_for_each_image(config: Config) -> str:
+    import numpy as np
+
+    loss = components.build("loss", config.loss)
+    logits = np.random.default_rng(0).standard_normal((_BATCH, CLASSES), dtype=np.float32)
+    shape = list(np.shape(loss(np.eye(CLASSES, dtype=np.float32)[:1].repeat(_BATCH, 0), logits)))
+    if shape != [_BATCH]:
+        return (
+            f"it gives {shape} for {_BATCH} images, not [{_BATCH}], the loss of each: leave their "
+            "mean to the training."
+        )
+    return ""
+
+
+def _steps_at_any_rate(config: Config) -> str:
+    import keras
+
+    optimizer = components.build("optimizer", config.optimizer)
+    if not isinstance(optimizer, keras.Optimizer):
+        return f"it gives {type(optimizer).__name__}, not a keras.Optimizer."
+    rate = optimizer._learning_rate  # noqa: SLF001 - which Keras shows as a number only
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return (
+            f"its learning rate is {type(rate).__name__}: give it the peak, a number. How it "
+            "changes is the choice of schedule."
+        )
+    if optimizer.use_ema:
+        return "its use_ema would do nothing: choose training.weight_averaging."
+    return ""
+
+
 def _logits_for_any_batch(config: Config) -> str:
     import numpy as np
 
@@ -247,6 +278,8 @@ _MODEL = frozenset({"model"})
 _CHECKS: tuple[tuple[str, frozenset[str], Check], ...] = (
     ("images and labels have their form", frozenset({"data"}), _images_have_their_form),
     ("a metric is a number of the predictions alone", frozenset({"metrics"}), _same_numbers),
+    ("a loss is a number for each image", frozenset({"loss"}), _a_number_for_each_image),
+    ("an optimizer steps at any rate", frozenset({"optimizer"}), _steps_at_any_rate),
     ("a model gives ten logits for any batch", _MODEL, _logits_for_any_batch),
     ("the seed alone decides the first weights", _MODEL, _same_first_weights),
     ("an augmentation is a function of its seed", frozenset({"augmentation"}), _same_images),

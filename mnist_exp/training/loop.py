@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import ExperimentError
+from mnist_exp.core.tensorflow_memory import own_gradients
 from mnist_exp.data import Split
 from mnist_exp.evaluation.metrics import Score, evaluate
 from mnist_exp.evaluation.names import (
@@ -97,6 +98,7 @@ class Task:
         return math.ceil(len(self.train.images) / self.batch_size)
 
 
+@own_gradients()
 def fit(
     task: Task,
     *,
@@ -141,6 +143,7 @@ def fit(
         list(callbacks), model=task.original, epochs=task.epochs, steps=task.steps, verbose=0
     )
     task.original.stop_training = False
+    weights = task.original.get_weights() if callbacks else []
     keras_calls.on_train_begin()
     earlier_seconds = state.seconds
     began = time.perf_counter() - earlier_seconds
@@ -148,32 +151,38 @@ def fit(
         if early_stopping_patience and state.epoch - state.best_epoch >= early_stopping_patience:
             break
         keras_calls.on_epoch_begin(state.epoch)
+        _require_unchanged(task.original, weights)
         metrics = _epoch(task, run_steps, state.epoch, on_progress)
         _advance(task, state, metrics)
         state.seconds = time.perf_counter() - began
         on_epoch(state.epoch, metrics)
         checkpoint.save(checkpoint_file, state)
+        weights = state.evaluation_weights if callbacks else []
         keras_calls.on_epoch_end(state.epoch - 1, _keras_names(metrics))
-        if callbacks:
-            _require_unchanged(task.original, state)
+        _require_unchanged(task.original, weights)
     keras_calls.on_train_end()
+    _require_unchanged(task.original, weights)
     epoch, weights = state.chosen(best=best_weights)
     task.original.set_weights(weights)
     return Fit(state.history, state.seconds, earlier_seconds, epoch)
 
 
-def _require_unchanged(original: keras.Model, state: State) -> None:
+def _require_unchanged(original: keras.Model, weights: Sequence[np.ndarray]) -> None:
     """Refuses a callback that has set weights: training has its own, and would go on with them.
+
+    Args:
+        original: the callbacks' model.
+        weights: that it had before they were called; none where there are no callbacks.
 
     Raises:
         ExperimentError: one has.
     """
-    pairs = zip(original.get_weights(), state.evaluation_weights, strict=True)
-    if any(now.tobytes() != then.tobytes() for now, then in pairs):
+    now = original.get_weights() if weights else []
+    if any(a.tobytes() != b.tobytes() for a, b in zip(now, weights, strict=True)):
         raise ExperimentError(
-            "Expected callbacks that leave the weights alone. Received: one that set weights after "
-            f"epoch {state.epoch}, which no resumed or repeated run would have. What changes "
-            "training is a component: see mnist_exp.extend."
+            "Expected callbacks that leave the weights alone. Received: one that set them, which "
+            "no resumed or repeated run would have. What changes training is a component: see "
+            "mnist_exp.extend."
         )
 
 

@@ -3,7 +3,11 @@
 import keras
 import tensorflow as tf
 
-from mnist_exp.models.networks import LOGITS
+
+def _layer(variable: keras.Variable) -> str:
+    """Returns the path of the layer that has a variable."""
+    path: str = variable.path
+    return path.rpartition("/")[0]
 
 
 class KernelMuon(keras.optimizers.Muon):  # type: ignore[misc]
@@ -13,8 +17,13 @@ class KernelMuon(keras.optimizers.Muon):  # type: ignore[misc]
     patch of the image, as in Jordan's own code.
     """
 
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Takes the variables, of which the last is of the last layer."""
+        self._last_layer = _layer(variables[-1])
+        super().build(variables)
+
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
-        return len(variable.shape) <= 1 or variable.path.split("/")[-2:-1] == [LOGITS]
+        return len(variable.shape) <= 1 or _layer(variable) == self._last_layer
 
     def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
         """Returns the nearest orthogonal matrix."""

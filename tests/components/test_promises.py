@@ -54,8 +54,20 @@ return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), Twice
         "return lambda targets, logits: tf.reduce_sum(targets * logits, axis=1) / 0",
         "not finite",
     ),
+    ("loss", "mean"): (
+        "return lambda targets, logits: tf.reduce_mean(tf.square(targets - logits))",
+        "it gives [] for 16 images, not [16]",
+    ),
     ("metric", "moody"): ("", "for the same predictions"),
     ("optimizer", "absent"): ("return keras.optimizers.Nothing()", "it raises AttributeError"),
+    ("optimizer", "decaying"): (
+        "return keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 100))",
+        "its learning rate is CosineDecay: give it the peak",
+    ),
+    ("optimizer", "averaging"): (
+        "return keras.optimizers.Adam(use_ema=True)",
+        "choose training.weight_averaging",
+    ),
 }
 # Valid, however odd.
 WHOLE = {

@@ -43,6 +43,17 @@ def test_the_processor_decides_and_the_user_wins(environment, monkeypatch, flags
     assert environment[ONEDNN] == "0"
 
 
+@pytest.mark.parametrize(
+    ("value", "on"), [("1", True), ("True", True), ("0", False), ("false", False), ("", True)]
+)
+def test_a_switch_is_read_as_tensorflow_reads_it(environment, monkeypatch, value, on):
+    monkeypatch.setattr(processor, "flags", lambda: {"avx2"})
+    monkeypatch.setattr(numerics, "_taken", None)
+    environment[ONEDNN] = value
+    numerics.choose(ours=True)
+    assert numerics.onednn() == on
+
+
 def test_a_record_sets_what_cannot_do_harm_and_nobody_set(environment, monkeypatch):
     monkeypatch.delitem(numerics.sys.modules, "tensorflow", raising=False)
     environment["TF_DETERMINISTIC_OPS"] = "0"

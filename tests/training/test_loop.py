@@ -6,9 +6,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from mnist_exp import data
 from mnist_exp.config.compose import compose
+from mnist_exp.core.errors import ExperimentError
 from mnist_exp.evaluation.metrics import evaluate
 from mnist_exp.models import layers, networks
 from mnist_exp.training import build, checkpoint, loop
@@ -362,3 +364,34 @@ def test_float16_trains_by_scaled_losses(splits, tmp_path):
     assert made.network.layers[-1].compute_dtype == "float16"
     fitted = fit(made, tmp_path)
     assert fitted.history["val/accuracy"][-1] > 0.8
+
+
+@pytest.mark.parametrize("hook", ["train_begin", "epoch_begin", "epoch_end", "train_end"])
+def test_a_callback_that_sets_weights_ends_the_training(splits, tmp_path, hook):
+    made = task(splits, "training.epochs=1", model=MLP)
+
+    class Setting(keras.callbacks.Callback):
+        pass
+
+    def zero(self, *_: object) -> None:
+        self.model.set_weights([0 * weight for weight in self.model.get_weights()])
+
+    setattr(Setting, f"on_{hook}", zero)
+    with pytest.raises(ExperimentError, match="callbacks that leave the weights alone"):
+        fit(made, tmp_path, callbacks=[Setting()])
+
+
+def test_a_metric_that_fails_is_named(splits, tmp_path):
+    def failing(probabilities, labels):
+        raise ValueError("one class")
+
+    made = task(splits, model=MLP, scores={"auc": failing})
+    with pytest.raises(ExperimentError, match=r"the metric auc for 200 images.*one class"):
+        fit(made, tmp_path)
+
+
+def test_tensorflow_keeps_nothing_of_a_training(splits, tmp_path):
+    registry = ops.gradient_registry._registry
+    before = set(registry)
+    fit(task(splits, "optimizer=adam", "training.epochs=1", model=MLP), tmp_path)
+    assert set(registry) == before
