@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from hydra.types import RunMode
 
 from mnist_exp.config.compose import Composer
+from mnist_exp.core import tensorflow_memory
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.files import require_working_folder
 from mnist_exp.core.terminal import say
@@ -72,7 +73,10 @@ def run(
             "Expected the config of one run. Received: one with hydra.mode=MULTIRUN, a sweep. "
             "Sweeps are for the command line; with 'hydra.mode=RUN' its first values run here."
         )
-    return job.run(composer, cfg, config, job.Job(callbacks=callbacks), configure_logging=False)
+    try:
+        return job.run(composer, cfg, config, job.Job(callbacks=callbacks), configure_logging=False)
+    finally:
+        tensorflow_memory.forget()
 
 
 def _check_overrides(overrides: Sequence[object]) -> None:

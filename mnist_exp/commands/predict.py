@@ -80,11 +80,18 @@ def predict(
     elif answers:
         _print_table(answers)
         if not all(digit.sure for answer in answers for digit in answer.reading.digits):
-            least = f"{run.name} needs {reader.model.threshold:.2%} of confidence for an answer"
+            least = _least(run.name, reader.model.threshold)
             say(f"Unsure: {least}, by its mistakes on validation images.", error=True)
     if picture is not None and answers:
         _draw(answers, drawn, run, picture)
     return REFUSED if len(answers) < len(names) else 0
+
+
+def _least(name: str, threshold: float) -> str:
+    """Says how sure a model has to be; above 1, it never is."""
+    if threshold > 1:
+        return f"no confidence of {name} is enough for an answer"
+    return f"{name} needs {threshold:.2%} of confidence for an answer"
 
 
 def _names(selector: str, images: Sequence[str]) -> list[str]:

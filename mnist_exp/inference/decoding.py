@@ -8,6 +8,7 @@ import io
 import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -25,6 +26,8 @@ _WHITE_OF_16_BITS = 65535
 _OPAQUE = 0.5  # more there than not
 _CLEARER = 2.0  # times the range of lightness: less may be the noise of one colour
 _ONE_COLOUR = 0.2  # so little do the grey values of one pen differ
+# Paper is wider than twice this part of its longer side, or fills so much of the box around it.
+_WIDEST_STROKE, _FULL = 0.2, 0.75
 
 _HEIC, _PDF = "a HEIC photo, as phones take them", "a PDF document"
 _OTHERS = {  # what else is opened as an image: how it begins, from its first or fifth byte on
@@ -119,7 +122,9 @@ def grey(image: Image.Image) -> NDArray[np.float32]:
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         values = np.asarray(_reduced(image.convert("F"), factor))
-        return np.clip(values / _WHITE_OF_16_BITS, 0, 1).astype(np.float32)
+        most = float(values.max())  # some have fewer bits in the lower part of 16
+        white = _WHITE_OF_16_BITS if most > _WHITE_OF_16_BITS / 16 else max(most, 1.0)
+        return np.clip(values / white, 0, 1).astype(np.float32)
     if image.has_transparency_data:
         return _on_paper(_reduced(image.convert("RGBA"), factor))
     if image.mode in {"1", "L"}:
@@ -161,12 +166,24 @@ def _on_paper(image: Image.Image) -> NDArray[np.float32]:
     red, green, blue, alpha = image.split()
     cover = _scaled(alpha)
     light = _light(Image.merge("RGB", (red, green, blue)))
-    opaque = light[cover > _OPAQUE]
-    if cover.min() > _OPAQUE:
+    there = cover > _OPAQUE
+    if there.all():
         return light
-    if not len(opaque) or np.ptp(opaque) < _ONE_COLOUR:  # what is drawn is where it is opaque
+    opaque = light[there]
+    if _is_stroke(there) or np.ptp(opaque) < _ONE_COLOUR:  # what is drawn is where it is opaque
         return 1 - cover
     return light * cover + np.float32(np.median(opaque)) * (1 - cover)
+
+
+def _is_stroke(there: NDArray[np.bool_]) -> bool:
+    """Tells whether the opaque part of an image is drawn on nothing, and is no paper cut out."""
+    rows, columns = (np.flatnonzero(there.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return True
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    inside = cv2.distanceTransform(np.pad(there, 1).view(np.uint8), cv2.DIST_L2, 3)
+    thin = float(inside.max()) < _WIDEST_STROKE * max(height, width)
+    return bool(thin and there.sum() < _FULL * height * width)
 
 
 def _light(colours: Image.Image) -> NDArray[np.float32]:

@@ -84,10 +84,30 @@ def test_a_drawing_on_a_transparent_ground():
         assert close(decode(encoded(pad), "x"))
 
 
+def test_a_drawing_in_two_colours_on_a_transparent_ground():
+    pad = np.dstack([np.zeros_like(SEVEN)] * 3 + [255 - SEVEN])
+    pad[:, 140:, 0] = 255  # half in black, half in red
+    assert close(decode(encoded(pad), "x"))
+
+
+def test_a_drawing_whose_white_was_made_transparent():
+    """As programs do that have no half transparency: the soft edges stay grey."""
+    pad = np.dstack([SEVEN] * 3 + [np.where(SEVEN < 250, 255, 0).astype(np.uint8)])
+    assert close(decode(encoded(pad), "x"), tolerance=0.03)
+
+
+def test_bits_in_the_lower_part_of_sixteen():
+    for bits in (8, 12):
+        values = (SEVEN.astype(np.uint16) * 257) >> (16 - bits)
+        assert close(decode(encoded(Image.fromarray(values)), "x"), tolerance=0.03)
+
+
 def test_a_paper_on_a_transparent_ground():
     sheet = colour()
     sheet[:20, :, 3] = 0
     assert close(decode(encoded(sheet), "x"))
+    turned = Image.fromarray(colour()).rotate(30, expand=True)
+    assert np.ptp(decode(encoded(turned), "x")[150:250, 150:250]) > 0.9  # its ink is still seen
 
 
 def test_little_or_pale_ink_on_an_opaque_ground_is_kept():

@@ -49,6 +49,41 @@ def test_a_bar_far_above_a_five_belongs_to_it_and_to_no_neighbour():
     assert found[0].box.height > found[1].box.height * 0.9
 
 
+def test_a_digit_in_a_paler_colour_is_found():
+    for tone in (0.4, 0.6):
+        ink = ink_of(line_of([7, 2, 4]))
+        ink[:, 180:360] *= tone
+        found = segment(ink)
+        assert len(found) == 3
+        assert found[1].ink.max() == 1
+
+
+def test_what_is_pale_and_no_digit_is_none():
+    ink = ink_of(line_of([7, 2, 4]))
+    whole = [part.ink.tobytes() for part in segment(ink)]
+    grid = np.zeros_like(ink)
+    grid[::30], grid[:, ::30] = 0.4, 0.4
+    y, x = np.mgrid[: ink.shape[0], : ink.shape[1]]
+    shadow = 0.45 * np.exp(-((x - 180) ** 2 + (y - 100) ** 2) / (2 * 40**2))
+    ghost = 0.25 * np.roll(ink, 90, axis=1)
+    for pale in (shadow, ghost):
+        assert len(segment(np.maximum(ink, pale.astype(np.float32)))) == 3
+    assert len(segment(np.maximum(ink, grid))) == 3
+    assert [part.ink.tobytes() for part in segment(ink)] == whole
+
+
+def test_one_tall_digit_joins_no_lines():
+    page = np.full((400, 800), 255, np.uint8)
+    for line, top in enumerate((70, 215)):  # 25 pixels apart
+        for place, digit in enumerate((7, 2, 4)):
+            height = 180 if (line, place) == (0, 2) else 120
+            at = (60 + 260 * place, top + 120 - height)
+            one = draw(STROKES[digit], height=height, pen=10, at=at, size=(800, 400))
+            page = np.minimum(page, one)
+    found = segment(ink_of(page))
+    assert [part.line for part in found] == [0, 0, 0, 1, 1, 1]
+
+
 def test_dirt_is_no_digit():
     image = draw(STROKES[2]).copy()
     rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ const LATE_MS = 5000; // after which it is told that there is no answer
 const PATIENCE_MS = 60000; // after which it is given up
 const AWAY = "No answer yet: the server is busy or away.";
 const OLD = " What stands below is its answer to an earlier drawing.";
-const CLEAR = { ground: null, strokes: [] };
+const CLEAR = { ground: null, ink: "black", strokes: [] };
 const find = (selector) => element.querySelector(selector);
 const columns = find("#columns");
 const canvas = find("canvas");
@@ -22,7 +22,8 @@ const beside = find("#beside select");
 const context = canvas.getContext("2d", { willReadFrequently: true });
 const invitation = { texts: texts.innerHTML, cards: "" };
 
-let paper = CLEAR; // the image that was opened, if any, and strokes: lists of [x, y] on the canvas
+// The image that was opened, if any, what shows on it, and strokes: lists of [x, y] on the canvas.
+let paper = CLEAR;
 const past = []; // papers that Undo brings back
 const future = []; // and Redo
 let pointer = null; // the finger or mouse that draws; others are ignored
@@ -31,6 +32,7 @@ let changes = 0; // of what is to be read
 let answered = 0; // the change that the answer belongs to
 let asking = false;
 let away = false; // the server did not answer, or not for long
+let filing = false;
 let opening = Promise.resolve(); // the files that were opened, one after the other
 let opened = 0; // how many of them are not there yet
 
@@ -44,7 +46,7 @@ const paint = () => {
   context.fillStyle = "white";
   context.fillRect(0, 0, width, height);
   if (ground) context.drawImage(ground, 0, 0);
-  context.strokeStyle = context.fillStyle = "black";
+  context.strokeStyle = context.fillStyle = paper.ink;
   context.lineWidth = (PEN * Math.max(width, height)) / SIDE;
   context.lineCap = context.lineJoin = "round";
   strokes.forEach(draw);
@@ -154,11 +156,13 @@ const step = (from, to) => {
   show(from.pop());
 };
 
+// Where on the canvas, which stands in the middle of its box, as large as it can be.
 const place = (event) => {
-  const box = canvas.getBoundingClientRect();
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  const scale = Math.min(width / canvas.width, height / canvas.height);
   return [
-    ((event.clientX - box.left) * canvas.width) / box.width,
-    ((event.clientY - box.top) * canvas.height) / box.height,
+    (event.clientX - left - width / 2) / scale + canvas.width / 2,
+    (event.clientY - top - height / 2) / scale + canvas.height / 2,
   ];
 };
 
@@ -181,7 +185,7 @@ for (const end of ["pointerup", "pointercancel"]) {
     if (event.pointerId !== pointer) return;
     const strokes = [...paper.strokes, stroke];
     pointer = stroke = null;
-    change({ ground: paper.ground, strokes });
+    change({ ...paper, strokes });
   });
 }
 
@@ -222,7 +226,18 @@ const read = async (file, before) => {
   const fitted = fitting(ground);
   const strokes = paper.strokes.filter((one) => !before.includes(one)).map(fitted);
   stroke = stroke && fitted(stroke);
-  change({ ground, strokes }, strokes.length || run !== beside.value ? null : answer);
+  const ink = isDark(ground) ? "white" : "black";
+  change({ ground, ink, strokes }, strokes.length || run !== beside.value ? null : answer);
+};
+
+// Tells whether most of an image is dark.
+const isDark = (image) => {
+  const small = new OffscreenCanvas(32, 32).getContext("2d");
+  small.drawImage(image, 0, 0, 32, 32);
+  const { data } = small.getImageData(0, 0, 32, 32);
+  let dark = 0;
+  for (let i = 0; i < data.length; i += 4) dark += data[i] + data[i + 1] + data[i + 2] < 3 * 128;
+  return dark > (32 * 32) / 2;
 };
 
 // Returns what moves a stroke from the paper to an image that takes its place: all of the paper
@@ -288,10 +303,17 @@ document.addEventListener("drop", (event) => {
 document.addEventListener("paste", (event) => open(event.clipboardData.files[0]));
 
 find("#file").addEventListener("click", async () => {
+  if (filing) return;
   const digit = find("#digit :checked");
+  const change = changes;
+  filing = true;
+  note.textContent = "Filing …";
   const filed = await attempt("file", drawing(), digit?.value ?? "");
-  note.textContent = filed?.said ?? filed?.problem ?? "Not filed: the server does not answer.";
-  if (filed?.done) digit.checked = false;
+  filing = false;
+  const said = filed?.said ?? filed?.problem ?? "Not filed: the server does not answer.";
+  const late = change < changes;
+  note.textContent = late ? `An earlier drawing: ${said}` : said;
+  if (filed?.done && !late) digit.checked = false;
 });
 beside.addEventListener("change", () => show(paper));
 

@@ -145,6 +145,21 @@ def test_a_server_that_is_away_makes_the_answer_an_old_one(project, chromium):
         assert paper(page) == drawn
 
 
+def test_what_is_filed_late_is_said_of_the_drawing_that_it_was(page, project):
+    note = page.find_element(By.ID, "note")
+    read_after(page, lambda: draw(page, DIGITS[3]))
+    page.find_element(By.CSS_SELECTOR, "#digit input[value='3']").send_keys(Keys.SPACE)
+    page.set_network_conditions(latency=2000, throughput=10**7)
+    try:
+        page.find_element(By.ID, "file").click()
+        draw(page, DIGITS[1], 0.7, 0.2, 0.2)
+        eventually(page, lambda: note.text.startswith("An earlier drawing: Filed as 3: "))
+    finally:
+        page.delete_network_conditions()
+    assert page.find_element(By.CSS_SELECTOR, "#digit input[value='3']").is_selected()
+    shutil.rmtree(project / "drawings")
+
+
 def test_a_second_run_reads_the_same_drawing(page):
     assert len(read_after(page, lambda: draw(page, DIGITS[0]))) == 1
     chooser = Select(page.find_element(By.CSS_SELECTOR, "#beside select"))

@@ -17,7 +17,7 @@ from pads import (
     said,
     texts,
 )
-from PIL import Image
+from PIL import Image, ImageOps
 from selenium.webdriver.common.by import By
 
 from mnist_exp.commands.demo import data_urls
@@ -119,6 +119,20 @@ def test_a_picture_of_nothing_is_shown_and_said_to_be(page, tmp_path):
     open_image(page, file)
     eventually(page, lambda: "Nothing drawn" in said(page))
     assert page.find_element(By.CSS_SELECTOR, "#pad canvas").get_property("width") == 300
+
+
+def test_a_small_dark_picture_is_shown_large_and_drawn_on_in_white(page, tmp_path):
+    file = tmp_path / "seven.png"
+    with Image.open(io.BytesIO(image_of(7, side=112))) as seven:
+        dark = Image.new("L", (112, 56), 0)
+        dark.paste(ImageOps.invert(seven.convert("L")).resize((56, 56)), (0, 0))
+    dark.save(file)
+    assert read_after(page, lambda: open_image(page, file)) == ["7"]
+    canvas = page.find_element(By.CSS_SELECTOR, "#pad canvas")
+    sheet = page.find_element(By.CSS_SELECTOR, "#pad .paper")
+    assert canvas.rect["width"] > 0.95 * sheet.rect["width"]
+    draw(page, DIGITS[1], 0.7, 0.4, 0.2)
+    eventually(page, lambda: texts(page) == ["71"])
 
 
 def test_strokes_drawn_while_a_photo_loads_are_kept(page, tmp_path):
