@@ -174,10 +174,11 @@ def test_what_is_no_digit_at_all_is_a_mistake(project):
 
 def test_a_store_that_takes_nothing_leaves_what_was_measured_on_the_screen(project):
     file_drawing(stroke(ONE), 1)
-    with contextlib.closing(sqlite3.connect("mlflow.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with contextlib.closing(sqlite3.connect("mlflow.db", isolation_level=None)) as store:
+        full = "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        store.execute(f"CREATE TRIGGER full BEFORE INSERT ON metrics {full}")
         done = evaluate()
-        other.execute("ROLLBACK")
+        store.execute("DROP TRIGGER full")
     assert done.returncode == 1
     assert "on the drawings in drawings, 1 in all" in done.stdout
     assert "Expected to record evaluate/drawings/* in run " in done.stderr
