@@ -182,13 +182,7 @@ def _drawn(subject: Subject, overrides: Sequence[str]) -> None:
     from mnist_exp.runs.recognizer import recognizer
 
     values = [text.partition("=")[2] for text in overrides]
-    try:
-        folder = Path(values[-1]).expanduser() if values else drawings.FOLDER
-    except RuntimeError as problem:  # of ~USER without such a user
-        raise RequestError(
-            f"Expected a folder of drawings. Received: {values[-1]}, {problem} Name one with "
-            "data.root=FOLDER."
-        ) from problem
+    folder = Path(values[-1]) if values else drawings.FOLDER
     labelled = drawings.require(folder)
     record = subject.found.record
     reader = recognizer(record, subject.found.store.uri)

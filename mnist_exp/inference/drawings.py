@@ -112,8 +112,8 @@ def require(folder: Path) -> list[Drawing]:
         RequestError: there is none, or they cannot be read.
     """
     try:
-        found = labelled(folder)
-    except OSError as problem:
+        found = labelled(folder.expanduser())
+    except (OSError, RuntimeError) as problem:  # or of ~USER without such a user
         raise RequestError(
             f"Expected a folder that can be read. Received: {folder}, {reason_of(problem)}. Check "
             "its permissions."

@@ -154,10 +154,9 @@ def test_another_folder_may_be_measured(project, tmp_path):
     done = evaluate(f"data.root={tmp_path / 'mine'}")
     assert done.returncode == 0, done.stderr
     assert "/mine, 1 in all" in done.stdout
-    home = os.environ["HOME"]
-    file_drawing(stroke(ONE), 1, Path(home, "theirs"))
+    file_drawing(stroke(ONE), 1, Path(os.environ["HOME"], "theirs"))
     theirs = evaluate("data.root=~/theirs")
-    assert f"{home}/theirs, 1 in all" in theirs.stdout
+    assert "~/theirs, 1 in all" in theirs.stdout
 
 
 def test_what_is_no_digit_at_all_is_a_mistake(project):
@@ -198,3 +197,9 @@ def test_what_cannot_be_measured_is_told_in_one_message(project):
     assert broken.returncode == 2
     assert broken.stderr.startswith("drawings/3/text.png: Expected a PNG, JPEG, WebP or BMP image")
     assert broken.stderr.count("\n") == 1
+
+
+def test_the_folder_of_an_unknown_user_is_refused(project):
+    done = evaluate("data.root=~nobody-here/drawings")
+    assert done.returncode == 2
+    assert "Received: ~nobody-here/drawings, " in done.stderr
