@@ -5,13 +5,16 @@
 `mlflow runs restore` brings a run back, without its model; `mlflow gc` deletes both for good.
 """
 
+import os
 import sys
 
-from mlflow import MlflowClient
+import mlflow
 
-client = MlflowClient()
-experiment = client.get_experiment_by_name("mnist")
-for run in client.search_runs([experiment.experiment_id], sys.argv[1]):
+name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "mnist")
+client = mlflow.MlflowClient()
+for run in mlflow.search_runs(
+    experiment_names=[name], filter_string=sys.argv[1], output_format="list"
+):
     for model in run.outputs.model_outputs if run.outputs else []:
         client.delete_logged_model(model.model_id)
     client.delete_run(run.info.run_id)

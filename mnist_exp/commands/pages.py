@@ -28,7 +28,7 @@ Verbs:
 
 Options:  --version  -h, --help
 Exit codes:  0 done  1 it ran and failed  2 the request was wrong
-             3, 4 verdicts of reproduce  129 SIGHUP  130 Ctrl-C  143 SIGTERM
+             3, 4 of reproduce  129 SIGHUP  130 Ctrl-C  141 SIGPIPE  143 SIGTERM
 Runs are kept where MLFLOW_TRACKING_URI says, else in mlflow.db of this folder.
 MNIST is read where MNIST_EXP_DATA says. MNIST_EXP_DEBUG=1 shows tracebacks.
 """
@@ -62,7 +62,7 @@ Hydra flags:
   --cfg job     prints the config; --info defaults: where it comes from
   --config-dir  a folder of your own configs, which adds options
   --components  a Python file of your own models, losses and so on
-  --hydra-help  all the others
+  --config-name, --config-path, --package, --resolve: as in all of Hydra
 """
 
 COMPLETION_HELP = """\

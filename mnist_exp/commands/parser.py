@@ -252,7 +252,8 @@ def reproduce(
     everything is the same; 3: something differs that can change the result.
 
     RUN is a run id or its unique start, a run name, latest, best or @champion. OVERRIDES say what
-    is a matter of this machine: data.root=FOLDER, training.threads=N.
+    is a matter of this machine: data.root=FOLDER, training.threads=N, training.device=cpu,
+    training.keep_checkpoints=true.
     """
     from mnist_exp.commands.reproduce.reproduce import reproduce
 
