@@ -77,7 +77,7 @@ class Bash(Flags, BashComplete):
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """Returns the words before the cursor, and the one that it stands behind."""
-        line = os.environ["COMP_LINE"]
+        line = os.environ.get("COMP_LINE", "")
         words = split_arg_string(line)[1:]
         if not words or line[-1].isspace():
             return words, ""

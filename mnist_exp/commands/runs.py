@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TITLES = ("run", "outcome", "data", "model", "val %", "test % (95 %)", "fit s", "age")
 DISPENSABLE = ("fit s", "age", "data", "val %", "model", "outcome")  # the first of them first
 RIGHT = ("val %", "fit s", "age")
+_NAME = 24  # characters: what is longer takes several lines before a column is left out
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -62,23 +63,31 @@ def table(rows: Sequence[Row], width: int = 80) -> "Table":
         rows: at least one.
         width: in characters; columns of `DISPENSABLE` are left out until the others fit.
     """
+    from rich.cells import cell_len
     from rich.table import Table
 
     columns = dict(zip(TITLES, zip(*rows, strict=True), strict=True))
+    name = TITLES[0]  # which gives way
     if len({*columns["data"]} - {""}) <= 1:
         del columns["data"]
     hidden = []
-    for name in DISPENSABLE:
-        needed = sum(max(map(len, (title, *texts))) + 2 for title, texts in columns.items()) - 2
-        if needed > width and name in columns:
-            del columns[name]
-            hidden.append(name)
+    for title in DISPENSABLE:
+        longest = {title: max(map(cell_len, (title, *texts))) for title, texts in columns.items()}
+        longest[name] = min(longest[name], _NAME)
+        if sum(longest.values()) + 2 * len(longest) - 2 > width and title in columns:
+            del columns[title]
+            hidden.append(title)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     if hidden:
         table.caption = f"No room for {', '.join(hidden)}; a wider terminal has all."
         table.caption_justify = "left"
     for title in columns:
-        table.add_column(title, justify="right" if title in RIGHT else "left", no_wrap=True)
+        table.add_column(
+            title,
+            justify="right" if title in RIGHT else "left",
+            no_wrap=title != name,
+            overflow="fold",
+        )
     for texts in zip(*columns.values(), strict=True):
         table.add_row(*texts)
     return table

@@ -8,8 +8,9 @@ from mnist_exp.core.terminal import printable
 
 _FEW = 3  # examples, of which more would tell no more
 _DIGITS = 4  # of a number that a search proposed; CSV and commands have them all
-_LEAST_P, _SMALL_P = 0.0001, 0.01
-_MARKUP = re.compile(r"[\\`*<>\[\]|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_LEAST_P, _SMALL_P, _LEVEL = 0.0001, 0.01, "0.05"
+_FORMULA = ("=", "+", "-", "@")
+_MARKUP = re.compile(r"[\\`*<>\[\]|~#&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _PASSWORD = re.compile(r"""(://[^/@:\s]*):[^/\s"']*@""")  # a password may hold @
 
 
@@ -28,6 +29,22 @@ def in_markdown(text: str) -> str:
     return _MARKUP.sub(lambda found: f"\\{found[0]}", printable(" ".join(text.split())))
 
 
+def in_csv(value: object) -> object:
+    """Returns a value that no spreadsheet takes for a formula, on one line; numbers as they are."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def short_keys(keys: Sequence[str]) -> dict[str, str]:
     """Returns key -> its last part, or all of it where another key ends in the same."""
     lasts = [re.split(r"[./]", key)[-1] for key in keys]
@@ -38,10 +55,9 @@ def short_keys(keys: Sequence[str]) -> dict[str, str]:
 
 def shortened(value: str) -> str:
     """Returns a number to four digits, any other value as it is."""
-    try:
-        number = float(value)
-    except ValueError:
+    if not _is_number(value):
         return value
+    number = float(value)
     # Integers say epochs or sizes, and are exact; a digest may be of digits with an e among them.
     is_exact = number.is_integer() and "." not in value
     return value if is_exact or not math.isfinite(number) else f"{number:.{_DIGITS}g}"
@@ -58,13 +74,20 @@ def few(texts: Sequence[str], separator: str = ", ") -> str:
     return f"{separator.join(texts[:_FEW])}{more}"
 
 
-def picked(candidates: int) -> str:
-    """Returns how the best of so many on validation is to be read; empty of a single one."""
+def picked(candidates: int, equals: int, named: str) -> str:
+    """Returns how the best of so many on validation is to be read; empty of a single one.
+
+    Args:
+        candidates: that were measured.
+        equals: how many of them are the best.
+        named: which of these stands first, in words after "the one".
+    """
     if candidates <= 1:
         return ""
+    tie = f" {equals:,} are equally good, of which the one {named} stands first." * (equals > 1)
     return (
-        f" The first was picked as the best of {candidates:,} on validation, which flatters it "
-        "there; its test accuracy is the honest figure."
+        f"{tie} The first was picked as the best of {candidates:,} on validation, which flatters "
+        "it there; its test accuracy is the honest figure."
     )
 
 
@@ -77,7 +100,8 @@ def p_value(p: float) -> str:
     """Returns p as tables of papers print it, such as `0.03` or `<0.0001`."""
     if p < _LEAST_P:
         return f"<{_LEAST_P:.4f}"
-    return f"{p:.2g}" if p < _SMALL_P else f"{p:.2f}"
+    text = f"{p:.2g}" if p < _SMALL_P else f"{p:.2f}"
+    return f"{p:.3g}" if text == _LEVEL else text  # on which side of it decides
 
 
 def p_in_words(p: float) -> str:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mnist_exp.plots.frame import GREY, INK, add_axes, framed
+from mnist_exp.plots.frame import GREY, INK, WHITE_FROM, add_axes, framed
 
 
 def confusion_matrix(confusion: NDArray[np.int64]) -> Figure:
@@ -31,7 +31,7 @@ def confusion_matrix(confusion: NDArray[np.int64]) -> Figure:
             ha="center",
             va="center",
             fontsize=11,
-            color="white" if wrong[row, column] > wrong.max() / 2 else INK,
+            color="white" if wrong[row, column] > WHITE_FROM * wrong.max() else INK,
             weight="normal" if row == column else "bold",
         )
     edges = np.arange(size + 1) - 0.5

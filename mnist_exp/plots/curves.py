@@ -15,7 +15,7 @@ from mnist_exp.evaluation.names import (
     VAL_ACCURACY,
     VAL_LOSS,
 )
-from mnist_exp.plots.frame import BLUE, GREY, INK, ORANGE, add_axes, framed, style
+from mnist_exp.plots.frame import BLUE, GREY, INK, ORANGE, add_axes, framed, plain_numbers, style
 
 MARKED_EPOCHS = 20  # more markers than that hide the line
 _FEW_EPOCHS = 3  # a line of them needs no more than a third of the width
@@ -107,6 +107,8 @@ def _draw(axes: Axes, label: str, curves: Sequence[Curve], *, few: bool) -> None
             )
     if use_log_scale(axes, [value for curve in curves for value in curve.values]):
         label += ", log scale"
+    else:
+        plain_numbers(axes)
     style(axes)
     axes.set_title(label, loc="left", fontsize=11, color=INK, pad=45 if few else None)
     if curves[0].name:

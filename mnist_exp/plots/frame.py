@@ -10,11 +10,14 @@ from typing import Any, BinaryIO
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 WIDTH = 900
 _DPI = 100
 # Okabe and Ito's blue and vermilion, told apart by readers with any common colour vision.
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#6b6b6b", "#222222"
+WHITE_FROM = 0.75  # of the darkest blue or orange: on what is darker, white reads better than ink
+_LEAST_SPAN = 1e-3  # of a scale, of the greatest number on it
 _LINE, _GRID = "#aaaaaa", "#e6e6e6"
 
 
@@ -42,6 +45,19 @@ def style(axes: Axes) -> None:
     axes.tick_params(which="both", color=_LINE, labelcolor=INK, labelsize=10)
     axes.grid(color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def plain_numbers(axes: Axes) -> None:
+    """Has the scale on the left say whole numbers, not their difference from one above it.
+
+    What differs by less than such numbers say is drawn flat.
+    """
+    low, high = axes.get_ylim()
+    least = _LEAST_SPAN * max(abs(low), abs(high))
+    if high - low < least:
+        middle = (low + high) / 2
+        axes.set_ylim(middle - least / 2, middle + least / 2)
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
 
 
 def save(figure: Figure, file: Path | BinaryIO) -> None:

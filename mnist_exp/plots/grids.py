@@ -35,7 +35,9 @@ def misclassified(
     rows = -(-len(shown) // _COLUMNS)
     figure = framed(
         90 + max(rows * _PITCH_Y, 60),
-        misclassified_title(len(mistakes), len(labels)),
+        misclassified_title(
+            len(mistakes), len(labels), are_sure=bool(np.isfinite(probabilities[shown]).all())
+        ),
         f"True digit {_ARROW} prediction, and the probability that the model gave it.",
     )
     if not rows:
@@ -71,11 +73,19 @@ def most_confident_mistakes(
     return mistakes[np.argsort(-confidence, kind="stable")]
 
 
-def misclassified_title(mistakes: int, total: int) -> str:
-    """Returns the finding: how many mistakes there are, and which of them are shown."""
+def misclassified_title(mistakes: int, total: int, *, are_sure: bool = True) -> str:
+    """Returns the finding: how many mistakes there are, and which of them are shown.
+
+    Args:
+        mistakes: how many.
+        total: images.
+        are_sure: whether the probabilities of those that are shown are numbers.
+    """
     if mistakes == 0:
         return f"Misclassified digits: none of {total:,}"
     title = f"Misclassified digits: {mistakes:,} of {total:,}"
+    if not are_sure:
+        return f"{title}, here {min(mistakes, MOST_SHOWN)} of them"
     if mistakes > MOST_SHOWN:
         return f"{title}, here the {MOST_SHOWN} most confident mistakes"
     return title if mistakes == 1 else f"{title}, the most confident first"

@@ -25,7 +25,7 @@ def reliability(calibration: Calibration, ece: float) -> Figure:
         reliability_title(calibration, ece),
         "Vertical bars: 95 % Wilson intervals, long where images are few.",
     )
-    filled = calibration.counts > 0
+    filled = np.isfinite(calibration.confidence)  # neither empty nor of outputs that are no numbers
     accuracy = calibration.accuracy[filled]
     axes = add_axes(figure, 75, 220, 800, 420)
     axes.plot([0, 100], [0, 100], color=GREY, linestyle="--", linewidth=1, label="ideal")
@@ -43,7 +43,7 @@ def reliability(calibration: Calibration, ece: float) -> Figure:
     axes.set_ylabel("Accuracy (%)", color=INK)
     axes.legend(frameon=False, loc="upper left")
     style(axes)
-    _draw_counts(add_axes(figure, 75, 55, 800, 110), calibration.counts)
+    _draw_counts(add_axes(figure, 75, 55, 800, 110), calibration.counts * filled)
     return figure
 
 
@@ -67,7 +67,7 @@ def _distances(accuracy: NDArray[np.float64], counts: NDArray[np.int64]) -> NDAr
             wilson_interval(round(share * count), int(count))
             for share, count in zip(accuracy, counts, strict=True)
         ]
-    )
+    ).reshape(-1, 2)
     low, high = intervals.T
     # Rounding may put an end a hair inside; matplotlib refuses negative distances.
     return np.stack([accuracy - low, high - accuracy]).clip(min=0)
@@ -80,8 +80,9 @@ def _draw_counts(axes: Axes, counts: NDArray[np.int64]) -> None:
     for centre, count in zip(centres, counts, strict=True):
         if count:
             axes.text(centre, count * 1.3, f"{count:,}", ha="center", fontsize=9, color=INK)
-    axes.set_yscale("log")
-    axes.set(xlim=(0, 101), ylim=(0.7, int(counts.max()) * 6))
+    if counts.any():
+        axes.set_yscale("log")
+    axes.set(xlim=(0, 101), ylim=(0.7, max(1, int(counts.max())) * 6))
     style(axes)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_title("Images in each bin, log scale", loc="left", fontsize=11, color=INK)

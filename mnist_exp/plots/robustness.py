@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mnist_exp.evaluation.robustness import Corrupted, Mistake, Robustness
-from mnist_exp.plots.frame import GREY, INK, WIDTH, add_axes, framed
+from mnist_exp.plots.frame import GREY, INK, WHITE_FROM, WIDTH, add_axes, framed
 from mnist_exp.plots.grids import percent
 
 _SCALE = 2  # of a digit's pixels
@@ -94,7 +94,7 @@ def _write_cell(
         ha="center",
         va="center",
         fontsize=10.5,
-        color="white" if share > 1 / 2 else INK,
+        color="white" if share > WHITE_FROM else INK,
     )
 
 

@@ -85,5 +85,17 @@ def test_a_narrow_terminal_has_fewer_columns_and_whole_names():
     assert "No room for fit s" in note[0]
 
 
+def test_a_long_name_takes_lines_and_no_column():
+    text = io.StringIO()
+    metrics = {"chosen/val_accuracy": 0.991, "test/accuracy": 0.99, "time/fit_seconds": 1234.5}
+    names = ("baseline with 60,000 images, no validation, seed 7", "\u6570\u5b57" * 20, "cnn-a")
+    rows = runs.rows([record(0, name=name, metrics=metrics) for name in names], NOW)
+    Console(file=text, width=80).print(runs.table(rows, 80))
+    header, *lines = text.getvalue().splitlines()
+    assert {"outcome", "model", "val", "fit", "age"} <= set(header.split())
+    assert lines[-1].split() == ["cnn-a", "running", "99.10", "99.00", "1234.5", "0", "s"]
+    assert "seed 7" in " ".join(lines)
+
+
 def test_names_of_an_empty_store_are_the_words():
     assert run_names() == list(SELECTORS)

@@ -4,7 +4,7 @@ import pytest
 
 from mnist_exp.config.compose import compose
 from mnist_exp.config.record import flatten
-from mnist_exp.core.text import shortened, without_password
+from mnist_exp.core.text import in_csv, in_markdown, p_value, shortened, without_password
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,25 @@ def test_addresses_are_shown_without_their_password(text, shown):
 )
 def test_a_digest_is_no_number(value, shown):
     assert shortened(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0526, "0.0526"), (0.0499, "0.0499"), (0.06, "0.06"), (0.2, "0.20")]
+)
+def test_p_is_on_its_side_of_the_level(p, text):
+    assert p_value(p) == text
+
+
+def test_markdown_shows_references_and_formulas_as_they_are():
+    assert in_markdown("a&lt;b $x$") == r"a\&lt;b \$x\$"
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [("=1+1", "'=1+1"), ("-1e-3", "-1e-3"), ("-x", "'-x"), ("cnn", "cnn"), (2, 2)],
+)
+def test_a_spreadsheet_calculates_nothing(value, cell):
+    assert in_csv(value) == cell
 
 
 def test_params_hold_no_password():

@@ -254,7 +254,10 @@ def test_a_diverged_model_is_drawn_as_such(tmp_path):
     figure = reliability(result)
     assert title(figure) == "Reliability: not measurable, the outputs are not finite"
     saved_size(figure, tmp_path)
-    saved_size(plots.misclassified(IMAGES, LABELS, result.probabilities), tmp_path)
+    assert not written(figure.axes[1])  # no confidence has any image
+    mistakes = plots.misclassified(IMAGES, LABELS, result.probabilities)
+    assert "confident" not in title(mistakes)
+    saved_size(mistakes, tmp_path)
     nothing = {key: [np.nan] * 2 for key in epochs(2)} | {"learning_rate": [0.1, 0.1]}
     saved_size(plots.learning_curves(nothing), tmp_path)
 

@@ -10,6 +10,7 @@ from sweep_results import FIXED, job, over_seeds
 
 from mnist_exp.core.statistics import mean_interval, wilson_interval
 from mnist_exp.sweeps.results.ranking import ranking, swept_keys, varying_keys, winner_command
+from mnist_exp.sweeps.results.wording import ranks
 
 
 def test_seeds_are_one_row_with_the_interval_of_their_mean():
@@ -180,8 +181,16 @@ def test_a_config_that_lacks_a_seed_does_not_beat_one_that_has_all():
         job(3, ["a=2"], 0.98, seed=1),
     ]
     rows = ranking(results)
-    assert rows[0].overrides == ("a=1",)  # "1 of 2", as its line says
+    assert [row.overrides for row in rows] == [("a=2",), ("a=1",)]
+    assert list(ranks(rows)) == ["1", "2"]
     assert winner_command(rows, []) == "mnist-exp train a=2 seed=0"
+
+
+def test_equals_share_a_place_and_what_was_not_measured_has_none():
+    values = {1: 0.98, 2: 0.99, 3: 0.99, 4: None, 5: 0.97}
+    rows = ranking(job(n, [f"a={n}"], value) for n, value in values.items())
+    assert [row.overrides[0] for row in rows] == ["a=2", "a=3", "a=1", "a=5", "a=4"]
+    assert list(ranks(rows)) == ["1", "1", "3", "4", ""]
 
 
 def test_a_config_whose_other_seed_never_started_has_no_more_seeds_than_one_that_failed():

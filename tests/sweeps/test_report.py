@@ -30,6 +30,20 @@ def test_one_config_was_picked_of_none():
     assert "picked" not in report.markdown([job(0, ["a=1"], 0.9)], [])
 
 
+def test_ties_and_configs_of_fewer_seeds_are_told():
+    tie = report.markdown([job(0, ["a=1"], 0.9), job(1, ["a=2"], 0.9), job(2, ["a=3"], 0.8)], [])
+    assert "2 are equally good, of which the one with the first job stands first." in tie
+    fewer = [job(0, ["a=1"], 0.9), job(1, ["a=2"], 0.8), job(2, ["a=2"], 0.8, seed=1)]
+    assert "Those with fewer seeds than the first stand behind" in report.markdown(fewer, [])
+    assert "fewer seeds" not in tie
+
+
+def test_no_cell_of_the_csv_is_a_formula():
+    results = [job(0, ["a=-0.5", "b=@SUM(1)"], 0.9, run_name="=HYPERLINK(1)")]
+    [line] = csv.DictReader(io.StringIO(report.csv(results)))
+    assert (line["a"], line["b"], line["run_name"]) == ("-0.5", "'@SUM(1)", "'=HYPERLINK(1)")
+
+
 def test_terminal_of_80_columns_is_not_overrun():
     command = "mnist-exp train"
     for results in (mixed(24), over_seeds(), [job(0, [], 0.9)]):
@@ -49,7 +63,7 @@ def test_long_rankings_are_cut_on_a_terminal_alone():
     text = shown(results, width=200)
     assert text.splitlines()[20].startswith("20 ")
     assert "... and 4 more configs, in the sweep's results.csv" in text
-    assert "| 24 |" in report.markdown(results, [])
+    assert report.markdown(results, []).count("| 23 |") == 2  # which are equally good
     assert len(report.csv(results).splitlines()) == 25
 
 

@@ -149,3 +149,20 @@ def test_a_scale_that_ends_with_its_worst_says_nothing_of_worse_ones():
 def test_long_names_lose_their_middle():
     assert fitting("short", 5) == "short"
     assert fitting("abcdefghij", 5) == "ab\N{HORIZONTAL ELLIPSIS}ij"
+
+
+def test_a_value_with_dollars_is_no_formula(tmp_path):
+    values = (r"a $\foo$ b", "c", "$5 and $6")
+    results = [job(n, [f"model.note={values[n % 3]}", f"a={n}"], 0.98 + n / 1000) for n in range(6)]
+    figure = figures.parallel_coordinates(results)
+    saved_size(figure, tmp_path)
+    assert "$5 and $6" in written(figure.axes[0])
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0011, 0.0019), (0.0012, 0.0045)])
+def test_a_narrow_logarithmic_axis_has_labels(low, high):
+    rates = [low * (high / low) ** (n / 11) for n in range(12)]
+    results = [job(n, [f"a.rate={rate!r}", f"b={n % 2}"], 0.98 + n / 1000) for n, rate in
+               enumerate(rates)]  # fmt: skip
+    texts = written(figures.parallel_coordinates(results).axes[0])
+    assert sum(text.startswith("0.00") for text in texts) >= 2

@@ -27,7 +27,7 @@ TWO_SEEDS = (
     "An interval of two seeds is 12.7 times as wide as they lie apart (t of 1 degree of freedom); "
     "a third seed narrows it to about a quarter."
 )
-UNRANKED = "No run has validation images, so none is the best: each is tested against the first; "
+UNRANKED = "No run has validation images, so none is the best; "
 CHOOSES_NOTHING = "test accuracy is shown and chooses nothing."
 INTERVALS = (
     " Intervals: 95 %, over seeds (Student's t) or, of a single run or seeds that agree, over the "
@@ -87,11 +87,12 @@ def compare(choice: Choice, looks: Looks) -> Comparison:
         return -least(validation.mean, images), -validation.mean
 
     groups = sorted(unordered, key=rank)
+    places = [rank(one) for one in groups]
     images = len(next(iter(choice.predictions.values())).labels)
     rows = [
         ComparedConfig(
             group=one,
-            place=None if validations[id(one)] is None else place,
+            place=None if validations[id(one)] is None else 1 + places.index(rank(one)),
             validation=validations[id(one)],
             test=summarize(
                 [float(choice.predictions[run.run_id].correct.mean()) for run in one.runs], images
@@ -100,9 +101,7 @@ def compare(choice: Choice, looks: Looks) -> Comparison:
             parameters=_parameters(one),
             finding=finding,
         )
-        for place, (one, finding) in enumerate(
-            zip(groups, findings(groups, choice.predictions, looks), strict=True), start=1
-        )
+        for one, finding in zip(groups, findings(groups, choice.predictions, looks), strict=True)
     ]
     return Comparison(
         rows=tuple(rows),
@@ -150,8 +149,10 @@ def _parameters(one: Group) -> int | None:
 
 
 def _notes(rows: Sequence[ComparedConfig], choice: Choice, looks: Looks) -> list[str]:
-    ranked = sum(row.place is not None for row in rows)
-    notes = [f"{RANKED if ranked else UNRANKED}{CHOOSES_NOTHING}{picked(ranked)}{INTERVALS}"]
+    places = [row.place for row in rows if row.place is not None]
+    order = RANKED if places else UNRANKED
+    best = picked(len(places), places.count(1), "with the newest run")
+    notes = [f"{order}{CHOOSES_NOTHING}{best}{INTERVALS}"]
     if len(rows) > 1:
         notes[0] += TESTS
     if any(row.finding and row.finding.method == BY_SEEDS for row in rows):

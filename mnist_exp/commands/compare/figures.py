@@ -17,7 +17,16 @@ from PIL import Image
 from mnist_exp.commands.compare.details import Curve, Recall
 from mnist_exp.core.statistics import Summary
 from mnist_exp.plots.curves import MARKED_EPOCHS, epoch_limits, use_log_scale
-from mnist_exp.plots.frame import BLUE, GREY, INK, ORANGE, add_axes, style
+from mnist_exp.plots.frame import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    WHITE_FROM,
+    add_axes,
+    plain_numbers,
+    style,
+)
 
 LETTERS = "ABCDEFGH"
 # Okabe and Ito's eight, but grey for their yellow, which is too pale for a line on white.
@@ -30,7 +39,6 @@ _GRID = "#e6e6e6"
 _MINUS = "\N{MINUS SIGN}"
 _HUNDRED, _THOUSAND, _MANY_THOUSANDS = 99.95, 999.5, 9_950
 _LEAST_SHOWN = 0.05  # of a mean count
-_WHITE_FROM = 0.6  # of the darkest colour, on which ink is hard to read
 
 
 def svg(figure: Figure) -> bytes:
@@ -111,7 +119,7 @@ def learning_curve(title: str, curves: Sequence[Curve | None]) -> Figure:
         curves: one per config; None for one without the metric. At least one is there.
     """
     figure = _panel(325)
-    axes = add_axes(figure, 60, 47, 425, 220)
+    axes = add_axes(figure, 75, 47, 410, 220)
     last = max(int(curve.epochs[-1]) for curve in curves if curve)
     for place, curve in enumerate(curves):
         if curve:
@@ -119,6 +127,8 @@ def learning_curve(title: str, curves: Sequence[Curve | None]) -> Figure:
     values = [float(value) for curve in curves if curve for value in (*curve.low, *curve.high)]
     if use_log_scale(axes, values):
         title += ", log scale"
+    else:
+        plain_numbers(axes)
     _finish(axes, title, legend=True)
     axes.set_xlim(*epoch_limits(last))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
@@ -129,6 +139,8 @@ def learning_curve(title: str, curves: Sequence[Curve | None]) -> Figure:
 def _draw_curve(axes: Axes, place: int, curve: Curve, *, marked: bool) -> None:
     colour, marker = COLOURS[place], _MARKERS[place] if marked else ""
     axes.fill_between(curve.epochs, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0)
+    if len(curve.epochs) == 1:  # a band of no width
+        axes.vlines(curve.epochs, curve.low, curve.high, color=colour, alpha=0.3, linewidth=5)
     whole = curve.seeds == curve.seeds.max()
     axes.plot(curve.epochs, curve.mean, color=colour, linestyle=":", linewidth=1.2)
     axes.plot(
@@ -199,11 +211,11 @@ def confusion_difference(letter: str, difference: NDArray[np.float64], most: flo
             ha="center",
             va="center",
             fontsize=9,
-            color="white" if abs(credit[row, column]) > _WHITE_FROM else INK,
+            color="white" if abs(credit[row, column]) > WHITE_FROM else INK,
         )
-    more = float(difference.trace())
-    title = f"{letter} {_MINUS} {LETTERS[0]}: {abs(more):,.{decimals}f} "
-    title += f"{'fewer' if more < 0 else 'more'} recognised"
+    more = round(float(difference.trace()), decimals)
+    words = f"{abs(more):,.{decimals}f} {'fewer' if more < 0 else 'more'}" if more else "as many"
+    title = f"{letter} {_MINUS} {LETTERS[0]}: {words} recognised"
     axes.set_title(title, loc="left", fontsize=11, color=INK)
     axes.set(xlim=(-0.5, 9.5), ylim=(9.5, -0.5), xticks=range(10), yticks=range(10))
     axes.set_xlabel("Predicted digit", color=INK)
@@ -220,6 +232,7 @@ def signed(value: float, *, decimals: int) -> str:
         value: the difference.
         decimals: of small ones.
     """
+    value = round(value, decimals)
     size = abs(value)
     if size >= _THOUSAND:
         text = f"{size / 1000:,.{0 if size >= _MANY_THOUSANDS else 1}f}k"

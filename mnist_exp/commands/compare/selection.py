@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mnist_exp.commands.compare.groups import seed_of
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.core.terminal import printable
-from mnist_exp.core.text import few
+from mnist_exp.core.text import few, without_password
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.names import DATA_TAG
 from mnist_exp.tracking.read.evidence import Evidence, EvidenceError, Predictions
@@ -143,8 +143,10 @@ def _without_predictions(choice: Choice) -> dict[str, str]:
         try:
             found = Evidence(run, choice.store.uri).predictions
         except EvidenceError as problem:
-            # Without the name, so that runs with the same trouble are told of together.
-            trouble = str(problem).replace(f" of run {printable(run.name)}", "").rstrip(".")
+            # Without name and place, so that runs with the same trouble are told of together.
+            trouble = str(problem).rstrip(".")
+            for own in (f" of run {run.name}", f" in {without_password(run.artifact_uri)}"):
+                trouble = trouble.replace(printable(own), "")
             reasons[run.run_id] = f"without predictions that can be used: {trouble}"
             continue
         if labels is None:

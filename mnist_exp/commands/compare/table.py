@@ -13,6 +13,7 @@ from mnist_exp.core.statistics import Summary
 from mnist_exp.core.terminal import printable, table_console
 from mnist_exp.core.text import (
     counted,
+    in_csv,
     in_markdown,
     p_in_words,
     p_value,
@@ -115,7 +116,7 @@ def csv(comparison: Comparison) -> str:
     writer = DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({k: printable(v) if isinstance(v, str) else v for k, v in row.items()})
+        writer.writerow({key: in_csv(value) for key, value in row.items()})
     return text.getvalue()
 
 
@@ -178,6 +179,8 @@ def _layouts(
     names: list[str], rows: list[list[str]]
 ) -> Iterator[tuple[int, tuple[list[str], list[list[str]]]]]:
     """Yields tables with their widths: everything, then less and less of it."""
+    from rich.cells import cell_len
+
     optional = ("parameters", "fit s", "verdict", "p", *names[2:-7])
     dropped: set[str] = set()
     for drop in ("", *optional):
@@ -185,7 +188,7 @@ def _layouts(
         kept = [place for place, name in enumerate(names) if name not in dropped]
         shown = [names[place] for place in kept]
         values = [[row[place] for place in kept] for row in rows]
-        lengths = [max(map(len, column)) + 2 for column in zip(shown, *values, strict=True)]
+        lengths = [max(map(cell_len, column)) + 2 for column in zip(shown, *values, strict=True)]
         if "verdict" in shown:  # it may break into lines
             lengths[-1] = min(lengths[-1], 32)
         yield sum(lengths) - 2, (shown, values)

@@ -93,7 +93,9 @@ def _value_ticks(dimension: Dimension) -> dict[str, float]:
     if dimension.numbers is None or len(heights) <= _MOST_TICKS:
         return heights
     low, high = min(dimension.numbers), max(dimension.numbers)
-    ticks = _decades(low, high) if dimension.log else round_numbers(low, high)
+    ticks = _decades(low, high) if dimension.log else []
+    if len(ticks) <= 1:
+        ticks = round_numbers(low, high) or [low, high]
     place = math.log10 if dimension.log else float
     span = place(high) - place(low)
     return {f"{tick:g}": (place(tick) - place(low)) / span for tick in ticks}
@@ -122,6 +124,7 @@ def _draw_scale(
         fontsize=10,
         weight="bold",
         color=INK,
+        parse_math=False,
     )
     last = math.inf
     for label, height in sorted(ticks.items(), key=lambda item: -item[1]):
@@ -137,6 +140,7 @@ def _draw_scale(
             va="center",
             fontsize=9.5,
             color=INK,
+            parse_math=False,
             bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
             zorder=4,
         )

@@ -66,14 +66,20 @@ def ranking(results: Iterable[JobResult]) -> list[RankedConfig]:
     """Groups jobs that differ by nothing but the seed, and orders the groups.
 
     Returns:
-        Finished configs, the best mean of the objective first; then pruned, then failed.
-        Equals keep the order of their first jobs.
+        Finished configs, the best mean of the objective first, those with fewer seeds behind the
+        others; then pruned, then failed. Equals keep the order of their first jobs.
     """
     groups: dict[frozenset[tuple[str, str]], list[JobResult]] = {}
     for result in sorted(results, key=lambda result: result.number):
         groups.setdefault(frozenset(settings(result.overrides).items()), []).append(result)
     rows = [_row(jobs) for jobs in groups.values()]
-    return sorted(rows, key=lambda row: (_ORDER.index(row.outcome), -_or_worst(row.mean)))
+    most = max((len(row.values) for row in rows if row.outcome == "finished"), default=0)
+
+    def order(row: RankedConfig) -> tuple[int, bool, float]:
+        # So the one seed of a config that went well does not beat others that have all of theirs.
+        return _ORDER.index(row.outcome), len(row.values) < most, -_or_worst(row.mean)
+
+    return sorted(rows, key=order)
 
 
 def _row(jobs: Sequence[JobResult]) -> RankedConfig:
@@ -132,13 +138,8 @@ def seconds_of(result: JobResult) -> float:
 
 
 def winner(rows: Sequence[RankedConfig]) -> RankedConfig | None:
-    """Returns the best config among those that finished with the most seeds; None without any.
-
-    So the one seed of a config that went well does not beat others that have all of theirs.
-    """
-    measured = [row for row in rows if row.outcome == "finished" and row.values]
-    most = max((len(row.values) for row in measured), default=0)
-    return next((row for row in measured if len(row.values) == most), None)
+    """Returns the first config of a ranking; None where none has finished and been measured."""
+    return rows[0] if rows and rows[0].outcome == "finished" and rows[0].values else None
 
 
 def winner_command(rows: Sequence[RankedConfig], fixed: Sequence[str]) -> str | None:

@@ -4,13 +4,14 @@ The terminal and Markdown have the ranking, what failed and why, and how to trai
 CSV has every job.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from csv import DictWriter
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from mnist_exp.core.terminal import printable, table_console
-from mnist_exp.core.text import finite, in_markdown, picked, short_keys, shortened
+from mnist_exp.core.text import finite, in_csv, in_markdown, picked, short_keys, shortened
 from mnist_exp.evaluation.names import TEST_ACCURACY, VAL_ACCURACY
 from mnist_exp.sweeps.results.exploration import comparable, dimensions, importance
 from mnist_exp.sweeps.results.ranking import (
@@ -57,7 +58,7 @@ def csv(results: Iterable[JobResult]) -> str:
     names += (VAL_ACCURACY, TEST_ACCURACY, "seconds", "reason")
     writer = DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({key: in_csv(value) for key, value in line.items()} for line in lines)
     return text.getvalue()
 
 
@@ -71,8 +72,8 @@ def _line(job: JobResult, keys: Iterable[str]) -> dict[str, object]:
         "trial": job.trial,
         "seed": job.seed,
         "objective": finite(job.value),
-        VAL_ACCURACY: job.metrics.get(VAL_ACCURACY),
-        TEST_ACCURACY: job.metrics.get(TEST_ACCURACY),
+        VAL_ACCURACY: finite(job.metrics.get(VAL_ACCURACY, math.nan)),
+        TEST_ACCURACY: finite(job.metrics.get(TEST_ACCURACY, math.nan)),
         "seconds": seconds_of(job),
         "reason": job.reason,
     }
@@ -147,8 +148,14 @@ def show(
 
 def _note(rows: Sequence[RankedConfig]) -> str:
     objective = rows[0].objective
-    ranked = f"Ranked by {objective.words}; test accuracy is shown and chooses nothing."
-    return f"{ranked}{picked(sum(map(bool, ranks(rows))))} {objective.intervals}"
+    places = [place for place in ranks(rows) if place]
+    measured = [len(row.values) for row in rows[: len(places)]]
+    fewer = " Those with fewer seeds than the first stand behind the others."
+    return (
+        f"Ranked by {objective.words}; test accuracy is shown and chooses nothing."
+        f"{picked(len(places), places.count('1'), 'with the first job')}"
+        f"{fewer if len({*measured}) > 1 else ''} {objective.intervals}"
+    )
 
 
 def _left_out(everything: Sequence[object], name: str) -> str:
@@ -190,7 +197,9 @@ def _add(table: "Table", cells: Iterable[str]) -> None:
 
 
 def _longest(column: "Column") -> int:
-    return max(len(str(cell)) for cell in (column.header, *column.cells))
+    from rich.cells import cell_len
+
+    return max(cell_len(str(cell)) for cell in (column.header, *column.cells))
 
 
 def pictures(results: Sequence[JobResult]) -> "dict[str, Figure]":

@@ -36,10 +36,11 @@ def winner_heading(rows: Sequence[RankedConfig]) -> str:
     return f"The winner again{f', with the median of its {seeds} seeds' if seeds > 1 else ''}"
 
 
-def ranks(rows: Iterable[RankedConfig]) -> Iterator[str]:
-    """Yields the place of a finished config; others have none."""
-    for place, row in enumerate(rows, start=1):
-        yield str(place) if row.outcome == "finished" else ""
+def ranks(rows: Sequence[RankedConfig]) -> Iterator[str]:
+    """Yields the place of a finished config, the same for equals; without a value it has none."""
+    ways = [(len(row.values), row.mean) for row in rows]
+    for row, way in zip(rows, ways, strict=True):
+        yield str(1 + ways.index(way)) if row.outcome == "finished" and row.values else ""
 
 
 def measures(row: RankedConfig) -> Iterator[str]:

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 from legible import assert_legible, saved_size, written
+from matplotlib.collections import LineCollection
 from PIL import Image
 
 from mnist_exp.commands.compare import figures
@@ -119,12 +120,28 @@ def test_the_confusion_difference_says_who_recognises_more():
     assert (colours[4, 9] == blue).all()  # fewer mistakes are as good as more hits
     assert blue[2] > blue[0]
     assert (colours[0, 0] == 1).all()
+    nothing = figures.confusion_difference("C", cells * -1e-16, 3)
+    assert nothing.axes[0].get_title(loc="left").endswith("A: as many recognised")
+
+
+@pytest.mark.parametrize("values", [[2.4577311, 2.4577312, 2.4577314], [1e-4, 8e-5, 6e-5, 3e-5]])
+def test_losses_that_hardly_differ_have_their_own_numbers(values, tmp_path):
+    figure = figures.learning_curve("Loss", [curve([dict(enumerate(values, 1))])])
+    saved_size(figure, tmp_path)
+    assert_legible(figure)
+    assert figure.axes[0].yaxis.get_offset_text().get_text() == ""
+
+
+def test_one_epoch_shows_the_range_of_its_seeds():
+    figure = figures.learning_curve("Loss", [curve([{1: 0.5}, {1: 0.7}])])
+    [lines] = [c for c in figure.axes[0].collections if isinstance(c, LineCollection)]
+    assert lines.get_segments()[0][:, 1].tolist() == [0.5, 0.7]
 
 
 @pytest.mark.parametrize(
     ("value", "decimals", "text"),
     [(0, 0, "0"), (3, 0, "+3"), (3, 1, "+3.0"), (-120.6, 1, "-121"), (-1189, 0, "-1.2k"),
-     (4e4, 1, "+40k")],
+     (4e4, 1, "+40k"), (-0.04, 1, "0.0")],
 )  # fmt: skip
 def test_differences_have_a_sign_and_few_characters(value, decimals, text):
     found = figures.signed(value, decimals=decimals)

@@ -184,6 +184,14 @@ def test_altered_predictions_are_left_out(project):
     assert "Left out: b, without predictions that can be used" in choice.left_out[0]
 
 
+def test_runs_with_the_same_trouble_are_told_of_together(project):
+    for name in "abcd":
+        project(name, predictions=None)
+    project("e")
+    left_out = choose().left_out
+    assert sum("no such file" in line for line in left_out) == 1
+
+
 def test_a_sweep_is_compared_by_its_name(project):
     sweep = {SWEEP_TAG.replace(".", "__"): "grid"}
     project("parent", **sweep, **{SPACE_TAG.replace(".", "__"): "{}"})
