@@ -1,5 +1,7 @@
 """`mnist_exp.run`: what `mnist-exp train` does, as a function; also inside other Hydra apps."""
 
+import os
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -36,13 +38,18 @@ _UNCALLED = (
     "on_test_end",
 )
 
+_one_at_a_time = threading.RLock()  # a callback may run another
+
 
 def run(
-    *overrides: str, config_dir: str | None = None, callbacks: "Sequence[Callback]" = ()
+    *overrides: str,
+    config_dir: str | os.PathLike[str] | None = None,
+    callbacks: "Sequence[Callback]" = (),
 ) -> Run:
     """Runs one experiment and records it, in a job folder like that of `mnist-exp train`.
 
-    Sweeps are for the command line, since their jobs are processes.
+    Sweeps are for the command line, since their jobs are processes. Of several threads one runs at
+    a time: Hydra's state is that of the process.
 
     Args:
         *overrides: Hydra overrides, such as "model=cnn" or "training.epochs=2".
@@ -66,17 +73,19 @@ def run(
     require_working_folder()
     _check_overrides(overrides)
     _check_callbacks(callbacks)
-    composer = Composer(config_dir)
-    cfg, config = composer.checked(overrides)
-    if cfg.hydra.mode != RunMode.RUN:
-        raise RequestError(
-            "Expected the config of one run. Received: one with hydra.mode=MULTIRUN, a sweep. "
-            "Sweeps are for the command line; with 'hydra.mode=RUN' its first values run here."
-        )
-    try:
-        return job.run(composer, cfg, config, job.Job(callbacks=callbacks), configure_logging=False)
-    finally:
-        tensorflow_memory.forget()
+    with _one_at_a_time:
+        composer = Composer(config_dir)
+        cfg, config = composer.checked(overrides)
+        if cfg.hydra.mode != RunMode.RUN:
+            raise RequestError(
+                "Expected the config of one run. Received: one with hydra.mode=MULTIRUN, a sweep. "
+                "Sweeps are for the command line; with 'hydra.mode=RUN' its first values run here."
+            )
+        own = job.Job(callbacks=callbacks)
+        try:
+            return job.run(composer, cfg, config, own, configure_logging=False)
+        finally:
+            tensorflow_memory.forget()
 
 
 def _check_overrides(overrides: Sequence[object]) -> None:

@@ -1,16 +1,22 @@
 """`mnist_exp.run`: the same as the command, also inside another Hydra application."""
 
 import contextlib
+import io
+import json
+import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
 import pytest
 import tensorflow as tf
 from invoke import python
+from PIL import Image
 
 import mnist_exp
 from mnist_exp.core import signals, tensorflow_memory
 from mnist_exp.core.errors import RequestError
+from mnist_exp.inference import decode
 from mnist_exp.tracking.journal.state import salvaged
 
 APPLICATION = """\
@@ -159,6 +165,9 @@ def test_a_policy_that_the_program_has_set_changes_nothing():
     def doubled(x):
         return x, lambda upstream: 2 * upstream
 
+    random.seed(3)
+    drawn = random.random()
+    random.seed(3)
     graph = tf.function(doubled)
     graph(tf.constant(1.0))
     alone = mnist_exp.run(*overrides)
@@ -174,6 +183,57 @@ def test_a_policy_that_the_program_has_set_changes_nothing():
     with tf.GradientTape() as tape:
         y = graph(x)
     assert tape.gradient(y, x).numpy() == 2
+    assert random.random() == drawn
+
+
+def test_threads_wait_for_each_other():
+    own = {1: "mlp", 2: "seed_mlp"}
+    with ThreadPoolExecutor(2) as pool:
+        overrides = ("data=digits", "training=smoke", "tracking.plots=false")
+        calls = {
+            seed: pool.submit(mnist_exp.run, *overrides, f"model={name}", f"seed={seed}")
+            for seed, name in own.items()
+        }
+    runs = {seed: call.result() for seed, call in calls.items()}
+    for seed, name in own.items():
+        state = salvaged(runs[seed].job_dir)
+        assert (state.tags["model"], state.start.params["seed"]) == (name, str(seed))
+        assert state.start.overrides[-2:] == [f"model={name}", f"seed={seed}"]
+
+
+@pytest.mark.parametrize("name", ["artifacts", "checkpoints", "log.txt"])
+def test_a_folder_with_files_of_ones_own_is_no_job_folder(name):
+    file = Path("mine", name, "notes.txt") if "." not in name else Path("mine", name)
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    with pytest.raises(RequestError, match=f"a job folder without {name}.*another hydra.run.dir"):
+        mnist_exp.run("data=digits", "training=smoke", "model=seed_mlp", "hydra.run.dir=mine")
+    assert file.read_text() == "mine"
+
+
+def test_a_program_gets_tensorflow_as_the_command_does():
+    code = """
+import mnist_exp
+from mnist_exp.config.compose import compose
+from mnist_exp.runs import environment
+environment.preflight(compose(["data=digits"]).config)
+import json
+from mnist_exp.core import numerics, processor
+print(json.dumps([numerics.settings(ours=False), "avx2" in processor.flags()]))
+"""
+    done = python(code, fresh=True, check=True)
+    settings, has_avx2 = json.loads(done.stdout)
+    assert ("TF_ENABLE_ONEDNN_OPTS" in settings) == has_avx2
+    assert done.stderr == ""
+
+
+def test_a_program_keeps_its_warnings_of_huge_images(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    content = io.BytesIO()
+    Image.new("L", (12, 12)).save(content, "PNG")
+    decode(content.getvalue(), "x")
+    with pytest.warns(Image.DecompressionBombWarning):
+        Image.open(content)
 
 
 def test_what_a_callback_raises_is_its_own():

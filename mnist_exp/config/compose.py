@@ -4,6 +4,7 @@ Hydra stops at its first error. Where it does, the overrides are examined one by
 are set aside and reported, the rest is composed and checked, so that one look shows everything.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class Composer:
 
     def __init__(
         self,
-        config_dir: str | None = None,
+        config_dir: str | os.PathLike[str] | None = None,
         config_name: str | None = None,
         config_path: str | None = None,
     ) -> None:

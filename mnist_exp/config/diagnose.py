@@ -31,7 +31,14 @@ _WITHOUT_PACKAGE = re.compile(r"Could not override '[\w/]+@\w+\.")
 _OF_DEFAULTS = re.compile(r"In '.*': Could not (?:override|find)|Multiple values for")
 _MAY_LACK = ("experiment", "search")  # groups without an option by default
 _GROUPS_OF_HYDRA = ("launcher", "sweeper")  # which Hydra sets to any value
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, *SLIPS)
+COMPOSITION_ERRORS = (
+    HydraException,
+    OmegaConfBaseException,
+    YAMLError,
+    ValueError,
+    RecursionError,
+    *SLIPS,
+)
 
 
 class Examination:

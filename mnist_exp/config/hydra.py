@@ -3,6 +3,9 @@
 What composes and what completes a command line share it; checking is the business of `config`.
 """
 
+import os
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +28,8 @@ from mnist_exp.core import ids
 from mnist_exp.core.errors import ExperimentError, RequestError
 
 CONFIG_NAME = "config"
+# Hydra's advice, which a command of ours does not follow.
+_FULL_ERROR = re.compile(r",? set env var `?HYDRA_FULL_ERROR=1`? to see chained exception")
 SLIPS = (TypeError, AssertionError)  # Hydra's own, over overrides such as `model=[[1]]` and `+=`
 OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
 
@@ -53,18 +58,23 @@ def register_resolvers() -> None:
 
 @contextmanager
 def version_base() -> Iterator[None]:
-    """Sets Hydra's process-wide compatibility version, and puts back what was there."""
+    """Sets Hydra's process-wide compatibility version, and puts back what was there.
+
+    Its own warning of files that end in .yml is left out: those that are wanted are told of.
+    """
     holder = VersionBase.instance()
     before = holder.getbase()
     setbase(VERSION_BASE)
-    try:
-        yield
-    finally:
-        holder.version_base = before
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Support for .yml files is deprecated", UserWarning)
+        try:
+            yield
+        finally:
+            holder.version_base = before
 
 
 def config_loader(
-    config_dir: str | None = None, config_path: str | None = None
+    config_dir: str | os.PathLike[str] | None = None, config_path: str | None = None
 ) -> ConfigLoaderImpl:
     """Returns a loader over conf/ and a folder of the user's.
 
@@ -81,10 +91,12 @@ def config_loader(
     register_resolvers()
     search_path = create_config_search_path(config_path or str(config_folder()))
     if config_dir is not None:
-        folder = Path(config_dir).absolute()
-        if not config_dir or not folder.is_dir():
+        is_path = isinstance(config_dir, str | os.PathLike) and bool(config_dir)
+        folder = Path(config_dir if is_path else os.devnull).absolute()
+        if not folder.is_dir():
+            received = str(config_dir) if is_path else config_dir
             raise RequestError(
-                f"Expected --config-dir to be a folder of configs. Received: {config_dir!r}, "
+                f"Expected --config-dir to be a folder of configs. Received: {received!r}, "
                 "which is no folder."
             )
         anchor = SearchPathQuery(provider="schema")
@@ -144,7 +156,7 @@ def hydra_errors() -> Iterator[None]:
     try:
         yield
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise RequestError(" ".join(str(error).split())) from error
+        raise RequestError(_FULL_ERROR.sub("", " ".join(str(error).split()))) from error
     except BlockingIOError as error:  # of a launcher
         raise ExperimentError(
             f"Expected to start the processes of the jobs. Received: {error.strerror}. End other "

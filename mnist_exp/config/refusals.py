@@ -27,6 +27,8 @@ def words(error: BaseException) -> str:
         return f"{being_read(error)} is not in UTF-8: save it as UTF-8."
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         return _of_yaml(error, error.problem_mark)
+    if isinstance(error, RecursionError):
+        return "its defaults lead back to itself."
     parts = [error] if error.__cause__ is None else [error, error.__cause__]
     text = " ".join(" ".join(str(part).split()) for part in parts).strip()
     for more in _MORE:

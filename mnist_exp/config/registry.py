@@ -129,9 +129,9 @@ def registering(
     _require_name(group, name)
 
     def register(function: Function) -> Function:
-        _require_free(f"{group} {name}", _registered[group].get(name))
-        section = _section(group, name, function, rule)
         source = _source or _file_of(function)
+        _require_free(f"{group} {name}", _registered[group].get(name), function, source)
+        section = _section(group, name, function, rule)
         if source is not None:
             _require_complete(f"{group} {name}", section)
         _registered[group][name] = Registered(function, section, source, **traits)
@@ -157,8 +157,9 @@ def registering_metric(name: str) -> Callable[[Function], Function]:
                 "Expected the name of a metric to be of letters, digits and _, and none that every "
                 f"run has. Received: {name!r}."
             )
-        _require_free(f"metric {name}", _metrics.get(name))
-        _metrics[name] = Metric(function, _source or _file_of(function))
+        source = _source or _file_of(function)
+        _require_free(f"metric {name}", _metrics.get(name), function, source)
+        _metrics[name] = Metric(function, source)
         return function
 
     return register
@@ -185,12 +186,22 @@ def _require_complete(words: str, section: type[Component]) -> None:
         ) from problem
 
 
-def _require_free(words: str, taken: Registered | Metric | None) -> None:
-    if taken is not None:
+def _require_free(
+    words: str, taken: Registered | Metric | None, function: Function, source: Source | None
+) -> None:
+    """Refuses a name that another function has, but lets a module that is imported anew have it."""
+    if taken is not None and not _is_anew(taken, function, source):
         by = "a built-in one" if taken.source is None else f"one of {taken.source.name}"
         raise RequestError(
             f"Expected a name of its own for {words}. Received: that of {by}. Choose another name."
         )
+
+
+def _is_anew(taken: Registered | Metric, function: Function, source: Source | None) -> bool:
+    if source is None or taken.source is None or source.path != taken.source.path:
+        return False
+    lines = {each.__code__.co_firstlineno for each in (function, taken.function)}
+    return source.sha256 != taken.source.sha256 or len(lines) == 1
 
 
 def of_users() -> list[Source]:
@@ -228,9 +239,15 @@ def source_of(file: Path, text: str) -> Source:
 
 def _file_of(function: Callable[..., Any]) -> Source | None:
     """Returns where a function is from that no file or package of components was loaded for."""
-    if function.__module__.partition(".")[0] == _OURS:
+    if (function.__module__ or "").partition(".")[0] == _OURS:
         return None
     file = Path(function.__code__.co_filename)  # of a program that registers its own
+    if not file.is_file():
+        raise RequestError(
+            f"Expected {function.__name__}, a component, in a Python file. Received: one that was "
+            "typed at a prompt or in a notebook, which no other process could load. Write it to a "
+            "file, such as components.py, and import that."
+        )
     source = read(file)
     if file not in places.programs:
         places.programs.append(file)

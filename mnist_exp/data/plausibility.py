@@ -10,11 +10,27 @@ from mnist_exp.data.splits import Split, Splits
 
 _HALF = 127.5  # of the brightest ink; the mean of MNIST is 33, of Fashion-MNIST 73
 _LOOKED_AT = 1000  # images
+_MANY = 0.1  # of the test images; MNIST has none that is a training image, too
 
 
 def warnings(splits: Splits) -> list[str]:
     """Returns what a user should know of the data, a sentence each; nothing of plausible ones."""
-    return [*_bright_paper(splits), *_missing_digits(splits)]
+    return [*_bright_paper(splits), *_same_images(splits), *_missing_digits(splits)]
+
+
+def _same_images(splits: Splits) -> Iterator[str]:
+    images = splits.train.images
+    if len(images) > 1 and (images == images[0]).all():
+        yield "All training images are the same: nothing can be learned from them."
+    parts = splits.train.images, splits.validation.images
+    known = {hash(image.tobytes()) for part in parts for image in part}
+    tested = splits.test.images[:: max(1, len(splits.test) // _LOOKED_AT)]
+    share = sum(hash(image.tobytes()) in known for image in tested) / len(tested)
+    if share > _MANY:
+        yield (
+            f"{share:.0%} of the test images are training images, too: the test says nothing of "
+            "new ones."
+        )
 
 
 def _bright_paper(splits: Splits) -> Iterator[str]:

@@ -49,9 +49,6 @@ _SMALLER = "Make it smaller, or cut out the part that shows digits."
 _LARGER = "Give a larger picture."
 _CUT_OUT = "Cut out the part that shows digits."
 
-# They are refused in words of our own.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
 
 def decode(content: bytes, name: str) -> NDArray[np.float32]:
     """Decodes an image.
@@ -135,7 +132,9 @@ def grey(image: Image.Image) -> NDArray[np.float32]:
 def _opened(content: bytes, name: str) -> Image.Image:
     """Reads the header, and refuses what should not be decoded."""
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        with warnings.catch_warnings():  # what is too large is refused in words of our own
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
         width, height = image.size
         frames = getattr(image, "n_frames", 1)
     except Image.DecompressionBombError as problem:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mnist_exp.models.networks import dtype_policy
+from mnist_exp.models.networks import dtype_policy, seeded
 
 _IMAGE_DIMENSIONS = 4  # [batch, height, width, channels]
 
@@ -55,7 +55,7 @@ def copy(network: keras.Model, policy: str) -> keras.Model:
     Returns:
         A model with the same weights, in the same order.
     """
-    with dtype_policy(policy):
+    with seeded(0), dtype_policy(policy):  # its weights and generators are set later
         copied = keras.models.clone_model(network, clone_function=_clone, recursive=True)
     copied.set_weights(network.get_weights())
     return copied

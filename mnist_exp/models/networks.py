@@ -25,6 +25,20 @@ PredictLogits = Callable[[np.ndarray], np.ndarray]
 
 
 @contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Has Keras's initializers and generators take their seeds from `seed` in the block.
+
+    They draw them by Python's generator, which is that of the program around, too.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+@contextlib.contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
     """Has Keras build layers by a policy in the block, whatever the program around has set.
 
@@ -50,14 +64,8 @@ def build(name: str, *, seed: int, **options: Any) -> keras.Model:
     Returns:
         A model, float [batch, 28, 28, 1] -> logits [batch, 10].
     """
-    # Keras's initializers take their seeds from Python's generator, which may be the caller's too.
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        with dtype_policy("float32"):
-            return components.named("model")[name].function(**options)
-    finally:
-        random.setstate(before)
+    with seeded(seed), dtype_policy("float32"):
+        return components.named("model")[name].function(**options)
 
 
 def classifier(network: keras.Model) -> keras.Model:

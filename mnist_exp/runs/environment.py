@@ -61,6 +61,7 @@ def preflight(config: Config) -> None:
     check_store(location.resolve(config.tracking.uri))
     data.require_place(config.data.name, config.data.options().get("root"))
     if not tensorflow_setup.ours:
+        tensorflow_setup.tensorflow()  # before Keras imports it in its own way
         numerics.require_keras()
     devices.require(config.training.device)
     proof.require(settled(config))

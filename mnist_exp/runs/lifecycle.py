@@ -17,7 +17,8 @@ from mnist_exp.runs import console, ensemble, environment, fit, pipeline, source
 from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
 from mnist_exp.runs.pipeline import Run
 from mnist_exp.runs.swept import swept_numbers
-from mnist_exp.tracking.journal import events
+from mnist_exp.tracking import journal
+from mnist_exp.tracking.journal import events, staging
 from mnist_exp.tracking.journal.pending_runs import OUTPUTS
 from mnist_exp.tracking.journal.state import salvaged
 from mnist_exp.tracking.names import (
@@ -71,6 +72,7 @@ def run(
         RequestError: the store or the job folder cannot be used; nothing was recorded.
         ExperimentError: the work failed; the run says so.
     """
+    _require_free(job_dir)
     environment.preflight(config)
     config = environment.settled(config)
     code = source_code.code()
@@ -98,6 +100,22 @@ def run(
         parent_job_id=parent_job_id,
     )
     return _recorded(recorder, config, code, overrides, callbacks=callbacks, stops=stops)
+
+
+def _require_free(job_dir: Path) -> None:
+    """Refuses a folder with what a run would take for its own, and remove.
+
+    Raises:
+        RequestError: it has such files, and no run.
+    """
+    names = (Path(CHECKPOINT).parts[0], staging.FOLDER, ensemble.FOLDER, LOG)
+    found = [name for name in names if (job_dir / name).exists()]
+    if found and not (job_dir / journal.FILE_NAME).exists():  # which is told of later
+        raise RequestError(
+            f"Expected a job folder without {' or '.join(found)}, which a run makes and removes "
+            f"there. Received: {job_dir}, which has files of somebody else's of that name. Choose "
+            "another hydra.run.dir."
+        )
 
 
 def show(run: Run) -> None:

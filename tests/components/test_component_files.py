@@ -190,3 +190,52 @@ def test_a_file_that_is_not_there(project):
     done = mnist_exp(project, "train", "--components", "absent.py", *RESNET)
     assert done.returncode == 2
     assert "Expected a Python file of components. Received: absent.py" in done.stderr
+
+
+MODULE = """
+from mnist_exp.extend import Width, metric, model
+
+@model("mine")
+def mine(*, units: Width):
+    return None
+
+@metric("share")
+def share(probabilities, labels):
+    return 1.0
+"""
+PROMPT = """
+import importlib, sys
+sys.path.insert(0, ".")
+from pathlib import Path
+from mnist_exp.core.errors import RequestError
+from mnist_exp.extend import Width, model
+import parts
+importlib.reload(parts)
+Path("parts.py").write_text("# changed\\n" + Path("parts.py").read_text())
+importlib.reload(parts)
+Path("others.py").write_text(Path("parts.py").read_text())
+text = Path("parts.py").read_text().replace("mine", "own").replace("share", "part")
+Path("twice.py").write_text(text * 2)
+for name in ("others", "twice"):
+    try:
+        importlib.import_module(name)
+    except RequestError as problem:
+        print(problem)
+cell = "@model('typed')\\ndef typed(*, units: Width): ..."
+for module in (__name__, None):
+    try:
+        exec(compile(cell, "/tmp/ipykernel_1/123.py", "exec"),
+             {"__name__": module, "model": model, "Width": Width})
+    except RequestError as problem:
+        print(problem)
+"""
+
+
+def test_a_module_may_be_imported_anew_and_a_cell_of_a_notebook_is_told_what_to_do(project):
+    (project / "parts.py").write_text(MODULE)
+    done = python(PROMPT, cwd=project, check=True)
+    others, twice, *typed = done.stdout.splitlines()
+    assert "a name of its own for model mine. Received: that of one of parts.py" in others
+    assert "a name of its own for model own. Received: that of one of twice.py" in twice
+    assert len(typed) == 2
+    assert all("typed at a prompt or in a notebook" in line for line in typed)

@@ -1,6 +1,7 @@
 """Wrong configs: each kind of message, and everything at once."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -235,6 +236,9 @@ def test_an_option_in_a_folder_that_is_not_read_is_found(tmp_path, monkeypatch):
         with pytest.raises(ConfigError, match=r"write --config-dir=\S*own model=mine\."):
             compose([f"model={option}"], folder)
     Path("own/model/mine.yaml").rename("own/model/mine.yml")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Hydra's own, of all such files
+        compose(["model=mlp"], config_dir="own")
     with pytest.raises(ConfigError, match=r"Rename .*mine\.yml"):
         compose(["model=mine"], "own")
 
@@ -251,3 +255,24 @@ def test_a_file_that_an_option_of_ours_hides_is_told_of(sealed_environment):
     with pytest.raises(ConfigError) as refused:
         composer.compose(["model=mlp"])
     assert f"{file.absolute()}, which an option of mnist-exp hides" in str(refused.value)
+
+
+@pytest.mark.parametrize("files", [{"round": "round"}, {"round": "other", "other": "round"}])
+def test_defaults_that_lead_back_are_told(files):
+    Path("own/model").mkdir(parents=True)
+    for name, first in files.items():
+        Path(f"own/model/{name}.yaml").write_text(f"defaults:\n  - {first}\n")
+    with pytest.raises(ConfigError, match="its defaults lead back to itself"):
+        compose(["model=round"], config_dir="own")
+
+
+@pytest.mark.parametrize("folder", [3, b"x", ["own"], Path("nowhere"), ""])
+def test_what_is_no_folder_of_configs_is_refused(folder):
+    with pytest.raises(RequestError, match="Expected --config-dir to be a folder of configs"):
+        compose([], config_dir=folder)
+
+
+def test_a_folder_of_configs_may_be_a_path():
+    Path("own/model").mkdir(parents=True)
+    Path("own/model/mine.yaml").write_text("defaults:\n  - mlp\n")
+    assert compose(["model=mine"], config_dir=Path("own")).config.model.name == "mlp"

@@ -36,6 +36,19 @@ def test_dark_ink_on_bright_paper(splits, name):
     assert "invert them" in warning
 
 
+def test_test_images_that_are_training_images(splits):
+    [warning] = warnings(replace(splits, test=splits.train))
+    assert warning.startswith("100% of the test images are training images, too")
+    [warning] = warnings(replace(splits, test=splits.validation))
+    assert "training images, too" in warning
+
+
+def test_training_images_that_are_all_the_same(splits):
+    black = data.Split(np.zeros_like(splits.train.images), splits.train.labels)
+    [warning] = warnings(replace(splits, train=black))
+    assert warning.startswith("All training images are the same")
+
+
 def test_digits_that_are_missing(splits):
     [trained] = warnings(replace(splits, train=without(splits.train, 3)))
     assert trained == "No training image shows 3: the model cannot learn it."

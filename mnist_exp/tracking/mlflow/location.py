@@ -92,8 +92,8 @@ def _check_scheme(scheme: str, uri: str) -> None:
     if name in SCHEMES or scheme in importlib.metadata.entry_points(group=_PLUGINS).names:
         return
     raise RequestError(
-        f"Expected tracking.uri, or MLFLOW_TRACKING_URI, to begin with one of {', '.join(SCHEMES)} "
-        f"and ://. Received: {uri!r}.{nearest(name, SCHEMES)}"
+        f"Expected tracking.uri, or MLFLOW_TRACKING_URI, to begin with SCHEME://, one of "
+        f"{', '.join(SCHEMES)}. Received: {uri!r}.{nearest(name, SCHEMES)}"
     )
 
 
