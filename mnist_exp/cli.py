@@ -9,6 +9,7 @@ import signal
 import sys
 import textwrap
 import traceback
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,8 @@ def main() -> None:
     tensorflow_setup.ours = True
     _require_home()
     gc.set_threshold(COLLECTION_THRESHOLD)
+    # Hydra's, of every file in --config-dir; one that is wanted is told of.
+    warnings.filterwarnings("ignore", "Support for .yml files is deprecated", UserWarning)
     for number, kind in signals.RAISED.items():
         if not signals.is_ignored(number):
             signal.signal(number, partial(_stop, kind))

@@ -5,7 +5,6 @@ What composes and what completes a command line share it; checking is the busine
 
 import os
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,19 +57,14 @@ def register_resolvers() -> None:
 
 @contextmanager
 def version_base() -> Iterator[None]:
-    """Sets Hydra's process-wide compatibility version, and puts back what was there.
-
-    Its own warning of files that end in .yml is left out: those that are wanted are told of.
-    """
+    """Sets Hydra's process-wide compatibility version, and puts back what was there."""
     holder = VersionBase.instance()
     before = holder.getbase()
     setbase(VERSION_BASE)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Support for .yml files is deprecated", UserWarning)
-        try:
-            yield
-        finally:
-            holder.version_base = before
+    try:
+        yield
+    finally:
+        holder.version_base = before
 
 
 def config_loader(

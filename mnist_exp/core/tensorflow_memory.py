@@ -22,20 +22,35 @@ def forget() -> None:
         gc.freeze()  # what libraries keep for ever need not be searched half a second each time
 
 
-@contextlib.contextmanager
-def own_gradients() -> Iterator[None]:
-    """Drops after the block the graphs traced in it, images included, that TensorFlow would keep.
+class Gradients:
+    """Custom gradients of graphs that are traced in some blocks.
 
-    A custom gradient in a graph, such as Keras' optimizers have, is registered for the life of the
-    process, and holds on to its graph.
+    TensorFlow registers them, such as those of Keras' optimizers, for the life of the process, and
+    each holds on to its graph, images included.
     """
+
+    def __init__(self) -> None:
+        """Knows of none yet."""
+        self._names: set[str] = set()
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Takes note of what is registered in the block."""
+        before = set(_registry())
+        try:
+            yield
+        finally:
+            self._names |= _registry().keys() - before
+
+    def drop(self) -> None:
+        """Lets go of them; what others have registered stays."""
+        for name in self._names:
+            _registry().pop(name, None)
+        self._names.clear()
+
+
+def _registry() -> dict[str, Any]:
     from tensorflow.python.framework import ops
 
-    registry = ops.gradient_registry._registry  # noqa: SLF001 - there is no other way
-    before = set(registry)
-    try:
-        yield
-    finally:
-        for name in registry.keys() - before:
-            if name.startswith("CustomGradient-"):
-                del registry[name]
+    found: dict[str, Any] = ops.gradient_registry._registry  # noqa: SLF001 - there is no other way
+    return found

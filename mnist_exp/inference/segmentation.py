@@ -117,8 +117,9 @@ def _with_pale(ink: NDArray[np.float32]) -> NDArray[np.float32]:
         level = float(np.percentile(values[own], 90))
         if not _LEAST < level < _FULL or _width(own) < _PALE_WIDTH * _width(full.labels > 0):
             continue
-        edge, around = _dilated(own, by // 2), _dilated(own, by)
-        if values[around & ~edge].mean() < _SHARP * level:
+        edge = _dilated(own, by // 2)
+        around = values[_dilated(own, by) & ~edge]
+        if around.size and around.mean() < _SHARP * level:
             lifted[window] = np.where(edge, np.minimum(values / level, 1), lifted[window])
     return lifted
 

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from mnist_exp.core.digits import CLASSES
 from mnist_exp.core.errors import ExperimentError
-from mnist_exp.core.tensorflow_memory import own_gradients
+from mnist_exp.core.tensorflow_memory import Gradients
 from mnist_exp.data import Split
 from mnist_exp.evaluation.metrics import Score, evaluate
 from mnist_exp.evaluation.names import (
@@ -98,7 +98,6 @@ class Task:
         return math.ceil(len(self.train.images) / self.batch_size)
 
 
-@own_gradients()
 def fit(
     task: Task,
     *,
@@ -128,7 +127,9 @@ def fit(
         The history, and which epoch was chosen.
     """
     task.optimizer.build(task.network.trainable_variables)
-    run_steps = _graph(task)  # takes the peak learning rate, which a checkpoint would overwrite
+    gradients = Gradients()
+    # It takes the peak learning rate, which a checkpoint would overwrite.
+    run_steps = gradients.noted()(_graph(task))
     loaded = checkpoint.load(checkpoint_file)
     on_load(loaded)
     if loaded.damage:  # or the next save would put it in the place of the one that is whole
@@ -147,19 +148,23 @@ def fit(
     keras_calls.on_train_begin()
     earlier_seconds = state.seconds
     began = time.perf_counter() - earlier_seconds
-    while state.epoch < task.epochs and not task.original.stop_training:
-        if early_stopping_patience and state.epoch - state.best_epoch >= early_stopping_patience:
-            break
-        keras_calls.on_epoch_begin(state.epoch)
-        _require_unchanged(task.original, weights)
-        metrics = _epoch(task, run_steps, state.epoch, on_progress)
-        _advance(task, state, metrics)
-        state.seconds = time.perf_counter() - began
-        on_epoch(state.epoch, metrics)
-        checkpoint.save(checkpoint_file, state)
-        weights = state.evaluation_weights if callbacks else []
-        keras_calls.on_epoch_end(state.epoch - 1, _keras_names(metrics))
-        _require_unchanged(task.original, weights)
+    patience = early_stopping_patience or task.epochs
+    try:
+        while state.epoch < task.epochs and not task.original.stop_training:
+            if state.epoch - state.best_epoch >= patience:
+                break
+            keras_calls.on_epoch_begin(state.epoch)
+            _require_unchanged(task.original, weights)
+            metrics = _epoch(task, run_steps, state.epoch, on_progress)
+            _advance(task, state, metrics)
+            state.seconds = time.perf_counter() - began
+            on_epoch(state.epoch, metrics)
+            checkpoint.save(checkpoint_file, state)
+            weights = state.evaluation_weights if callbacks else []
+            keras_calls.on_epoch_end(state.epoch - 1, _keras_names(metrics))
+            _require_unchanged(task.original, weights)
+    finally:
+        gradients.drop()
     keras_calls.on_train_end()
     _require_unchanged(task.original, weights)
     epoch, weights = state.chosen(best=best_weights)

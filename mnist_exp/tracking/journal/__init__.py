@@ -119,11 +119,13 @@ class Journal:
     @property
     def is_in_place(self) -> bool:
         """Whether the file is still where its readers look: nobody deleted or moved the folder."""
+        if not self.is_open:
+            return False
         file = self.job_dir / FILE_NAME
         try:
             return os.path.samestat(os.fstat(self._descriptor), file.stat())
-        except OSError:  # or this is closed
-            return False
+        except OSError as problem:  # else a disk that does not answer for a moment
+            return not isinstance(problem, FileNotFoundError)
 
     def append(self, event: Event) -> None:
         """Writes the event; on a full disk it waits in memory and is tried again with the next.
