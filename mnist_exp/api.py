@@ -28,7 +28,7 @@ INSTEAD = {
     "TensorBoard": "MLflow has the curves: `mnist-exp ui`",
     "TerminateOnNaN": "training.early_stopping_patience=1 ends a run that gets no better",
 }
-# What Keras's own fit calls, and this training, whose steps are no Python, does not.
+# What Keras's own fit calls, and this training does not: its steps are no Python.
 _UNCALLED = (
     "on_batch_begin",
     "on_batch_end",
@@ -36,6 +36,8 @@ _UNCALLED = (
     "on_train_batch_end",
     "on_test_begin",
     "on_test_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
 )
 
 _one_at_a_time = threading.RLock()  # a callback may run another
@@ -134,8 +136,8 @@ def _check_callbacks(callbacks: object) -> None:
         uncalled = [name for name in _UNCALLED if not _is_of_keras(getattr(callback, name))]
         if uncalled:
             say(
-                f"Warning: {few(uncalled)} of the callback {kind} will not be called: what runs "
-                "between the start and the end of an epoch is one graph.",
+                f"Warning: {few(uncalled)} of the callback {kind} will not be called: callbacks "
+                "are called at the start and the end of training and of each epoch alone.",
                 error=True,
             )
 

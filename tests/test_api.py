@@ -201,14 +201,15 @@ def test_threads_wait_for_each_other():
         assert state.start.overrides[-2:] == [f"model={name}", f"seed={seed}"]
 
 
-@pytest.mark.parametrize("name", ["artifacts", "checkpoints", "log.txt"])
+@pytest.mark.parametrize("name", ["artifacts", "checkpoints", "members", "log.txt"])
 def test_a_folder_with_files_of_ones_own_is_no_job_folder(name):
     file = Path("mine", name, "notes.txt") if "." not in name else Path("mine", name)
     file.parent.mkdir(parents=True)
     file.write_text("mine")
-    with pytest.raises(RequestError, match=f"a job folder without {name}.*another hydra.run.dir"):
+    with pytest.raises(RequestError, match=f"a job folder without {name}.*and no run"):
         mnist_exp.run("data=digits", "training=smoke", "model=seed_mlp", "hydra.run.dir=mine")
     assert file.read_text() == "mine"
+    assert not Path("mine", ".hydra").exists()
 
 
 def test_a_program_gets_tensorflow_as_the_command_does():

@@ -18,6 +18,7 @@ RESULTS = {
     "alive": "left alone: a process works on it",
     "broken": "cannot be read",
     "gone": "forgotten: its folder is gone",
+    "unsure": "left alone: another process may work on it",
     "elsewhere": "left as it is: it went on in another folder",
 }
 # What says elsewhere where runs are kept.

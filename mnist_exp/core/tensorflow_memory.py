@@ -17,16 +17,22 @@ def forget() -> None:
     keras: Any = sys.modules.get("keras")
     if keras is not None and tensorflow_setup.ours:
         keras.backend.clear_session(free_memory=False)  # which would be `gc.collect`
+        for name in [name for name in _registry() if name.startswith(_CUSTOM)]:
+            del _registry()[name]
     gc.collect()
     if tensorflow_setup.ours and not gc.get_freeze_count():
         gc.freeze()  # what libraries keep for ever need not be searched half a second each time
+
+
+_CUSTOM = "CustomGradient-"
 
 
 class Gradients:
     """Custom gradients of graphs that are traced in some blocks.
 
     TensorFlow registers them, such as those of Keras' optimizers, for the life of the process, and
-    each holds on to its graph, images included.
+    each holds on to its graph, images included. A thread of the program's that traces at the same
+    moment is not told apart.
     """
 
     def __init__(self) -> None:
@@ -43,7 +49,7 @@ class Gradients:
             self._names |= _registry().keys() - before
 
     def drop(self) -> None:
-        """Lets go of them; what others have registered stays."""
+        """Lets go of them; what was registered otherwise stays."""
         for name in self._names:
             _registry().pop(name, None)
         self._names.clear()

@@ -101,7 +101,10 @@ def p_value(p: float) -> str:
     if p < _LEAST_P:
         return f"<{_LEAST_P:.4f}"
     text = f"{p:.2g}" if p < _SMALL_P else f"{p:.2f}"
-    return f"{p:.3g}" if text == _LEVEL else text  # on which side of it decides
+    if text != _LEVEL:
+        return text
+    # On which side of it p is decides.
+    return next((text for n in range(2, 8) if (text := f"{p:.{n}g}") != _LEVEL), _LEVEL)
 
 
 def p_in_words(p: float) -> str:

@@ -24,7 +24,7 @@ _OVERLAP = 0.5  # of the narrower one's width: so much makes strokes lie one abo
 _TALL = 0.6  # of the tallest: strokes of such height are most of a digit
 _WHOLE = 0.75  # of most tall ones: two strokes of such height are two digits, however near
 _SAME_LINE = 0.5  # of the lower one's height
-_MOST_STROKES = 1000
+_MOST_STROKES, _MOST_ALIKE = 1000, 100
 
 
 @dataclass(frozen=True)
@@ -105,17 +105,22 @@ def _with_pale(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     full, large = _strokes(ink > _INK), _strokes(ink > _PALE)
     tallest = max((box.height for box in full.boxes), default=0)
-    lifted = ink.copy()
-    for number, box in enumerate(large.boxes, 1):
-        if not _PALE_HEIGHT * tallest < box.height < tallest / _PALE_HEIGHT > box.width:
-            continue
+    alike = [
+        (number, box)
+        for number, box in enumerate(large.boxes, 1)
+        if _PALE_HEIGHT * tallest < box.height < tallest / _PALE_HEIGHT > box.width
+    ]
+    if len(alike) > _MOST_ALIKE:  # noise, or a texture
+        return ink
+    lifted, thickest = ink.copy(), _width(full.labels > 0)
+    for number, box in alike:
         by = max(2, round(_AROUND * box.height))
         window = np.s_[
             max(0, box.top - by) : box.bottom + by, max(0, box.left - by) : box.right + by
         ]
         values, own = ink[window], large.labels[window] == number
         level = float(np.percentile(values[own], 90))
-        if not _LEAST < level < _FULL or _width(own) < _PALE_WIDTH * _width(full.labels > 0):
+        if not _LEAST < level < _FULL or _width(own) < _PALE_WIDTH * thickest:
             continue
         edge = _dilated(own, by // 2)
         around = values[_dilated(own, by) & ~edge]

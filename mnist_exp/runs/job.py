@@ -124,6 +124,9 @@ def run(
         ExperimentError: the run failed; its record says so. What a callback raises, it raises here.
     """
     preflight(config)
+    from mnist_exp.runs import lifecycle
+
+    lifecycle.require_free(Path(cfg.hydra.run.dir))
     with version_base(), hydra_errors():
         callbacks = Callbacks(cfg)
         callbacks.on_run_start(config=cfg, config_name=composer.config_name)

@@ -1,5 +1,6 @@
 """A run, begun or gone on with: its record is opened, the pipeline run, the record ended."""
 
+import contextlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -72,7 +73,7 @@ def run(
         RequestError: the store or the job folder cannot be used; nothing was recorded.
         ExperimentError: the work failed; the run says so.
     """
-    _require_free(job_dir)
+    require_free(job_dir)
     environment.preflight(config)
     config = environment.settled(config)
     code = source_code.code()
@@ -102,7 +103,7 @@ def run(
     return _recorded(recorder, config, code, overrides, callbacks=callbacks, stops=stops)
 
 
-def _require_free(job_dir: Path) -> None:
+def require_free(job_dir: Path) -> None:
     """Refuses a folder with what a run would take for its own, and remove.
 
     Raises:
@@ -113,8 +114,7 @@ def _require_free(job_dir: Path) -> None:
     if found and not (job_dir / journal.FILE_NAME).exists():  # which is told of later
         raise RequestError(
             f"Expected a job folder without {' or '.join(found)}, which a run makes and removes "
-            f"there. Received: {job_dir}, which has files of somebody else's of that name. Choose "
-            "another hydra.run.dir."
+            f"there. Received: {job_dir}, which has that, and no run. Choose another hydra.run.dir."
         )
 
 
@@ -260,7 +260,8 @@ def _recorded(
                 run = Run(recorder.started.run_name, None, recorder.job_dir, config, cut.metrics)
             except Exception as problem:
                 console.logger.exception("The run failed.")
-                recorder.tags({FAILURE_TAG: reason_of(problem)})
+                with contextlib.suppress(ExperimentError):  # its folder is gone; see `_end`
+                    recorder.tags({FAILURE_TAG: reason_of(problem)})
                 raise
             except BaseException as stop:
                 outcome = "killed"
@@ -313,7 +314,14 @@ def _training(
 
 
 def _end(recorder: Recorder, outcome: events.Outcome) -> None:
-    recorder.require_folder()
+    try:
+        recorder.require_folder()
+    except ExperimentError as problem:
+        if outcome in DONE:
+            raise
+        if outcome == "killed":  # of what failed the reason is told
+            console.Reporter().say(str(problem))
+        return
     swept = swept_numbers(recorder.started)
     if swept:
         recorder.metrics(swept)  # last, so that MLflow shows what was measured before them

@@ -33,7 +33,15 @@ def test_a_digest_is_no_number(value, shown):
 
 
 @pytest.mark.parametrize(
-    ("p", "text"), [(0.0526, "0.0526"), (0.0499, "0.0499"), (0.06, "0.06"), (0.2, "0.20")]
+    ("p", "text"),
+    [
+        (0.0526, "0.053"),
+        (0.0499, "0.0499"),
+        (0.04996, "0.04996"),
+        (0.05, "0.05"),
+        (0.06, "0.06"),
+        (0.2, "0.20"),
+    ],
 )
 def test_p_is_on_its_side_of_the_level(p, text):
     assert p_value(p) == text

@@ -38,9 +38,9 @@ def test_dark_ink_on_bright_paper(splits, name):
 
 def test_test_images_that_are_training_images(splits):
     [warning] = warnings(replace(splits, test=splits.train))
-    assert warning.startswith("100% of the test images are training images, too")
+    assert warning.startswith("About 100% of the test images are among those for training")
     [warning] = warnings(replace(splits, test=splits.validation))
-    assert "training images, too" in warning
+    assert "for training and validation" in warning
 
 
 def test_training_images_that_are_all_the_same(splits):

@@ -186,6 +186,12 @@ def test_a_config_that_lacks_a_seed_does_not_beat_one_that_has_all():
     assert winner_command(rows, []) == "mnist-exp train a=2 seed=0"
 
 
+def test_more_seeds_of_one_config_put_no_other_behind():
+    results = [job(n, [f"a={n}"], 0.9 + n / 100) for n in range(4)]
+    results += [job(4, ["a=1"], 0.91, seed=1), job(5, ["a=1"], 0.91, seed=2)]
+    assert [row.overrides[0] for row in ranking(results)] == ["a=3", "a=2", "a=1", "a=0"]
+
+
 def test_equals_share_a_place_and_what_was_not_measured_has_none():
     values = {1: 0.98, 2: 0.99, 3: 0.99, 4: None, 5: 0.97}
     rows = ranking(job(n, [f"a={n}"], value) for n, value in values.items())

@@ -6,7 +6,7 @@ Test accuracy travels along to be shown; nothing here is decided by it.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, multimode
 from typing import Literal
 
 from mnist_exp.evaluation.names import TEST_ACCURACY, TOTAL_SECONDS
@@ -66,20 +66,26 @@ def ranking(results: Iterable[JobResult]) -> list[RankedConfig]:
     """Groups jobs that differ by nothing but the seed, and orders the groups.
 
     Returns:
-        Finished configs, the best mean of the objective first, those with fewer seeds behind the
-        others; then pruned, then failed. Equals keep the order of their first jobs.
+        Finished configs, the best mean of the objective first, those with fewer seeds than most
+        behind the others; then pruned, then failed. Equals keep the order of their first jobs.
     """
     groups: dict[frozenset[tuple[str, str]], list[JobResult]] = {}
     for result in sorted(results, key=lambda result: result.number):
         groups.setdefault(frozenset(settings(result.overrides).items()), []).append(result)
     rows = [_row(jobs) for jobs in groups.values()]
-    most = max((len(row.values) for row in rows if row.outcome == "finished"), default=0)
+    usual = usual_seeds(rows)
 
     def order(row: RankedConfig) -> tuple[int, bool, float]:
         # So the one seed of a config that went well does not beat others that have all of theirs.
-        return _ORDER.index(row.outcome), len(row.values) < most, -_or_worst(row.mean)
+        return _ORDER.index(row.outcome), len(row.values) < usual, -_or_worst(row.mean)
 
     return sorted(rows, key=order)
+
+
+def usual_seeds(rows: Sequence[RankedConfig]) -> int:
+    """Returns how many seeds most finished configs were measured with, of equals the greater."""
+    counts = [len(row.values) for row in rows if row.outcome == "finished" and row.values]
+    return max(multimode(counts), default=0)
 
 
 def _row(jobs: Sequence[JobResult]) -> RankedConfig:

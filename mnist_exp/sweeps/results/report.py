@@ -20,6 +20,7 @@ from mnist_exp.sweeps.results.ranking import (
     seconds_of,
     settings,
     swept_keys,
+    usual_seeds,
     winner_command,
 )
 from mnist_exp.sweeps.results.result import JobResult
@@ -149,12 +150,12 @@ def show(
 def _note(rows: Sequence[RankedConfig]) -> str:
     objective = rows[0].objective
     places = [place for place in ranks(rows) if place]
-    measured = [len(row.values) for row in rows[: len(places)]]
-    fewer = " Those with fewer seeds than the first stand behind the others."
+    fewest = min((len(row.values) for row in rows[: len(places)]), default=0)
+    fewer = " Those with fewer seeds than most stand behind the others."
     return (
         f"Ranked by {objective.words}; test accuracy is shown and chooses nothing."
         f"{picked(len(places), places.count('1'), 'with the first job')}"
-        f"{fewer if len({*measured}) > 1 else ''} {objective.intervals}"
+        f"{fewer if fewest < usual_seeds(rows) else ''} {objective.intervals}"
     )
 
 

@@ -185,6 +185,12 @@ class Store:
         every = [found.experiment_id for found in self.client.search_experiments()]
         return next(self._search(_of_job(job_id), "active_only", experiments=every), None)
 
+    def last_sign(self, run: RunRecord) -> int:
+        """Returns when a run began or told its last metric, in unix milliseconds."""
+        told = (self.client.get_metric_history(run.run_id, key) for key in [*run.metrics][:1])
+        times: list[int] = [point.timestamp for points in told for point in points]
+        return max([run.start_time, *times])
+
     def get(self, run_id: str) -> RunRecord | None:
         """Returns a run of any experiment, a deleted one too; None when MLflow has none."""
         from mlflow.exceptions import MlflowException

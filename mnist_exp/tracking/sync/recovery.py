@@ -24,10 +24,15 @@ from mnist_exp.tracking.records import RunRecord
 from mnist_exp.tracking.sync import readback
 from mnist_exp.tracking.sync.replay import Replay
 
-Result = Literal["sent", "incomplete", "damaged", "waiting", "alive", "broken", "gone", "elsewhere"]
+Result = Literal[
+    "sent", "incomplete", "damaged", "waiting", "alive", "broken", "gone", "elsewhere", "unsure"
+]
 
 # A run that ended a moment ago may still be in its last call to a server that does not answer.
 _SENDER_SECONDS = 5.0
+# A run whose folder is gone may be at work where somebody moved it.
+_SILENT_SECONDS = 600.0
+_FRESH = "its folder is gone, and MLflow heard of it in the last minutes"
 _ENDED = "MLflow had it as running, and has it as killed now."
 
 
@@ -94,7 +99,8 @@ def _recover_one(
             unfinished(job_dir / journal.FILE_NAME).unlink(missing_ok=True)
             return _without_journal(answer, to, unreachable)
         except (ExperimentError, OSError) as problem:
-            ended, _ = _end_in_store(answer.job_id, unreachable)
+            state, _ = _end_in_store(answer.job_id, unreachable, silent_seconds=0)
+            ended = state == "ended"
             words = f"{problem} {_ENDED * ended}".rstrip()
             return answer._replace(result="broken", killed=ended, problem=words)
     finally:
@@ -108,9 +114,12 @@ def _recover_one(
 
 def _without_journal(answer: Recovered, to: str | None, unreachable: dict[str, str]) -> Recovered:
     """Ends a run of which nothing is left here, so that it does not stay RUNNING in MLflow."""
-    ended, problem = _end_in_store(answer.job_id, unreachable)
+    state, problem = _end_in_store(answer.job_id, unreachable)
     if problem and to is None:
         return answer._replace(result="waiting", problem=problem)
+    if state == "fresh":
+        return answer._replace(result="unsure", problem=_FRESH)
+    ended = state == "ended"
     return answer._replace(killed=ended, problem=_ENDED * ended)
 
 
@@ -123,29 +132,39 @@ def _lost(answer: Recovered) -> Recovered:
     return answer._replace(result="broken", problem=problem)
 
 
-def _end_in_store(job_id: str, unreachable: dict[str, str]) -> tuple[bool, str]:
+def _end_in_store(
+    job_id: str, unreachable: dict[str, str], *, silent_seconds: float = _SILENT_SECONDS
+) -> tuple[Literal["ended", "fresh", ""], str]:
     """Ends a run in the store of the folder where that has it as running.
 
     Which store it went to stood in its journal.
 
+    Args:
+        job_id: of the run.
+        unreachable: store -> why it is.
+        silent_seconds: without a sign of the run in the store, before it is ended: its folder may
+            be at work in another place.
+
     Returns:
-        Whether it did, and what was wrong with the store.
+        Whether it did, or it showed signs of life; and what was wrong with the store.
     """
     uri = resolve(None)
     file = sqlite_path(uri)
     if uri in unreachable or (file is not None and not file.exists()):
-        return False, unreachable.get(uri, "")
+        return "", unreachable.get(uri, "")
     with Attempt() as attempt:
         store = Store(uri, "")
         run = store.of_job(job_id)
         if run is None or run.status != "RUNNING":
-            return False, ""
+            return "", ""
+        if events.now() - store.last_sign(run) < 1000 * silent_seconds:
+            return "fresh", ""
         store.set_tags(run.run_id, {OUTCOME_TAG: "killed"})
         store.end_run(run.run_id, "KILLED", max(run.start_time, events.now()))
-        return True, ""
+        return "ended", ""
     assert attempt.problem is not None
     unreachable[uri] = first_line(attempt.problem)
-    return False, unreachable[uri]
+    return "", unreachable[uri]
 
 
 def _uri(state: State, job_dir: Path) -> str:
