@@ -110,9 +110,12 @@ def save(file: Path, state: State) -> None:
             if file.exists():
                 _keep(file)
     except OSError as error:
+        remedy = "Free some space; `mnist-exp resume` goes on from the checkpoint before."
+        if isinstance(error, FileNotFoundError):  # the run is at work in it
+            remedy = "Its folder was deleted or moved; put it back and use `mnist-exp resume`."
+        received = error.strerror or error
         raise ExperimentError(
-            f"Expected to write the checkpoint {file}. Received: {error.strerror or error}. Free "
-            "some space; `mnist-exp resume` goes on from the checkpoint before."
+            f"Expected to write the checkpoint {file}. Received: {received}. {remedy}"
         ) from error
 
 

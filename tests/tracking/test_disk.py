@@ -66,7 +66,9 @@ def test_what_is_deleted_gives_its_space_back_and_the_rest_stays(small, sealed_e
     before = taken()
     [doomed] = (run.run_id for run in store(folder).search() if run.tags["model"] == "tiny")
     deletion, gc = COMMANDS
-    program = (documents.REPOSITORY / deletion[1]).read_text(encoding="utf-8")
+    program = (documents.REPOSITORY / deletion[1].removeprefix("CHECKOUT/")).read_text(
+        encoding="utf-8"
+    )
     assert python(program, deletion[2], check=True).stdout.startswith("tiny-")
     assert set(taken()) == before.keys() - {doomed}  # listed no more, and can be restored
     python(CLI, *gc[1:], check=True)

@@ -173,3 +173,16 @@ def test_a_signal_while_a_checkpoint_is_written_waits_until_it_is_in_its_place(
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(file, checkpoint.State(epoch=3))
     assert checkpoint.load(file).state.epoch == 3
+
+
+def test_a_folder_that_vanishes_while_a_checkpoint_is_written_is_told(tmp_path, monkeypatch):
+    file = tmp_path / "job" / "last.npz"
+    written = np.savez
+
+    def move_away(*arguments: object, **arrays: object) -> None:
+        written(*arguments, **arrays)
+        file.parent.rename(tmp_path / "away")
+
+    monkeypatch.setattr(np, "savez", move_away)
+    with pytest.raises(ExperimentError, match="Its folder was deleted or moved; put it back"):
+        checkpoint.save(file, checkpoint.State())
