@@ -17,14 +17,11 @@ def forget() -> None:
     keras: Any = sys.modules.get("keras")
     if keras is not None and tensorflow_setup.ours:
         keras.backend.clear_session(free_memory=False)  # which would be `gc.collect`
-        for name in [name for name in _registry() if name.startswith(_CUSTOM)]:
+        for name in _custom():
             del _registry()[name]
     gc.collect()
     if tensorflow_setup.ours and not gc.get_freeze_count():
         gc.freeze()  # what libraries keep for ever need not be searched half a second each time
-
-
-_CUSTOM = "CustomGradient-"
 
 
 class Gradients:
@@ -42,17 +39,22 @@ class Gradients:
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
         """Takes note of what is registered in the block."""
-        before = set(_registry())
+        before = _custom()
         try:
             yield
         finally:
-            self._names |= _registry().keys() - before
+            self._names |= _custom() - before
 
     def drop(self) -> None:
         """Lets go of them; what was registered otherwise stays."""
         for name in self._names:
             _registry().pop(name, None)
         self._names.clear()
+
+
+def _custom() -> set[str]:
+    """Returns the names of custom gradients; those of TensorFlow's own operations stay for good."""
+    return {name for name in _registry() if name.startswith("CustomGradient-")}
 
 
 def _registry() -> dict[str, Any]:
