@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_exp.core.errors import ExperimentError, RequestError
+from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
 from mnist_exp.tracking import journal
@@ -19,7 +19,7 @@ from mnist_exp.tracking.journal import events, pending_runs, staging
 from mnist_exp.tracking.journal.events import Outcome, Start
 from mnist_exp.tracking.journal.state import salvaged, state_of
 from mnist_exp.tracking.mlflow import location
-from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, DONE
+from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, DONE, FAILURE_TAG
 from mnist_exp.tracking.sync.process import RemoteSender
 
 _MODEL = "model"  # name of the logged model, and the folder that is staged
@@ -239,14 +239,19 @@ class Recorder:
             Whether MLflow has everything; if not, stderr says what to do.
 
         Raises:
-            ExperimentError: The disk is full, and what was measured last is nowhere but here; or
+            ExperimentError: The disk is full: what was measured last is nowhere but here, or a run
+                that was done lacks its digests and has ended as failed, so that it may go on. Or
                 somebody deleted the job folder.
         """
         self.require_folder()
-        status = events.STATUS_OF_OUTCOME[outcome]
-        with contextlib.suppress(ExperimentError):  # a full disk; the end is worth more
+        unfinished = None
+        try:
             self._record_digests()
-        self._append(events.End(events.now(), status, outcome))
+        except ExperimentError as full:
+            if outcome in DONE:
+                outcome, unfinished = "failed", full
+                self.tags({FAILURE_TAG: reason_of(full)})
+        self._append(events.End(events.now(), events.STATUS_OF_OUTCOME[outcome], outcome))
         problem = self._journal.problem
         self._journal.close()
         sent = self._sender.close(_CLOSE_SECONDS if problem is None else 0.0)
@@ -258,6 +263,10 @@ class Recorder:
         if sent:
             pending_runs.remove(self._folder, self.started.job_id)
         self._report(sent)
+        if unfinished is not None:
+            raise ExperimentError(
+                f"{unfinished} Free some space and use `mnist-exp resume`."
+            ) from unfinished
         return sent
 
     def _record_digests(self) -> None:

@@ -18,7 +18,7 @@ from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.journal.pending_runs import pending
 from mnist_exp.tracking.journal.state import state_of
 from mnist_exp.tracking.mlflow.store import Store
-from mnist_exp.tracking.names import DIGESTS, RUN_ID
+from mnist_exp.tracking.names import DIGESTS, FAILURE_TAG, OUTCOME_TAG, RUN_ID
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.tracking.sync.replay import Replay
 from mnist_exp.tracking.sync.thread import Sender
@@ -98,6 +98,10 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run(store, start_run):
     assert steps == [1, 2, 3]
 
 
+def _full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_finished_run_is_not_resumed(store, start_run):
     recorder = start_run()
     recorder.end("finished")
@@ -109,11 +113,8 @@ def test_a_run_that_cannot_go_on_is_let_go(store, start_run, monkeypatch):
     recorder = start_run()
     recorder.end("killed")
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr("mnist_exp.tracking.journal.pending_runs.add", full)
+        patch.setattr("mnist_exp.tracking.journal.pending_runs.add", _full)
         with pytest.raises(OSError, match="No space"):
             Recorder.resume(recorder.job_dir)
     Recorder.resume(recorder.job_dir).end("killed")
@@ -264,6 +265,28 @@ def test_a_full_disk_is_reported_and_what_fits_later_is_kept(store, start_run, c
     history = store.client.get_metric_history(recorder.run_id, "train/loss")
     assert [m.value for m in history] == [1.0, 0.5, 0.25]
     assert capfd.readouterr().err.count("cannot be written") == 1
+
+
+@pytest.mark.parametrize("outcome", ["finished", "pruned", "killed"])
+def test_a_disk_without_room_for_the_digests_finishes_no_run(
+    store, start_run, sealed_environment, monkeypatch, outcome
+):
+    recorder = start_run()
+    with monkeypatch.context() as full:
+        full.setattr("mnist_exp.tracking.journal.staging.stage", _full)
+        if outcome == "killed":
+            assert recorder.end(outcome)
+        else:
+            with pytest.raises(ExperimentError, match=r"No space left.*use `mnist-exp resume`"):
+                recorder.end(outcome)
+    ended = store.client.get_run(recorder.run_id)
+    assert ended.info.status == ("KILLED" if outcome == "killed" else "FAILED")
+    assert (DIGESTS in ended.data.tags.get(FAILURE_TAG, "")) is (outcome != "killed")
+    assert list(pending(sealed_environment)) == []
+
+    assert Recorder.resume(recorder.job_dir).end(outcome)
+    assert [file.path for file in store.client.list_artifacts(recorder.run_id)] == [DIGESTS]
+    assert store.client.get_run(recorder.run_id).data.tags[OUTCOME_TAG] == outcome
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
