@@ -167,9 +167,9 @@ class Sweep:
                 "command goes on; MNIST_EXP_DEBUG=1 shows where it happened."
             ) from problem
         finally:
-            with recording():
+            with closing(self._claims), recording():
                 recover(Path.cwd())
-                if record is None:
+                if record is None and not self._claims.leads:  # else it could not begin
                     self._claims.settle()
                     if self._claims.take(RECORD):  # who had it has ended
                         self.ledger.refresh()
@@ -179,7 +179,6 @@ class Sweep:
                     # Whoever goes on reports at the end, and may be waiting for the record.
                     reports = outcome != "killed" or not self._claims.others()
                     record.end(list(self.results.values()) if reports else [], outcome)
-                self._claims.close()
         if left:
             done = len(self.results) - len(self.unfinished)
             raise KeyboardInterrupt(

@@ -16,6 +16,7 @@ class Search:
         """Has asked nothing, of a store that answers, in which there is no run yet."""
         self.asked, self.answers, self.is_begun = 0, True, False
         self.is_known = False
+        self.released = []
 
     def refresh(self, _key=None):
         self.asked += 1
@@ -47,7 +48,10 @@ def share(search, monkeypatch):
     """The share of a command beside another, which is at the first trial."""
     monkeypatch.setattr(division, "_LOOK_SECONDS", 0.0)
     claims = SimpleNamespace(
-        others=lambda: [SimpleNamespace(holds=("0",))], take=lambda _: True, answers=True
+        others=lambda: [SimpleNamespace(holds=("0",))],
+        take=lambda _: True,
+        release=search.released.append,
+        answers=True,
     )
     pending = SimpleNamespace(
         is_at_work=lambda _: False, planned=lambda number, draft: PlannedJob(number, draft, "")
@@ -70,3 +74,13 @@ def test_a_look_at_a_store_that_is_away_is_taken_again(search, share):
     assert share.elsewhere == {0}
     share.look()  # nothing has changed, and nothing waits
     assert search.asked == 2
+
+
+def test_what_another_may_have_run_is_let_go_where_the_store_cannot_tell(search, share):
+    search.is_begun = True
+    share.look()
+    search.answers = False
+    share.look = lambda: None  # a moment ago the store answered
+    search.refresh = lambda _: False
+    assert share.next() is None
+    assert search.released == ["1"]

@@ -3,11 +3,23 @@
 import os
 import signal
 
+from invoke import python
 from projects import SMOKE
 
 SMALL = ["data=digits", *SMOKE, "model=seed_mlp"]
 # Nine terabytes of weights fail where they are allocated.
 HUGE = "[3000000000]"
+UNWRITABLE = """
+from mnist_exp import cli
+from mnist_exp.sweeps.execute import parent
+
+def begin(*_):
+    print("begun")
+    raise OSError("no room")
+
+parent.Parent.begin = begin
+cli.main()
+"""
 
 
 def test_one_job_fails_and_the_worker_of_another_is_killed(folder):
@@ -28,6 +40,14 @@ def test_one_job_fails_and_the_worker_of_another_is_killed(folder):
     assert (parent.status, parent.outcome) == ("FAILED", "failed")
     assert parent.metrics["sweep/failed"] == 1
     assert folder.processes() == {}
+
+
+def test_a_record_that_cannot_begin_is_tried_once(sealed_environment):
+    done = python(UNWRITABLE, "train", "-m", "data=digits", *SMOKE, "seed=0,1")
+    assert done.returncode == 1
+    assert done.stdout.count("begun") == 1
+    assert "Expected to run the sweep to its end. Received: OSError: no room." in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_failure_can_stop_the_sweep(folder):

@@ -3,11 +3,16 @@
 import os
 import shlex
 import signal
+from contextlib import closing
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
+import waiting
 from projects import SMOKE
 
+from mnist_exp.sweeps.execute import worker
+from mnist_exp.sweeps.execute.engines.processes import Processes
 from mnist_exp.sweeps.results.records import JOB_PARAM
 
 SMALL = ["data=digits", *SMOKE, "model=seed_mlp"]
@@ -30,6 +35,21 @@ def test_two_at_once_survive_the_death_of_a_worker(folder):
                for first, second in combinations(jobs, 2))  # fmt: skip
     check_the_winner_again(folder, listed.stdout)
     assert folder.is_left_alone()
+
+
+def test_a_worker_that_dies_without_a_job_is_replaced(monkeypatch):
+    monkeypatch.setattr(worker, "work", id)
+    task = SimpleNamespace(
+        config=SimpleNamespace(training=SimpleNamespace(threads=1, device="auto"))
+    )
+    with closing(Processes(1)) as started:
+        first = started.submit(task)
+        first.result()
+        (process,) = started._workers[0]._executor._processes.values()
+        process.kill()
+        process.join()
+        waiting.until(lambda: started._workers[0]._executor._broken)
+        assert started.submit(task).result()
 
 
 def test_jobs_with_other_threads_get_workers_of_their_own(folder):

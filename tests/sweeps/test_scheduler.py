@@ -71,6 +71,25 @@ def test_a_job_that_fails_after_the_stop_is_told_of_and_not_tried_again():
     assert len(engine.futures) == 2
 
 
+def test_a_stop_that_is_learned_of_while_a_job_is_taken_begins_none():
+    engine = Engine()
+    engine.submit = lambda _: pytest.fail("a job has begun")
+
+    def take():
+        scheduler.stop()
+        return PlannedJob(0, SimpleNamespace(), "")
+
+    scheduler = Scheduler(
+        engine,
+        task=lambda planned: planned,
+        outputs=Path("outputs"),
+        retries=0,
+        started=lambda planned: None,
+        ended=lambda result: None,
+    )
+    scheduler.run(SimpleNamespace(next=take, look=lambda: None, is_over=lambda: False))
+
+
 @pytest.mark.parametrize("others_run", [True, False])
 def test_a_job_that_never_begins_is_at_fault_where_others_run(others_run, sealed_environment):
     """As one does that takes down each worker of a cluster that does not see this folder."""

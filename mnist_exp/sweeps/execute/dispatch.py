@@ -1,6 +1,7 @@
 """A planned job as the task that travels to a worker."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,13 +58,14 @@ class Dispatch:
         self._parent_job_id = parent_job_id
         self._permit = (outputs / _PERMITS / sweep / ids.new()).absolute()
         self._permit.parent.mkdir(parents=True, exist_ok=True)
-        self._living = Lock.take(self._permit)
+        # While a command that comes looks at it, whether this one lives.
+        self._living = Lock.take(self._permit, wait_seconds=math.inf)
 
     def close(self) -> None:
         """Lets nothing begin that waits in a queue."""
         self._permit.unlink(missing_ok=True)
-        if self._living is not None:
-            self._living.release()
+        assert self._living is not None
+        self._living.release()
 
     def task(self, job: PlannedJob) -> Task:
         """Returns what is sent for a job."""

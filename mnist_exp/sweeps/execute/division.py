@@ -133,7 +133,9 @@ class Division:
         if not self._claims.take(str(job.number)):
             self._say_why()
             return None
-        self._ledger.refresh(job.draft.key)
+        if not self._ledger.refresh(job.draft.key) and self._claims.others():
+            self._claims.release(str(job.number))  # another may have run it
+            return None
         result = self._jobs.made(job)
         if result is not None or self._pending.is_at_work(job.draft.key):
             self._claims.release(str(job.number))

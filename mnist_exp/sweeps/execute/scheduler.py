@@ -109,7 +109,7 @@ class Scheduler:
         # After a stop too the engine is asked, which tells when it is gone.
         while len(self._running) < self._engine.slots and not self.stopped:
             job = self._again.popleft() if self._again else source.next()
-            if job is None:
+            if job is None or self.stopped:  # what was learned on the way may stop the sweep
                 break
             self._started(job)
             since = events.now()

@@ -113,16 +113,16 @@ class _Begun:
         """Runs the job as it was planned."""
         hydra = HydraConfig.get()
         job_dir = Path(hydra.runtime.output_dir)
-        with chdir(hydra.runtime.cwd):  # relative paths are the command's, with hydra.job.chdir too
-            try:
-                with console.silent():
-                    _run(self._task, job_dir)
-            except Exception as problem:  # noqa: BLE001 - it is in the record
-                self.reason = reason_of(problem)
-            try:
-                self.result = records.from_journal(job_dir)
-            except ExperimentError as problem:  # the journal cannot be read
-                self.reason = reason_of(problem)
+        try:
+            # Relative paths are the command's, with hydra.job.chdir too.
+            with chdir(hydra.runtime.cwd), console.silent():
+                _run(self._task, job_dir)
+        except Exception as problem:  # noqa: BLE001 - it is in the record
+            self.reason = reason_of(problem)
+        try:
+            self.result = records.from_journal(job_dir)
+        except ExperimentError as problem:  # the journal cannot be read
+            self.reason = reason_of(problem)
 
 
 def _run(task: Task, job_dir: Path) -> None:

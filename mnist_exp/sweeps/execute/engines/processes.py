@@ -66,8 +66,7 @@ class Processes:
         for process in processes:
             process.join(_TERMINATION_SECONDS)
             process.kill()
-        for each in self._workers:
-            each.close()
+        self.close()
 
     def close(self) -> None:
         """Ends the processes, which have nothing to do."""
@@ -85,9 +84,7 @@ def apart(function: Callable[[Argument], object], arguments: Iterable[Argument])
     Raises:
         Exception: what a call raised; no other follows.
     """
-    context = multiprocessing.get_context("spawn")
-    begun = os.getpid(), None
-    pool = ProcessPoolExecutor(1, mp_context=context, initializer=worker.begin, initargs=begun)
+    pool = _pool()
     try:
         with _ctrl_c_ignored():
             calls = [pool.submit(function, argument) for argument in arguments]
@@ -120,29 +117,32 @@ class _Worker:
         return self._job is None or self._job.done()
 
     def submit(self, task: Task, fixed: tuple[int, str]) -> Future[JobResult | None]:
-        if self._is_broken or self.fixed != fixed:
+        if self.fixed != fixed:
             self.close()
         self.fixed = fixed
+        try:
+            return self._submitted(task)
+        except BrokenProcessPool:  # its process died, at a job or without one
+            self.close()
+            return self._submitted(task)
+
+    def _submitted(self, task: Task) -> Future[JobResult | None]:
         if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                1,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=worker.begin,
-                initargs=(os.getpid(), self._gpu),
-            )
+            self._executor = _pool(self._gpu)
         with _ctrl_c_ignored():  # the process starts here, and inherits it
             self._job = self._executor.submit(worker.work, task)
         return self._job
-
-    @property
-    def _is_broken(self) -> bool:
-        job = self._job
-        return job is not None and job.done() and isinstance(job.exception(), BrokenProcessPool)
 
     def close(self) -> None:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
             self._executor = None
+
+
+def _pool(gpu: str | None = None) -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")
+    begun = os.getpid(), gpu
+    return ProcessPoolExecutor(1, mp_context=spawn, initializer=worker.begin, initargs=begun)
 
 
 @contextmanager
