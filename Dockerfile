@@ -13,7 +13,7 @@ COPY LICENSE README.md pyproject.toml ./
 COPY conf conf
 COPY hydra_plugins hydra_plugins
 COPY mnist_exp mnist_exp
-RUN pip install --no-cache-dir --no-deps . && mkdir --mode 777 /runs
+RUN pip install --no-cache-dir --no-deps --no-build-isolation . && mkdir --mode 777 /runs
 
 # Whoever --user names has no home in the image.
 ENV HOME=/tmp XDG_CACHE_HOME=/runs/.cache

@@ -70,11 +70,16 @@ def path(tmp_path):
     return f"{folder}:/usr/bin:/bin"
 
 
-def make_environment(project, path):
+def make_environment(project, path, before="", **environment):
     return subprocess.run(
-        ["bash", "-c", "source scripts/environment; make_environment empty.lock"],
+        ["bash", "-c", f"{before}source scripts/environment; make_environment empty.lock"],
         cwd=project,
-        env={"PATH": path, "HOME": os.environ["HOME"], "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            "PATH": path,
+            "HOME": os.environ["HOME"],
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **environment,
+        },
         check=False,
         capture_output=True,
         text=True,
@@ -99,6 +104,16 @@ def test_the_environment_is_made_once_and_again_when_it_must(project, path):
     assert "Installing" in changed.stdout
     assert "Making" not in changed.stdout
 
+    (project / "empty.lock").write_text("nothing==1 --hash=sha256:00\n")
+    failed = make_environment(project, path, PIP_NO_INDEX="1")
+    assert failed.returncode == 1
+    assert ".venv is kept" in failed.stderr
+    (project / "empty.lock").write_text("# changed\n")
+    mended = make_environment(project, path, CDPATH=f".:{project.parent}")
+    assert mended.returncode == 0, mended.stderr
+    assert "Installing" in mended.stdout
+    assert "Making" not in mended.stdout
+
     moved = project.rename(project.with_name("moved"))
     assert "was moved" in make_environment(moved, path).stdout
 
@@ -115,6 +130,13 @@ def test_an_interrupted_installation_starts_again(project, path):
     assert not (project / ".venv" / "half a package").exists()
 
 
+def test_an_interrupted_installation_whose_number_this_process_has_starts_again(project, tmp_path):
+    """As in containers, where each script is process 1."""
+    before = "mkdir .venv; echo installing $$ >.venv/installed.txt; "
+    done = make_environment(project, tools(tmp_path, "rm"), before)
+    assert "interrupted" in done.stdout
+
+
 def test_an_installation_under_way_is_left_alone(project, path):
     (project / ".venv").mkdir()
     (project / ".venv" / "installed.txt").write_text(f"installing {os.getpid()}\n")
@@ -123,14 +145,28 @@ def test_an_installation_under_way_is_left_alone(project, path):
     assert f"Process {os.getpid()} is installing into .venv." in done.stderr
 
 
+def tools(tmp_path, *more):
+    """Makes a PATH without any Python."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    for tool in ("bash", "cat", "cksum", "dirname", "mkdir", "uname", *more):
+        (folder / tool).symlink_to(shutil.which(tool))
+    return str(folder)
+
+
 def test_without_a_supported_python_it_says_so(project, tmp_path):
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for tool in ("bash", "cat", "cksum", "dirname", "mkdir"):
-        (tools / tool).symlink_to(shutil.which(tool))
-    done = make_environment(project, str(tools))
+    done = make_environment(project, tools(tmp_path))
     assert done.returncode == 1
     assert done.stderr.startswith("Expected Python 3.11, 3.12 or 3.13, or uv, on the PATH.")
+
+
+def test_where_nothing_can_be_installed_it_says_so(project, path):
+    done = make_environment(
+        project, path, "uname() { echo Darwin; [[ $1 != -m ]] || echo x86_64; }; "
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Expected Linux, or macOS on Apple silicon. Received: Darwin on ")
+    assert not (project / ".venv").exists()
 
 
 def test_the_benchmark_explains_itself():
@@ -150,8 +186,9 @@ def test_the_benchmark_explains_itself():
     [".github/workflows/ci.yml", ".pre-commit-config.yaml", ".devcontainer/devcontainer.json"],
 )
 def test_what_hooks_and_ci_call_is_there(file):
-    called = re.findall(r"\bscripts/\w+", (REPOSITORY / file).read_text())
+    called = set(re.findall(r"\bscripts/\w+", (REPOSITORY / file).read_text()))
     assert called
+    called.discard("scripts/environment")  # which is sourced
     assert all(os.access(REPOSITORY / script, os.X_OK) for script in called)
 
 
