@@ -64,11 +64,12 @@ class Draft:
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job that is to run."""
+    """A job with its number."""
 
     number: int
     draft: Draft
-    folder: str  # its name in outputs/: a new one, or that of a run to go on with
+    # Its name in outputs/, from when it is to run: a new one, or that of a run to go on with.
+    folder: str = ""
 
 
 class Plan:

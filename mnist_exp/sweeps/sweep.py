@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,9 +22,10 @@ from mnist_exp.sweeps.execute import parent
 from mnist_exp.sweeps.execute.announcement import announcement
 from mnist_exp.sweeps.execute.claims import RECORD, Claims, join
 from mnist_exp.sweeps.execute.dispatch import Dispatch, withdraw
-from mnist_exp.sweeps.execute.division import Division, Jobs
+from mnist_exp.sweeps.execute.division import Division
 from mnist_exp.sweeps.execute.engines import engine
 from mnist_exp.sweeps.execute.grid_jobs import GridJobs
+from mnist_exp.sweeps.execute.jobs import Jobs
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.execute.preview import preview
 from mnist_exp.sweeps.execute.progress import Progress, recording
@@ -38,10 +39,6 @@ from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.names import DONE
 from mnist_exp.tracking.sync.recovery import recover
-
-if TYPE_CHECKING:
-    from mnist_exp.sweeps.execute.search_jobs import SearchJobs
-
 
 _POLL_SECONDS = 0.5
 
@@ -85,18 +82,13 @@ class Sweep:
             self._outputs,
             since=math.inf if self._claims is None else self._claims.own.since,
         )
-        self._search: SearchJobs | None = None
-        if self.plan.space is not None:
+        if self.plan.space is None:
+            self._jobs: Jobs = GridJobs(self._pending, self.ledger, self._threads)
+        else:
             # Late, since it imports Optuna, which a grid need not.
-            from mnist_exp.sweeps.execute import search_jobs
+            from mnist_exp.sweeps.execute.search_jobs import SearchJobs
 
-            self._search = search_jobs.SearchJobs(
-                self.plan,
-                self.ledger,
-                number=self._pending.planned,
-                counting=self._pending.counting,
-            )
-        self._jobs: Jobs = self._search or GridJobs(self._pending, self.ledger, self._threads)
+            self._jobs = SearchJobs(self.plan, self.ledger, self._pending)
         self.results = self._jobs.found()
         self.announcement = announcement(
             self.plan,
@@ -205,7 +197,7 @@ class Sweep:
         if failed:
             raise ExperimentError(
                 f"Expected every job to finish. Received: {failed} of {len(self.results)} that "
-                "failed, with the reasons above. Give the command again to retry them."
+                "failed, with the reasons above. Mend what they name, and give the command again."
             )
 
     def _record(self, claims: Claims) -> tuple[parent.Parent | None, str]:
@@ -230,47 +222,44 @@ class Sweep:
             parent_job_id=parent_job_id,
             outputs=self._outputs,
         )
-        stopped: list[int] = []
+        settings = self.plan.config.sweep
+
+        def learned(result: JobResult) -> None:
+            self.results[result.number] = result
+            progress.note(result)
+            self._jobs.tell(self.results)
+            if result.outcome not in DONE and settings.on_failure == "stop":
+                scheduler.stop()
+
+        division = Division(
+            claims,
+            self.ledger,
+            self._pending,
+            self._jobs,
+            results=self.results,
+            learned=learned,
+        )
+        progress = Progress(
+            total=self._jobs.total,
+            outputs=self._outputs,
+            queue=not self._engine.children,
+            elsewhere=lambda: division.elsewhere,
+        )
+        progress.knows(self.results.values())
+        scheduler = Scheduler(
+            division,
+            self._engine,
+            task=dispatch.task,
+            outputs=self._outputs,
+            retries=settings.retries,
+            started=progress.watch,
+        )
         if claims.leads:
             self.publish()
-        with closing(self._engine), closing(dispatch), self._progress() as progress:
-            settings = self.plan.config.sweep
-
-            def noted(result: JobResult) -> None:
-                self.results[result.number] = result
-                progress.note(result)
-                if self._search is not None:
-                    self._search.tell(self.results)
-                if result.outcome not in DONE and settings.on_failure == "stop":
-                    scheduler.stop()
-
-            def started(job: PlannedJob) -> None:
-                progress.total = self._jobs.total
-                progress.watch(job)
-
-            def ended(result: JobResult) -> None:
-                noted(result)
-                division.end(result)
-
-            division = Division(
-                claims,
-                self.ledger,
-                self._pending,
-                self._jobs,
-                results=self.results,
-                learned=noted,
-            )
-            progress.elsewhere = division.elsewhere
-            scheduler = Scheduler(
-                self._engine,
-                task=dispatch.task,
-                outputs=self._outputs,
-                retries=settings.retries,
-                started=started,
-                ended=ended,
-            )
-            with _interruptible(scheduler, progress, stopped):
-                scheduler.run(division)
+        stopped: list[int] = []
+        shown = _interruptible(scheduler, progress, stopped)
+        with closing(self._engine), closing(dispatch), progress, shown:
+            scheduler.run()
         return bool(stopped)
 
     def publish(self) -> None:
@@ -278,17 +267,8 @@ class Sweep:
         store = location.sqlite_path(self.ledger.experiment.uri)
         beside = None if store is None else f"sqlite:///{store.with_name('optuna.db')}"
         url = self.plan.config.sweep.study or beside
-        if self._search is not None and url is not None:
-            self._search.publish(url, self.results)
-
-    def _progress(self) -> Progress:
-        progress = Progress(
-            total=self._jobs.total,
-            outputs=self._outputs,
-            queue=not self._engine.children,
-        )
-        progress.knows(self.results.values())
-        return progress
+        if url is not None:
+            self._jobs.publish(url, self.results)
 
     def _threads(self, job: PlannedJob) -> int:
         return job.draft.config.training.threads or self._engine.threads or processor.cores()

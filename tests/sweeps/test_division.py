@@ -24,9 +24,7 @@ class Search:
         return self.answers
 
     def next(self, _results, busy):
-        return (
-            PlannedJob(1, SimpleNamespace(key="1"), "") if self.is_known and 1 not in busy else None
-        )
+        return PlannedJob(1, SimpleNamespace(key="1")) if self.is_known and 1 not in busy else None
 
     def found(self):
         return {}
@@ -53,9 +51,7 @@ def share(search, monkeypatch):
         release=search.released.append,
         answers=True,
     )
-    pending = SimpleNamespace(
-        is_at_work=lambda _: False, planned=lambda number, draft: PlannedJob(number, draft, "")
-    )
+    pending = SimpleNamespace(is_at_work=lambda _: False, placed=lambda job: job)
     return Division(claims, search, pending, search, results={}, learned=lambda _: None)
 
 

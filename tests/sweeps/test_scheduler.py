@@ -55,18 +55,18 @@ def test_a_job_that_fails_after_the_stop_is_told_of_and_not_tried_again():
         if not engine.futures[1].done():
             engine.futures[1].set_result(job(1, outcome="failed"))
 
+    division = SimpleNamespace(
+        next=lambda: jobs.pop(0) if jobs else None, look=look, is_over=lambda: False, end=ended
+    )
     scheduler = Scheduler(
+        division,
         engine,
         task=lambda planned: planned,
         outputs=Path("outputs"),
         retries=1,
         started=lambda planned: None,
-        ended=ended,
     )
-    source = SimpleNamespace(
-        next=lambda: jobs.pop(0) if jobs else None, look=look, is_over=lambda: False
-    )
-    scheduler.run(source)
+    scheduler.run()
     assert told == [(0, "finished"), (1, "failed")]
     assert len(engine.futures) == 2
 
@@ -80,14 +80,14 @@ def test_a_stop_that_is_learned_of_while_a_job_is_taken_begins_none():
         return PlannedJob(0, SimpleNamespace(), "")
 
     scheduler = Scheduler(
+        SimpleNamespace(next=take, look=lambda: None, is_over=lambda: False),
         engine,
         task=lambda planned: planned,
         outputs=Path("outputs"),
         retries=0,
         started=lambda planned: None,
-        ended=lambda result: None,
     )
-    scheduler.run(SimpleNamespace(next=take, look=lambda: None, is_over=lambda: False))
+    scheduler.run()
 
 
 @pytest.mark.parametrize("others_run", [True, False])
@@ -111,21 +111,24 @@ def test_a_job_that_never_begins_is_at_fault_where_others_run(others_run, sealed
         return future
 
     engine.submit = submit
+    division = SimpleNamespace(
+        next=lambda: jobs.pop(0) if jobs else None,
+        look=lambda: None,
+        is_over=lambda: not jobs,
+        end=lambda result: told.append((result.number, result.outcome, result.reason)),
+    )
     scheduler = Scheduler(
+        division,
         engine,
         task=task,
         outputs=Path("outputs"),
         retries=0,
         started=lambda planned: None,
-        ended=lambda result: told.append((result.number, result.outcome, result.reason)),
-    )
-    source = SimpleNamespace(
-        next=lambda: jobs.pop(0) if jobs else None, look=lambda: None, is_over=lambda: not jobs
     )
     if others_run:
-        scheduler.run(source)
+        scheduler.run()
         reason = "its process died: RuntimeError: the worker died"
         assert told == [(0, "finished", ""), (1, "killed", reason)]
     else:
         with pytest.raises(ExperimentError, match="Expected a test to run jobs"):
-            scheduler.run(source)
+            scheduler.run()

@@ -10,7 +10,7 @@ from mnist_exp.config.problems import ConfigError
 from mnist_exp.core.errors import RequestError
 from mnist_exp.sweeps.search.space import Space
 from mnist_exp.sweeps.search.storage import Published
-from mnist_exp.sweeps.search.strategies import EXPLORERS, Proposal, Trial, explorer, study
+from mnist_exp.sweeps.search.strategies import EXPLORERS, Proposal, Trial, study
 
 SPACE = Space(
     {
@@ -33,7 +33,7 @@ every_explorer = pytest.mark.parametrize("name", EXPLORERS)
 
 def make(name, space=SPACE, epochs=EPOCHS, **changes):
     values = {"trials": 12, "seed": 0, "reduction": 3, "min_epochs": 1}
-    return explorer(SimpleNamespace(name=name, **(values | changes)), space, epochs=epochs)
+    return EXPLORERS[name](SimpleNamespace(**(values | changes)), space, epochs)
 
 
 def accuracy(params) -> float:

@@ -11,7 +11,7 @@ from projects import SMOKE
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.grid import SweepComposer
 from mnist_exp.sweeps.plan import Plan
-from mnist_exp.sweeps.search.strategies import explorer
+from mnist_exp.sweeps.search.strategies import EXPLORERS
 from mnist_exp.tracking.names import TRIAL_TAG
 
 SMALL = ["data=digits", *SMOKE, "model=mlp", "model.hidden_units=[16]"]
@@ -29,7 +29,7 @@ def test_a_search_that_was_killed_goes_on_and_prunes(folder):
     folder.train("-m", *PRUNED, RATES)
     jobs = folder.jobs()
     plan = Plan(SweepComposer(Composer(), [*PRUNED, RATES]))
-    proposals = explorer(plan.config.search, plan.space, epochs=4).next([], 8)
+    proposals = EXPLORERS["random"](plan.config.search, plan.space, 4).next([], 8)
     wanted = {proposal.number: proposal.params for proposal in proposals}
     trials = {number: json.loads(run.tags[TRIAL_TAG]) for number, run in jobs.items()}
     assert {number: trial["params"] for number, trial in trials.items()} == wanted
@@ -132,6 +132,20 @@ def test_seeds_repeat_a_trial(folder):
     again = folder.train("-m", *search)
     assert "4 runs so far" in again.stderr
     assert len(folder.runs()) == 4
+
+
+def test_a_trial_that_the_schema_refuses_is_told_as_a_failure(folder):
+    space = ["model=cnn", "model.filters=[8],[8,8]", "model.kernel_sizes=[3],[3,3]"]
+    search = ["data=digits", *SMOKE, "search=random", "search.trials=4", *space]
+    failed = folder.train("-m", *search, "sweep.on_failure=stop", code=1)
+    told = [line for line in failed.stderr.splitlines() if line.startswith("job ")]
+    assert told[2].startswith(
+        "job 2 (filters=[8,8] kernel_sizes=[3]): failed: model.kernel_sizes: "
+    )
+    assert "Expected as many as model.filters, which has 2. Received: [3]." in told[2]
+    assert " 0.0 s  [3 of 4" in told[2]
+    assert len(told) == 3  # the last trial does not begin
+    assert "1 of 3 that failed" in failed.stderr
 
 
 def test_halving_in_parallel_keeps_the_best(folder):

@@ -5,12 +5,12 @@ it. What a command left behind that was stopped or died is taken by another.
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from mnist_exp.core.terminal import say
 from mnist_exp.sweeps.execute.claims import Claims
+from mnist_exp.sweeps.execute.jobs import Jobs, Results
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.plan import PlannedJob
 from mnist_exp.sweeps.results.ledger import Ledger
@@ -18,33 +18,6 @@ from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking.journal import pending_runs
 
 _LOOK_SECONDS = 1.0  # between two looks at what the others do
-
-Results = dict[int, JobResult]
-
-
-class Jobs(Protocol):
-    """The jobs of a grid, or of a search."""
-
-    @property
-    def total(self) -> int:
-        """How many there are, as far as is known."""
-
-    def next(self, results: Results, busy: Collection[int]) -> PlannedJob | None:
-        """Returns the job to run next; None where there is none until another has ended.
-
-        Args:
-            results: of all jobs that have ended; those of jobs that cannot run are added.
-            busy: numbers of the jobs that are under way.
-        """
-
-    def begin(self, job: PlannedJob) -> None:
-        """Takes note that this command runs a job."""
-
-    def made(self, job: PlannedJob) -> JobResult | None:
-        """Returns the result of a job whose run the ledger has now; None where it is to run."""
-
-    def found(self) -> Results:
-        """Returns the results of the runs that the ledger has now, and takes note of the others."""
 
 
 class Division:
@@ -68,7 +41,7 @@ class Division:
             pending: which jobs need to run.
             jobs: to divide.
             results: of all jobs that have ended.
-            learned: told of each result that another command brought.
+            learned: told of each result that stands, once; whoever brought it.
         """
         self.elsewhere: set[int] = set()  # jobs that other commands are at
         self._claims = claims
@@ -83,11 +56,17 @@ class Division:
         self._is_idle = False  # since no job could be taken when one was asked for
         self._told = False  # that nothing can be taken
 
-    def next(self) -> PlannedJob | None:
-        """Takes a job, and returns it; None where there is none until another has ended."""
+    def next(self) -> PlannedJob | JobResult | None:
+        """Takes a job, and returns it, or the result of one that cannot run.
+
+        Returns:
+            None where there is none until another has ended.
+        """
         self.look()
         passed: set[int] = set()
         while (job := self._jobs.next(self._results, self._busy | passed)) is not None:
+            if isinstance(job, JobResult):
+                return job
             planned = self._take(job)
             if planned is not None:
                 self._is_idle = False
@@ -101,7 +80,8 @@ class Division:
         return self._jobs.next(self._results, ()) is None
 
     def end(self, result: JobResult) -> None:
-        """Lets go of a job that this command ran, once the store has its result."""
+        """Takes note of a result, and lets go of the job once the store has it."""
+        self._learned(result)
         if result.number in self._own:
             self._unsent.add(result.number)
             self._let_go()
@@ -121,8 +101,7 @@ class Division:
             for number, result in self._jobs.found().items():
                 if number not in self._results and number not in held | self._own.keys():
                     self._learned(result)
-        self.elsewhere.clear()
-        self.elsewhere |= held
+        self.elsewhere = held
 
     @property
     def _busy(self) -> set[int]:
@@ -142,7 +121,7 @@ class Division:
             if result is not None:
                 self._learned(result)
             return None
-        planned = self._pending.planned(job.number, job.draft)
+        planned = self._pending.placed(job)
         self._own[job.number] = planned
         self._jobs.begin(planned)
         return planned

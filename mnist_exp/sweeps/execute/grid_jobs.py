@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from mnist_exp.sweeps.execute.jobs import Jobs, Results
 from mnist_exp.sweeps.execute.pending import PendingJobs
 from mnist_exp.sweeps.plan import PlannedJob
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult
 
 
-class GridJobs:
+class GridJobs(Jobs):
     """Jobs that are all known beforehand."""
 
     def __init__(
@@ -32,13 +33,10 @@ class GridJobs:
         """How many there are."""
         return len(self._jobs)
 
-    def next(self, results: dict[int, JobResult], busy: Collection[int]) -> PlannedJob | None:
+    def next(self, results: Results, busy: Collection[int]) -> PlannedJob | None:
         """Returns the first job that has not ended and is not under way; see `Jobs`."""
         left = (job for job in self._jobs if job.number not in results and job.number not in busy)
         return next(left, None)
-
-    def begin(self, job: PlannedJob) -> None:
-        """Does nothing: a grid does not depend on what runs."""
 
     def made(self, job: PlannedJob) -> JobResult | None:
         """Returns the result of a job by the run that the ledger has now; see `Jobs`."""
@@ -49,7 +47,7 @@ class GridJobs:
         # Another command may have run it, of a grid of other words.
         return replace(result, number=job.number, overrides=job.draft.assignment.overrides)
 
-    def found(self) -> dict[int, JobResult]:
+    def found(self) -> Results:
         """Returns the results of the runs that the ledger has now."""
         results = {job.number: self.made(job) for job in self._jobs}
         return {number: result for number, result in results.items() if result is not None}

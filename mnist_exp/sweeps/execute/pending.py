@@ -81,14 +81,14 @@ class PendingJobs:
             lock.release()
         return lock is None
 
-    def planned(self, number: int, draft: Draft) -> PlannedJob:
-        """Returns a job with its number, and with the folder of its run if that was cut off."""
-        folder, threads = self._folder(draft.key)
-        training = draft.config.training
+    def placed(self, job: PlannedJob) -> PlannedJob:
+        """Returns a job with the folder that it is to run in: that of its run if it was cut off."""
+        folder, threads = self._folder(job.draft.key)
+        config = job.draft.config
         if threads is not None:  # a run goes on with those that it began with
-            training = training.model_copy(update={"threads": threads})
-        config = draft.config.model_copy(update={"training": training})
-        return PlannedJob(number, replace(draft, config=config), folder)
+            training = config.training.model_copy(update={"threads": threads})
+            config = config.model_copy(update={"training": training})
+        return PlannedJob(job.number, replace(job.draft, config=config), folder)
 
     def _is_of_now(self, run: RunRecord) -> bool:
         return run.end_time is not None and run.end_time >= self._since
@@ -138,7 +138,7 @@ class PendingJobs:
         taken = set(known.values())
         free = (n for n in range(len(drafts) + len(taken)) if n not in taken)
         return [
-            self.planned(known[draft.key] if draft.key in known else next(free), draft)
+            PlannedJob(known[draft.key] if draft.key in known else next(free), draft)
             for draft in drafts
         ]
 

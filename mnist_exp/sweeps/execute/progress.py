@@ -5,7 +5,7 @@ How far a job is stands in its journal, where that is within reach.
 
 import math
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -54,6 +54,7 @@ class Progress:
         total: int,
         outputs: Path,
         queue: bool,
+        elsewhere: Callable[[], Collection[int]] = tuple,
     ) -> None:
         """Watches nothing yet.
 
@@ -61,9 +62,10 @@ class Progress:
             total: jobs of the sweep, those of former commands too.
             outputs: where the job folders lie.
             queue: whether a job that was handed over may wait before it begins.
+            elsewhere: tells the numbers of the jobs that other commands are at.
         """
-        self.total = total
-        self.elsewhere: Collection[int] = ()  # numbers of the jobs that other commands are at
+        self._total = total
+        self._elsewhere = elsewhere
         self._outputs = outputs
         self._queue = queue
         self._console = terminal.console(stderr=True)
@@ -118,7 +120,8 @@ class Progress:
                 self._queue = False  # journals are out of reach: which jobs wait cannot be told
                 self._running = dict.fromkeys(self._running, _STARTING)
             self._running[result.number] = "ended"  # its slot is one that works
-            line = self._line(result, "" if job is not None else " elsewhere")
+            was_elsewhere = job is None and result.run_name  # else it could not run anywhere
+            line = self._line(result, " elsewhere" if was_elsewhere else "")
             self._running.pop(result.number)
         self.say(line)
 
@@ -158,7 +161,7 @@ class Progress:
             "killed": f"killed: {result.reason}",
         }[result.outcome]
         rest = (
-            f": {what}, {seconds_of(result):.1f} s{where}  [{done} of {self.total}{self._left()}]"
+            f": {what}, {seconds_of(result):.1f} s{where}  [{done} of {self._total}{self._left()}]"
         )
         number, config = f"job {result.number}", _config(result.overrides)
         room = self._console.width - cell_len(f"{number} (){terminal.printable(rest)}")
@@ -171,8 +174,8 @@ class Progress:
         if not new:
             return ""
         mean = sum(map(seconds_of, new)) / len(new)
-        left = self.total - len(self._results)
-        at_work = len(self._running) - self._waiting + len(self.elsewhere)
+        left = self._total - len(self._results)
+        at_work = len(self._running) - self._waiting + len(self._elsewhere())
         if not at_work:
             return ""  # when those that wait will begin is not known
         seconds = mean * left / min(at_work, max(left, 1))
@@ -187,13 +190,14 @@ class Progress:
         failed = sum(r.outcome in {"failed", "killed"} for r in results)
         waiting = self._waiting
         parts = [
-            f"{len(results)} of {self.total} done",
+            f"{len(results)} of {self._total} done",
             f"{len(self._running) - waiting} running",
         ]
         if waiting:
             parts.append(f"{waiting} waiting")
-        if self.elsewhere:
-            parts.append(f"{len(self.elsewhere)} elsewhere")
+        elsewhere = len(self._elsewhere())
+        if elsewhere:
+            parts.append(f"{elsewhere} elsewhere")
         if failed:
             parts.append(f"{failed} failed")
         finished = [r for r in results if r.outcome == "finished" and not math.isnan(r.value)]

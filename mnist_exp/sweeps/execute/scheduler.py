@@ -10,9 +10,9 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from mnist_exp.core.errors import ExperimentError, reason_of
+from mnist_exp.sweeps.execute.division import Division
 from mnist_exp.sweeps.execute.engines import Engine
 from mnist_exp.sweeps.plan import PlannedJob
 from mnist_exp.sweeps.results import records
@@ -26,49 +26,36 @@ _FRUITLESS = 3  # times that one job does not begin, after which the engine is a
 _POLL_SECONDS = 0.5
 
 
-class Source(Protocol):
-    """Where the jobs come from."""
-
-    def next(self) -> PlannedJob | None:
-        """Returns the next job; None where there is none before another has ended."""
-
-    def look(self) -> None:
-        """Takes note of what happens elsewhere; called now and then."""
-
-    def is_over(self) -> bool:
-        """Tells whether all jobs have ended, those that run elsewhere too."""
-
-
 class Scheduler:
     """Runs jobs until there are no more."""
 
     def __init__(
         self,
+        division: Division,
         engine: Engine,
         *,
         task: Callable[[PlannedJob], Task],
         outputs: Path,
         retries: int,
         started: Callable[[PlannedJob], None],
-        ended: Callable[[JobResult], None],
     ) -> None:
         """Runs nothing yet.
 
         Args:
+            division: whose jobs run; told of each result that stands, once, it may stop the rest.
             engine: where the jobs run.
             task: what is sent there for a job.
             outputs: where the job folders lie.
             retries: how often a job that failed is tried again.
             started: told of each job that is handed over.
-            ended: told of each result that stands, once; it may stop the rest.
         """
         self.stopped = False
+        self._division = division
         self._engine = engine
         self._task = task
         self._outputs = outputs
         self._retries = retries
         self._started = started
-        self._ended = ended
         self._running: dict[Future[JobResult | None], tuple[PlannedJob, int]] = {}
         self._again: deque[PlannedJob] = deque()
         self._failures: Counter[int] = Counter()
@@ -79,18 +66,15 @@ class Scheduler:
         """Lets no further job begin; those that run end in peace."""
         self.stopped = True
 
-    def run(self, source: Source) -> None:
+    def run(self) -> None:
         """Runs jobs to their ends, and those that fail again.
-
-        Args:
-            source: of the jobs.
 
         Raises:
             ExperimentError: the engine does not run jobs.
         """
         try:
-            self._fill(source)
-            while self._running or not (self.stopped or source.is_over()):
+            self._fill()
+            while self._running or not (self.stopped or self._division.is_over()):
                 if not self._running:
                     time.sleep(_POLL_SECONDS)
                 ended, _ = wait(self._running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
@@ -98,17 +82,20 @@ class Scheduler:
                     self._take(future, *self._running.pop(future))
                 if self.stopped:
                     self._engine.withdraw()
-                source.look()
-                self._fill(source)
+                self._division.look()
+                self._fill()
         except BaseException:
             self._engine.cancel()
             raise
 
-    def _fill(self, source: Source) -> None:
+    def _fill(self) -> None:
         """Hands jobs over while there are slots."""
         # After a stop too the engine is asked, which tells when it is gone.
         while len(self._running) < self._engine.slots and not self.stopped:
-            job = self._again.popleft() if self._again else source.next()
+            job = self._again.popleft() if self._again else self._division.next()
+            if isinstance(job, JobResult):
+                self._division.end(job)
+                continue
             if job is None or self.stopped:  # what was learned on the way may stop the sweep
                 break
             self._started(job)
@@ -141,7 +128,7 @@ class Scheduler:
         else:
             self._has_run = True
             # Another command may have begun it, of a grid of other words.
-            self._ended(replace(result, overrides=job.draft.assignment.overrides))
+            self._division.end(replace(result, overrides=job.draft.assignment.overrides))
 
     def _is_tried_again(self, job: PlannedJob, result: JobResult) -> bool:
         has_failed = result.outcome in {"failed", "killed"}
@@ -158,7 +145,7 @@ class Scheduler:
             self._again.append(job)
         elif self._has_run:
             draft, reason = job.draft, f"its process died: {received}"
-            self._ended(
+            self._division.end(
                 records.unrecorded(
                     draft.config, draft.assignment, reason, "killed", number=job.number
                 )

@@ -2,54 +2,49 @@
 
 import json
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 from mnist_exp.config.problems import ConfigError
-from mnist_exp.core.errors import reason_of
-from mnist_exp.sweeps.plan import Draft, Plan, PlannedJob
+from mnist_exp.sweeps.execute.jobs import Jobs, Results
+from mnist_exp.sweeps.execute.pending import PendingJobs
+from mnist_exp.sweeps.plan import Plan, PlannedJob
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.search.pruning import Peers
 from mnist_exp.sweeps.search.storage import Published
-from mnist_exp.sweeps.search.strategies import Proposal, Trial, explorer
+from mnist_exp.sweeps.search.strategies import EXPLORERS, Proposal, Trial
 from mnist_exp.sweeps.task import Assignment
 from mnist_exp.tracking.names import KEY_TAG, TRIAL_TAG
-from mnist_exp.tracking.records import RunRecord
 
 
-class SearchJobs:
+class SearchJobs(Jobs):
     """A search, rebuilt from the runs that MLflow has of it."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        ledger: Ledger,
-        *,
-        number: Callable[[int, Draft], PlannedJob],
-        counting: Callable[[str], RunRecord | None],
-    ) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, pending: PendingJobs) -> None:
         """Knows of no trial yet.
 
         Args:
             plan: of the sweep.
             ledger: which has been read.
-            number: makes a job of a draft.
-            counting: key of a job -> the run that counts, if it need not run again.
+            pending: which jobs need to run.
+
+        Raises:
+            ConfigError: halving, which sets the epochs itself, is to explore them.
         """
         assert plan.space is not None
         assert plan.config.search is not None
         self._plan = plan
+        self._space = plan.space
         self._settings: Any = plan.config.search
         self._ledger = ledger
-        self._number = number
-        self._counting = counting
+        self._pending = pending
         self._seeds = max(1, len(plan.space.seeds))
-        epochs = plan.config.training.epochs
-        self._explorer = explorer(self._settings, plan.space, epochs=epochs)
+        explorer = EXPLORERS[self._settings.name]
+        self._explorer = explorer(self._settings, plan.space, plan.config.training.epochs)
         self._params: dict[int, Mapping[str, Any]] = {}
         self._jobs: dict[int, list[PlannedJob]] = {}  # of the trials that have been looked at
         self._read: dict[str, JobResult] = {}  # run id -> its result
@@ -61,18 +56,12 @@ class SearchJobs:
 
     @property
     def total(self) -> int:
-        """How many jobs the search has, as far as is known."""
+        """How many jobs the search has, if none fails."""
         return self._explorer.total * self._seeds
 
     def publish(self, url: str, results: Mapping[int, JobResult]) -> None:
-        """Has trials written to a database of Optuna's, too: those that have ended, and will.
-
-        Args:
-            url: of the database.
-            results: of all jobs that have ended.
-        """
-        assert self._plan.space is not None
-        self._published = Published(url, self._plan.name, self._plan.space)
+        """Has trials written to a database, those that have ended, and will; see `Jobs`."""
+        self._published = Published(url, self._plan.name, self._space)
         self.tell(results)
 
     def tell(self, results: Mapping[int, JobResult]) -> None:
@@ -80,7 +69,7 @@ class SearchJobs:
         if self._published is not None:
             self._published.tell(self._trials(results))
 
-    def found(self) -> dict[int, JobResult]:
+    def found(self) -> Results:
         """Returns the results of the runs that the ledger has now, and learns of their trials."""
         results = {}
         for run in self._ledger.latest():
@@ -98,7 +87,7 @@ class SearchJobs:
         return self._made(job.draft.key)
 
     def _made(self, key: str) -> JobResult | None:
-        run = self._counting(key)
+        run = self._pending.counting(key)
         if run is None:
             return None
         if run.run_id not in self._read:
@@ -112,48 +101,33 @@ class SearchJobs:
         assert assignment.params is not None
         self._params.setdefault(assignment.trial, assignment.params)
 
-    def next(self, results: dict[int, JobResult], busy: Collection[int]) -> PlannedJob | None:
-        """Returns the job to run next; None where there is none until another has ended.
+    def next(self, results: Results, busy: Collection[int]) -> PlannedJob | JobResult | None:
+        """Returns the job to run next, or the result of one that the schema refuses; see `Jobs`."""
+        trials = self._trials(results)
+        open_ones = sum(trial.outcome is None for trial in trials)
+        for proposal in self._explorer.next(trials, open_ones + 1):
+            first = proposal.number * self._seeds
+            numbers = range(first, first + self._seeds)
+            if proposal.number not in self._params and any(number in busy for number in numbers):
+                return None  # another command is at it, with what is not known yet
+            for number in numbers:
+                if number not in results and number not in busy:
+                    return self._job(number, proposal, results)
+        return None
 
-        Args:
-            results: of all jobs that have ended; those of trials that cannot run are added.
-            busy: numbers of the jobs that are under way.
-        """
-        while True:
-            trials = self._trials(results)
-            open_ones = sum(trial.outcome is None for trial in trials)
-            for proposal in self._explorer.next(trials, open_ones + 1):
-                jobs = self._planned(proposal, results)
-                if jobs is None:
-                    break  # its trial has failed, which may change what comes next
-                is_new = proposal.number not in self._params
-                if is_new and any(job.number in busy for job in jobs):
-                    return None  # another command is at it, with what is not known yet
-                for job in jobs:
-                    if job.number not in results and job.number not in busy:
-                        assigned = replace(job.draft, assignment=self._assigned(job, results))
-                        return replace(job, draft=assigned)
-            else:
-                return None
-
-    def _planned(
-        self, proposal: Proposal, results: dict[int, JobResult]
-    ) -> list[PlannedJob] | None:
-        """Returns the jobs of a trial; None where the schema does not take them, with results."""
-        known = self._jobs.get(proposal.number)
-        if known and known[0].draft.assignment.params == proposal.params:
-            return known
-        first = proposal.number * self._seeds
-        try:
-            drafts = self._plan.drafts(proposal.number, proposal.params, proposal.extra)
-        except ConfigError as problem:
-            self._params[proposal.number] = proposal.params
-            for number in range(first, first + self._seeds):
-                results[number] = self._refused(number, proposal, problem)
-            return None
-        jobs = [self._number(first + place, draft) for place, draft in enumerate(drafts)]
-        self._jobs[proposal.number] = jobs
-        return jobs
+    def _job(self, number: int, proposal: Proposal, results: Results) -> PlannedJob | JobResult:
+        jobs = self._jobs.get(proposal.number)
+        if jobs is None or jobs[0].draft.assignment.params != proposal.params:
+            try:
+                drafts = self._plan.drafts(proposal.number, proposal.params, proposal.extra)
+            except ConfigError as problem:
+                self._params[proposal.number] = proposal.params
+                return self._refused(number, proposal, problem)
+            first = proposal.number * self._seeds
+            jobs = [PlannedJob(first + place, draft) for place, draft in enumerate(drafts)]
+            self._jobs[proposal.number] = jobs
+        job = jobs[number - jobs[0].number]
+        return replace(job, draft=replace(job.draft, assignment=self._assigned(job, results)))
 
     def _assigned(self, job: PlannedJob, results: Mapping[int, JobResult]) -> Assignment:
         assignment = job.draft.assignment
@@ -170,10 +144,9 @@ class SearchJobs:
 
     def _refused(self, number: int, proposal: Proposal, problem: ConfigError) -> JobResult:
         """Returns the result of a job whose config the schema does not take."""
-        assert self._plan.space is not None
-        own = (*self._plan.space.texts(proposal.params), *proposal.extra)
+        own = (*self._space.texts(proposal.params), *proposal.extra)
         assignment = Assignment("", own, trial=proposal.number, params=proposal.params)
-        reason = reason_of(problem)
+        reason = " ".join(map(str, problem.problems))
         return records.unrecorded(self._plan.config, assignment, reason, number=number)
 
     def _trials(self, results: Mapping[int, JobResult]) -> list[Trial]:

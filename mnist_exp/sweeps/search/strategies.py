@@ -16,25 +16,9 @@ from mnist_exp.sweeps.search.sampling import Draws, Params, draw, identity, seed
 from mnist_exp.sweeps.search.space import Space
 from mnist_exp.sweeps.search.trials import Proposal, Trial, study
 
-__all__ = ["EXPLORERS", "Explorer", "Proposal", "Settings", "Trial", "explorer", "study"]
+__all__ = ["EXPLORERS", "Explorer", "Proposal", "Trial", "study"]
 
 STARTUP = 10  # trials at random, before TPE has enough to learn from; as Optuna has it
-
-
-class Settings(Protocol):
-    """The `search` section of a config; halving has `reduction` and `min_epochs` too."""
-
-    @property
-    def name(self) -> str:
-        """A key of EXPLORERS."""
-
-    @property
-    def trials(self) -> int:
-        """How many, at least 1; of the first round, in halving."""
-
-    @property
-    def seed(self) -> int:
-        """At least 0."""
 
 
 class Explorer(Protocol):
@@ -42,7 +26,10 @@ class Explorer(Protocol):
 
     @property
     def total(self) -> int:
-        """How many trials the whole search has, if none of them fails."""
+        """How many trials the whole search has, if none of them fails.
+
+        A space that has fewer configs than `search.trials` is tried once, and no more.
+        """
 
     def next(self, trials: Sequence[Trial], room: int) -> list[Proposal]:
         """Returns what to run next; nothing when the search is over.
@@ -54,22 +41,6 @@ class Explorer(Protocol):
         Raises:
             RequestError: the trials are not of this search.
         """
-
-
-def explorer(settings: Settings, space: Space, *, epochs: int) -> Explorer:
-    """Returns what chooses the trials of a search.
-
-    A space that has fewer configs than `trials` is tried once, and no more.
-
-    Args:
-        settings: the `search` section.
-        space: to explore.
-        epochs: `training.epochs`, the length of a full training.
-
-    Raises:
-        ConfigError: halving, which sets the epochs itself, is to explore them.
-    """
-    return EXPLORERS[settings.name](settings, space, epochs)
 
 
 class Sampled:
@@ -98,7 +69,8 @@ class Sampled:
         """Returns the open trials, then new ones; see `Explorer`."""
         known = {trial.number: trial for trial in trials}
         tried = {identity(trial.params) for trial in trials}
-        proposals = [Proposal(trial.number, trial.params, ()) for trial in _open(trials)]
+        open_ones = [trial for _, trial in sorted(known.items()) if trial.outcome is None]
+        proposals = [Proposal(trial.number, trial.params, ()) for trial in open_ones]
         for number in range(self._count):
             if len(proposals) >= room or len(tried) >= self._size:
                 break
@@ -111,12 +83,12 @@ class Sampled:
         return proposals[:room]
 
 
-def _random(settings: Settings, space: Space, _: int) -> Explorer:
+def _random(settings: Any, space: Space, _: int) -> Explorer:
     draws = Draws(space.dimensions, settings.seed)
     return Sampled(settings.trials, space, lambda number, _: draws[number])
 
 
-def _tpe(settings: Settings, space: Space, _: int) -> Explorer:
+def _tpe(settings: Any, space: Space, _: int) -> Explorer:
     def sampler(seed: int) -> TPESampler:
         return TPESampler(seed=seed, n_startup_trials=STARTUP, constant_liar=True)
 
@@ -128,14 +100,9 @@ def _tpe(settings: Settings, space: Space, _: int) -> Explorer:
     return Sampled(settings.trials, space, sample)
 
 
-# The name in the config -> what chooses.
+# `search.name` -> what makes the explorer of `search`, a space and `training.epochs`.
 EXPLORERS: dict[str, Callable[[Any, Space, int], Explorer]] = {
     "random": _random,
     "tpe": _tpe,
     "halving": Halving,
 }
-
-
-def _open(trials: Sequence[Trial]) -> list[Trial]:
-    left = [trial for trial in trials if trial.outcome is None]
-    return sorted(left, key=lambda trial: trial.number)
