@@ -116,6 +116,19 @@ def held(message: str = "") -> Iterator[None]:
         signal.raise_signal(received[0])
 
 
+@contextmanager
+def handled(number: int, handler: Any) -> Iterator[None]:
+    """Gives a signal another handler for the block; in the main thread, which alone may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def _put_back(handlers: dict[signal.Signals, Any]) -> None:
     for number, handler in handlers.items():
         # None: the handler was not set by Python, and cannot be.

@@ -2,10 +2,9 @@
 
 import math
 import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_exp.config.grid import SweepComposer
-from mnist_exp.core import processor
+from mnist_exp.core import processor, signals
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
@@ -257,8 +256,19 @@ class Sweep:
         if claims.leads:
             self.publish()
         stopped: list[int] = []
-        shown = _interruptible(scheduler, progress, stopped)
-        with closing(self._engine), closing(dispatch), progress, shown:
+
+        def stop(number: int, _: Any) -> None:
+            """Lets the first Ctrl-C finish what runs, and the second stop it."""
+            if stopped:
+                raise KeyboardInterrupt
+            stopped.append(number)
+            scheduler.stop()
+            progress.say(
+                "Stopping when the running jobs have finished; Ctrl-C again stops them now."
+            )
+
+        interrupted = signals.handled(signal.SIGINT, stop)
+        with closing(self._engine), closing(dispatch), progress, interrupted:
             scheduler.run()
         return bool(stopped)
 
@@ -296,24 +306,3 @@ def _launcher(hydra: Mapping[str, Any]) -> dict[str, Any]:
             f"Received: {reason_of(problem)}. Correct it."
         ) from problem
     return dict(launcher)
-
-
-@contextmanager
-def _interruptible(scheduler: Scheduler, progress: Progress, stopped: list[int]) -> Iterator[None]:
-    """Lets the first Ctrl-C finish what runs, and the second stop it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _: Any) -> None:
-        if stopped:
-            raise KeyboardInterrupt
-        stopped.append(number)
-        scheduler.stop()
-        progress.say("Stopping when the running jobs have finished; Ctrl-C again stops them now.")
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

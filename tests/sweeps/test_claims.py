@@ -15,8 +15,8 @@ from servers import MlflowServer
 from waiting import until
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.sweeps.execute import boards, owner
 from mnist_exp.sweeps.execute import claims as module
+from mnist_exp.sweeps.execute import owner
 from mnist_exp.sweeps.execute.claims import RECORD, Claims, join
 from mnist_exp.sweeps.execute.owner import Owner
 from mnist_exp.tracking.journal.events import now
@@ -50,7 +50,7 @@ def experiment(server, request) -> Experiment:
 @pytest.fixture
 def tags(experiment) -> ExperimentTags:
     """The tags of the experiment."""
-    return ExperimentTags(experiment.store.client, experiment.uri, experiment.name)
+    return ExperimentTags(experiment.store.client, experiment.uri, experiment.name, CLAIM_TAG)
 
 
 @pytest.fixture(params=["server", "file"])
@@ -175,18 +175,18 @@ def elsewhere(beat: int, **changes: object) -> Owner:
 
 
 def write(tags: ExperimentTags, other: Owner) -> None:
-    tags.write(CLAIM_TAG + other.id, other.model_dump_json())
+    tags.write(other.id, other.model_dump_json())
 
 
 def test_what_was_killed_on_this_machine_keeps_nobody_out(experiment, tags, tmp_path):
     with closing(join("x", "p", tmp_path, experiment)) as killed:
-        ((name, text),) = tags.read(CLAIM_TAG).items()
+        ((name, text),) = tags.read().items()
         assert killed.leads
     tags.write(name, text)
     Path(killed.own.lock).touch()
     with closing(join("x", "another plan", tmp_path, experiment)) as claims:
         assert claims.leads
-        assert name not in tags.read(CLAIM_TAG)
+        assert name not in tags.read()
     assert not list(tmp_path.glob(".sweeps/*"))
 
 
@@ -194,7 +194,7 @@ def test_what_lives_elsewhere_keeps_what_it_has(experiment, tags, tmp_path):
     write(tags, elsewhere(now()))
     with pytest.raises(RequestError, match="sweep x: one on far, in /home/anna, since 1970"):
         join("x", "another plan", tmp_path, experiment)
-    assert list(tags.read(CLAIM_TAG)) == [f"{CLAIM_TAG}1"]
+    assert list(tags.read()) == ["1"]
     with closing(join("x", "p", tmp_path, experiment)) as claims:
         assert not claims.leads
         assert not claims.take("7")
@@ -210,7 +210,7 @@ def test_what_died_elsewhere_is_known_by_its_silence(
     monkeypatch.setattr(module, "SILENT_SECONDS", 0.0)
     write(tags, elsewhere(now() - HOUR))
     with closing(join("x", "p", tmp_path, experiment)) as claims:
-        assert f"{CLAIM_TAG}1" not in tags.read(CLAIM_TAG)
+        assert "1" not in tags.read()
         assert claims.leads
     said = capsys.readouterr().err
     assert said.startswith("Another command is at sweep x, one on far, in /home/anna, since 1970")
@@ -248,13 +248,13 @@ def test_a_claim_gives_signs_of_life_until_its_end(experiment, tags, tmp_path, m
     monkeypatch.setattr(module, "_BEAT_SECONDS", 0.01)
 
     def beat() -> int:
-        (text,) = tags.read(CLAIM_TAG).values()
+        (text,) = tags.read().values()
         return Owner.model_validate_json(text).beat
 
     with closing(join("x", "p", tmp_path, experiment)):
         first = beat()
         until(lambda: beat() > first)
-    assert tags.read(CLAIM_TAG) == {}
+    assert tags.read() == {}
 
 
 def test_a_clock_that_is_wrong_makes_nobody_dead(experiment, tags, tmp_path, monkeypatch):
@@ -263,12 +263,12 @@ def test_a_clock_that_is_wrong_makes_nobody_dead(experiment, tags, tmp_path, mon
 
         beat = now() - HOUR
 
-        def read(self, prefix: str) -> dict[str, str]:
+        def read(self) -> dict[str, str]:
             Beating.beat += 500
             write(self, elsewhere(Beating.beat))
-            return super().read(prefix)
+            return super().read()
 
-    monkeypatch.setattr(boards, "ExperimentTags", Beating)
+    monkeypatch.setattr(module, "ExperimentTags", Beating)
     with closing(join("x", "p", tmp_path, experiment)) as claims:
         assert not claims.take("7")
 
@@ -287,21 +287,21 @@ def test_while_the_store_is_away_nothing_is_taken_that_others_may_have(
                 raise ConnectionError
             super().write(name, text)
 
-        def read(self, prefix: str) -> dict[str, str]:
+        def read(self) -> dict[str, str]:
             if self.is_away:
                 raise ConnectionError
-            return super().read(prefix)
+            return super().read()
 
     def away(*, is_away: bool, claims: Claims) -> None:
         monkeypatch.setattr(Away, "is_away", is_away)
         until(lambda: claims.answers is not is_away)
 
-    monkeypatch.setattr(boards, "ExperimentTags", Away)
+    monkeypatch.setattr(module, "ExperimentTags", Away)
     with closing(join("x", "p", tmp_path, experiment)) as claims:
         away(is_away=True, claims=claims)
         assert claims.take("5")  # alone
         away(is_away=False, claims=claims)
-        until(lambda: any('"5"' in text for text in tags.read(CLAIM_TAG).values()))
+        until(lambda: any('"5"' in text for text in tags.read().values()))
         write(tags, elsewhere(now(), holds=("7",)))
         until(claims.others)
         away(is_away=True, claims=claims)
@@ -310,7 +310,7 @@ def test_while_the_store_is_away_nothing_is_taken_that_others_may_have(
         monkeypatch.setattr(Away, "last", '"8"]')
         assert claims.take("8")  # it was free, which nobody could be told
         monkeypatch.setattr(Away, "last", "")
-        until(lambda: any('"8"]' in text for text in tags.read(CLAIM_TAG).values()))
+        until(lambda: any('"8"]' in text for text in tags.read().values()))
         assert claims.own.holds.count("8") == 1
 
 
@@ -324,7 +324,7 @@ NOBODYS = [
 
 @pytest.mark.parametrize("text", NOBODYS, ids=["list", "few", "late", "long"])
 def test_a_claim_that_nobody_made_is_passed_over(experiment, tags, tmp_path, text):
-    tags.write(f"{CLAIM_TAG}1", text)
+    tags.write("1", text)
     with closing(join("x", "p", tmp_path, experiment)) as claims:
         assert claims.leads
 

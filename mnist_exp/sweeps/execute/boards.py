@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Protocol
 
 from mnist_exp.core.files import whole
-from mnist_exp.tracking.mlflow.experiment_tags import ExperimentTags
-from mnist_exp.tracking.names import CLAIM_TAG
-from mnist_exp.tracking.read.experiment import Experiment
 
 
 class Board(Protocol):
@@ -22,28 +19,6 @@ class Board(Protocol):
 
     def remove(self, name: str) -> None:
         """Takes a claim away; one that is gone is fine."""
-
-
-class Tags:
-    """Claims as tags of the experiment."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        """Takes the experiment that records the sweep."""
-        self._tags = ExperimentTags(experiment.store.client, experiment.uri, experiment.name)
-
-    def read(self) -> Mapping[str, str]:
-        """See `Board`."""
-        return {
-            name.removeprefix(CLAIM_TAG): text for name, text in self._tags.read(CLAIM_TAG).items()
-        }
-
-    def write(self, name: str, text: str) -> None:
-        """See `Board`."""
-        self._tags.write(CLAIM_TAG + name, text)
-
-    def remove(self, name: str) -> None:
-        """See `Board`."""
-        self._tags.remove(CLAIM_TAG + name)
 
 
 class Files:

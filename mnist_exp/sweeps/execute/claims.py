@@ -17,13 +17,15 @@ from mnist_exp.core import ids
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.locks import Lock
 from mnist_exp.core.terminal import say
-from mnist_exp.sweeps.execute.boards import Board, Files, Tags
+from mnist_exp.sweeps.execute.boards import Board, Files
 from mnist_exp.sweeps.execute.owner import FOLDER, SILENT_SECONDS, Owner
 from mnist_exp.tracking.journal.events import now
 from mnist_exp.tracking.journal.pending_runs import OUTPUTS
 from mnist_exp.tracking.mlflow.attempt import Attempt
+from mnist_exp.tracking.mlflow.experiment_tags import ExperimentTags
 from mnist_exp.tracking.mlflow.location import sqlite_path
 from mnist_exp.tracking.mlflow.store import answering
+from mnist_exp.tracking.names import CLAIM_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 
 RECORD = "record"  # of the sweep itself: whoever has it writes the parent run
@@ -43,16 +45,15 @@ class Claims:
             lock: that it holds as long as it lives.
         """
         self.own = own
+        self.answers = True  # whether the store does, as far as is known
         self._board = board
         self._lock = lock
         self._others: dict[str, Owner] = {}
         self._silence: dict[str, float] = {}  # id -> seconds without a sign of life, by our clock
         self._alive: set[str] = set()  # ids of those that lived since this one looked first
         self._looked = time.monotonic()
-        self._answers = True  # whether the store does, as far as is known
-        self._ended = False
         self._writing = threading.RLock()
-        self._wake = threading.Event()
+        self._ended = threading.Event()
 
     def begin(self) -> None:
         """Writes the claim, and waits for signs of life of commands that may be dead."""
@@ -60,7 +61,9 @@ class Claims:
         atexit.register(self.close)
         threading.Thread(target=self._beat, name="sweep-claim", daemon=True).start()
         told: set[str] = set()
-        while doubtful := [other for other in self._look() if not self._lives(other)]:
+        while doubtful := [
+            other for other in self._look() if other.id not in self._alive and not other.is_fresh()
+        ]:
             for other in doubtful:
                 if other.id not in told:
                     say(
@@ -76,16 +79,8 @@ class Claims:
 
         One that died a moment before that was taken for alive, and is taken away here.
         """
-        while any(other.id not in self._alive for other in self.others()) and self._answers:
+        while any(other.id not in self._alive for other in self.others()) and self.answers:
             time.sleep(_POLL_SECONDS)
-
-    def _lives(self, other: Owner) -> bool:
-        return other.id in self._alive or other.is_fresh()
-
-    @property
-    def answers(self) -> bool:
-        """Whether the store did when it was last asked."""
-        return self._answers
 
     @property
     def leads(self) -> bool:
@@ -97,10 +92,10 @@ class Claims:
 
         One that has come while there was none is known a few seconds later.
         """
-        if self._answers and self._others:
-            with Attempt() as attempt:
+        if self.answers and self._others:
+            with Attempt():
                 return self._look()
-            self._answers = attempt.problem is None
+            self.answers = False
         return list(self._others.values())
 
     def take(self, what: str) -> bool:
@@ -109,10 +104,10 @@ class Claims:
         While the store is away, one that knows of no other goes on alone, since none can join it;
         one that knows of another takes nothing.
         """
-        if self._answers:
-            with Attempt() as attempt:
+        if self.answers:
+            with Attempt():
                 return self._asked(what)
-            self._answers = attempt.problem is None
+            self.answers = False
         taken = what in self.own.holds  # it is its own, and only could not say so
         if not taken and not self._others:
             taken = True
@@ -122,23 +117,20 @@ class Claims:
 
     def release(self, what: str) -> None:
         """Lets go of a part."""
-        self._change(holds=tuple(held for held in self.own.holds if held != what))
-        with Attempt():  # the next sign of life says it, too
-            self._write()
+        self.announce(holds=tuple(held for held in self.own.holds if held != what))
 
     def announce(self, **changes: Any) -> None:
         """Tells the others something of this command; see `Owner`."""
         self._change(**changes)
-        with Attempt():
+        with Attempt():  # the next sign of life says it, too
             self._write()
 
     def close(self) -> None:
         """Lets go of everything; a second call does nothing."""
-        self._wake.set()
         with self._writing:  # a sign of life after this would stay
-            if self._ended:
+            if self._ended.is_set():
                 return
-            self._ended = True
+            self._ended.set()
             with Attempt():  # that of a dead command is found out
                 self._board.remove(self.own.id)
         Path(self.own.lock).unlink(missing_ok=True)
@@ -188,16 +180,16 @@ class Claims:
 
     def _write(self) -> None:
         with self._writing:
-            if not self._ended:
+            if not self._ended.is_set():
                 self._change(beat=now())
                 self._board.write(self.own.id, self.own.model_dump_json())
 
     def _beat(self) -> None:
-        while not self._wake.wait(_BEAT_SECONDS):
+        while not self._ended.wait(_BEAT_SECONDS):
             with Attempt() as attempt:
                 self._write()
                 self._look()
-            self._answers = attempt.problem is None
+            self.answers = attempt.problem is None
 
 
 def join(sweep: str, plan: str, outputs: Path, experiment: Experiment) -> Claims:
@@ -240,7 +232,10 @@ def join(sweep: str, plan: str, outputs: Path, experiment: Experiment) -> Claims
         beat=began,
     )
     with answering(experiment.uri):
-        board = Files(shared) if store is not None else Tags(experiment)
+        board: Board = Files(shared)
+        if store is None:
+            client = experiment.store.client
+            board = ExperimentTags(client, experiment.uri, experiment.name, CLAIM_TAG)
         claims = Claims(board, owner, lock)
         try:
             claims.begin()

@@ -23,7 +23,7 @@ from mnist_exp.runs import ensemble
 from mnist_exp.runs.console import duration
 from mnist_exp.sweeps.plan import PlannedJob
 from mnist_exp.sweeps.results.objective import Objective
-from mnist_exp.sweeps.results.ranking import SEED, key_and_value, seconds_of
+from mnist_exp.sweeps.results.ranking import SEED, key_and_value
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.results.wording import config_text
 from mnist_exp.tracking import journal
@@ -160,9 +160,7 @@ class Progress:
             "failed": f"failed: {result.reason}",
             "killed": f"killed: {result.reason}",
         }[result.outcome]
-        rest = (
-            f": {what}, {seconds_of(result):.1f} s{where}  [{done} of {self._total}{self._left()}]"
-        )
+        rest = f": {what}, {result.seconds:.1f} s{where}  [{done} of {self._total}{self._left()}]"
         number, config = f"job {result.number}", _config(result.overrides)
         room = self._console.width - cell_len(f"{number} (){terminal.printable(rest)}")
         if self._console.is_terminal and room > 0:  # else it takes several lines anyway
@@ -173,7 +171,7 @@ class Progress:
         new = [r for n, r in list(self._results.items()) if n not in self._earlier]
         if not new:
             return ""
-        mean = sum(map(seconds_of, new)) / len(new)
+        mean = sum(result.seconds for result in new) / len(new)
         left = self._total - len(self._results)
         at_work = len(self._running) - self._waiting + len(self._elsewhere())
         if not at_work:

@@ -14,7 +14,6 @@ import numpy as np
 from mnist_exp.sweeps.results.ranking import (
     RankedConfig,
     ranking,
-    seconds_of,
     settings,
     varying_keys,
 )
@@ -152,7 +151,7 @@ def _busy_stretches(results: Iterable[JobResult]) -> list[tuple[int, int, int]]:
     """Returns when at least one job ran: start, end, and how long jobs had run before, in ms."""
     stretches: list[tuple[int, int, int]] = []
     # Of a job that was resumed, the pause is no part.
-    times = sorted((job.end_time - round(1000 * seconds_of(job)), job.end_time) for job in results)
+    times = sorted((job.end_time - round(1000 * job.seconds), job.end_time) for job in results)
     for start, end in times:
         if stretches and start <= stretches[-1][1]:
             first, last, before = stretches.pop()

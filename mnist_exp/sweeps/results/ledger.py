@@ -17,7 +17,6 @@ from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.sweeps.results.records import JOB_PARAM
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.tracking.mlflow.attempt import Attempt
-from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.mlflow.store import answering
 from mnist_exp.tracking.names import DONE, KEY_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
@@ -70,7 +69,6 @@ class Ledger:
         Raises:
             RequestError: the store cannot be read, or a job is still at work in another process.
         """
-        preflight(self.experiment.uri)
         if alone:
             self._await_orphans()
         else:
@@ -81,14 +79,11 @@ class Ledger:
             if send_ended(Path.cwd(), found):
                 recover(Path.cwd())
                 found = self.experiment.tagged(SWEEP_TAG, self.sweep)
-        readable = []
         for run in found:
             unreadable = trouble(run)
             if unreadable:
                 say(f"Run {run.name} is passed over: {unreadable}.", error=True)
-            else:
-                readable.append(run)
-        self._take(readable)
+        self._take(_readable(found))
 
     def refresh(self, key: str | None = None) -> bool:
         """Reads the sweep's runs again, or those of one job; where the store is away, none.
@@ -154,12 +149,11 @@ class Ledger:
         Args:
             results: of the jobs; none counts where the store does not answer.
         """
-        known: set[str] | None = None
         with Attempt():
             runs = self.experiment.tagged(SWEEP_TAG, self.sweep)
             known = {run.tags.get(KEY_TAG, "") for run in runs if run.outcome in DONE}
-        done = [result for result in results if result.outcome in DONE]
-        return 0 if known is None else sum(result.key not in known for result in done)
+            return sum(result.outcome in DONE and result.key not in known for result in results)
+        return 0
 
     def seconds_of_like(self, params: dict[str, str]) -> float | None:
         """Returns the median time of runs that differ in little that costs time; None: no runs."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median, multimode
 from typing import Literal
 
-from mnist_exp.evaluation.names import TEST_ACCURACY, TOTAL_SECONDS
+from mnist_exp.evaluation.names import TEST_ACCURACY
 from mnist_exp.runs.command import key_of, train_command
 from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.sweeps.results.result import JobResult
@@ -113,7 +113,7 @@ def _row(jobs: Sequence[JobResult]) -> RankedConfig:
         low=summary.low,
         high=summary.high,
         test_accuracy=math.fsum(tests) / len(tests) if tests else None,
-        seconds=median(map(seconds_of, measured or jobs)),
+        seconds=median(job.seconds for job in measured or jobs),
         median_seed=middle.seed,
         threads=int(threads) if threads.isdecimal() else None,
         outcome=outcome,
@@ -135,12 +135,6 @@ def _outcome(jobs: Sequence[JobResult]) -> Literal["finished", "pruned", "failed
 
 def _or_worst(value: float) -> float:
     return value if math.isfinite(value) else -math.inf
-
-
-def seconds_of(result: JobResult) -> float:
-    """Returns how long a job took; a job that broke off has said only when it began and ended."""
-    elapsed = max(0, result.end_time - result.start_time) / 1000
-    return result.metrics.get(TOTAL_SECONDS, elapsed)
 
 
 def winner(rows: Sequence[RankedConfig]) -> RankedConfig | None:

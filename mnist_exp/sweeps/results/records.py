@@ -11,7 +11,7 @@ from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Assignment
 from mnist_exp.tracking import journal
-from mnist_exp.tracking.journal.events import Outcome, now
+from mnist_exp.tracking.journal.events import STATUS_OF_OUTCOME, Outcome, now
 from mnist_exp.tracking.journal.state import fold
 from mnist_exp.tracking.names import FAILURE_TAG, KEY_TAG, OVERRIDES_TAG, TRIAL_TAG
 from mnist_exp.tracking.records import RunRecord
@@ -54,15 +54,10 @@ def from_record(run: RunRecord, epochs: Mapping[int, float]) -> JobResult:
         run: a child run of a sweep, which has ended.
         epochs: epoch -> objective, where it is wanted.
     """
-    outcomes: dict[str | None, Outcome] = {
-        "finished": "finished",
-        "pruned": "pruned",
-        "failed": "failed",
-    }
     return _result(
         params=run.params,
         tags=run.tags,
-        outcome=outcomes.get(run.outcome, "killed"),
+        outcome=run.outcome if run.outcome in STATUS_OF_OUTCOME else "killed",
         run_id=run.run_id,
         run_name=run.name,
         metrics=run.metrics,

@@ -11,13 +11,12 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from mnist_exp.core.terminal import printable, table_console
-from mnist_exp.core.text import finite, in_csv, in_markdown, picked, short_keys, shortened
+from mnist_exp.core.text import counted, finite, in_csv, in_markdown, picked, short_keys, shortened
 from mnist_exp.evaluation.names import TEST_ACCURACY, VAL_ACCURACY
 from mnist_exp.sweeps.results.exploration import comparable, dimensions, importance
 from mnist_exp.sweeps.results.ranking import (
     RankedConfig,
     ranking,
-    seconds_of,
     settings,
     swept_keys,
     usual_seeds,
@@ -27,7 +26,6 @@ from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.results.wording import (
     AS_GIVEN,
     config_text,
-    count,
     failures,
     measures,
     ranks,
@@ -75,7 +73,7 @@ def _line(job: JobResult, keys: Iterable[str]) -> dict[str, object]:
         "objective": finite(job.value),
         VAL_ACCURACY: finite(job.metrics.get(VAL_ACCURACY, math.nan)),
         TEST_ACCURACY: finite(job.metrics.get(TEST_ACCURACY, math.nan)),
-        "seconds": seconds_of(job),
+        "seconds": job.seconds,
         "reason": job.reason,
     }
 
@@ -104,7 +102,7 @@ def markdown(results: Sequence[JobResult], fixed: Sequence[str]) -> str:
     failed = failures(results, keys)
     if failed:
         items = [f"- {in_markdown(failure)}" for failure in failed]
-        parts += [f"## {count(failed)}", "\n".join(items)]
+        parts += [f"## {counted(len(failed), 'job')} failed", "\n".join(items)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -136,7 +134,7 @@ def show(
         console.print(_NOTHING)
     failed = failures(results, keys)
     if failed:
-        console.print(Text(f"\n{count(failed)}:", "bold"))
+        console.print(Text(f"\n{counted(len(failed), 'job')} failed:", "bold"))
         for failure in failed[:_SHOWN]:
             console.print(Padding(Text(printable(failure)), (0, 0, 0, 2)))
         console.print(Text(_left_out(failed, "failures"), "dim"), end="")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mnist_exp.evaluation.names import TOTAL_SECONDS
 from mnist_exp.sweeps.results.objective import Objective
 from mnist_exp.tracking.journal.events import Outcome
 
@@ -38,3 +39,9 @@ class JobResult:
     def value(self) -> float:
         """Its value of the objective, NaN where it has none."""
         return self.objective.value(self.metrics)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took; one that broke off has said only when it began and ended."""
+        elapsed = max(0, self.end_time - self.start_time) / 1000
+        return self.metrics.get(TOTAL_SECONDS, elapsed)

@@ -62,8 +62,3 @@ def failures(results: Iterable[JobResult], keys: Sequence[str]) -> list[str]:
         for job in sorted(results, key=lambda result: result.number)
         if job.outcome in ("failed", "killed")
     ]
-
-
-def count(failures: Sequence[str]) -> str:
-    """Returns how many jobs failed."""
-    return "1 job failed" if len(failures) == 1 else f"{len(failures)} jobs failed"

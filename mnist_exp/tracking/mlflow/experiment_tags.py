@@ -6,15 +6,16 @@ from mnist_exp.tracking.mlflow import connection
 
 
 class ExperimentTags:
-    """Those of one experiment. All raise what the store raises."""
+    """Those of one experiment whose names begin alike. All raise what the store raises."""
 
-    def __init__(self, client: Any, uri: str, experiment: str) -> None:
+    def __init__(self, client: Any, uri: str, experiment: str, prefix: str) -> None:
         """Finds the experiment, which is made where it is absent.
 
         Args:
             client: an `MlflowClient`.
             uri: of its store.
             experiment: its name.
+            prefix: of the tags' names, which is left out here.
 
         Raises:
             ExperimentError: it was deleted.
@@ -23,22 +24,27 @@ class ExperimentTags:
         found = connection.experiment_id(client, uri, experiment, create=True)
         assert found is not None
         self._id = found
+        self._prefix = prefix
 
-    def read(self, prefix: str) -> dict[str, str]:
-        """Returns the tags whose names begin so."""
+    def read(self) -> dict[str, str]:
+        """Returns the name of each tag -> its text."""
         tags = self._client.get_experiment(self._id).tags
-        return {name: text for name, text in tags.items() if name.startswith(prefix)}
+        return {
+            name.removeprefix(self._prefix): text
+            for name, text in tags.items()
+            if name.startswith(self._prefix)
+        }
 
     def write(self, name: str, text: str) -> None:
         """Sets a tag."""
-        self._client.set_experiment_tag(self._id, name, text)
+        self._client.set_experiment_tag(self._id, self._prefix + name, text)
 
     def remove(self, name: str) -> None:
         """Takes a tag away; one that is gone is fine."""
         from mlflow.exceptions import MlflowException
 
         try:
-            self._client.delete_experiment_tag(self._id, name)
+            self._client.delete_experiment_tag(self._id, self._prefix + name)
         except MlflowException as problem:
             if problem.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise

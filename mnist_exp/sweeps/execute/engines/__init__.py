@@ -6,7 +6,7 @@ jobs at once, and answer when the last has ended. Here a job is given when a slo
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any
 
 from mnist_exp.core import devices, processor
 from mnist_exp.core.errors import RequestError
@@ -14,16 +14,18 @@ from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
 
 
-class Engine(Protocol):
+class Engine:
     """What runs jobs; it starts with the first."""
 
     name: str
     threads: int | None  # of a job that does not say; None: every core that it is given
-    children: bool  # whether the workers are children of this process
+    children = False  # whether the workers are children of this process
+    _slots: int
 
     @property
     def slots(self) -> int:
-        """How many jobs run at once, as far as is known now."""
+        """How many jobs run at once, as far as is known now; at least 1."""
+        return self._slots
 
     def submit(self, task: Task) -> Future[JobResult | None]:
         """Hands a job over; no more than `slots` are under way.
@@ -31,15 +33,18 @@ class Engine(Protocol):
         Returns:
             Its result; None where it did not begin.
         """
+        raise NotImplementedError
 
     def withdraw(self) -> None:
         """Takes out of a queue what has not begun: its futures are then cancelled."""
 
-    def lost_machine(self, problem: Exception) -> bool:
+    def lost_machine(self, problem: Exception) -> bool:  # noqa: ARG002 - of those that can tell
         """Tells whether a job ended with its machine, which is no fault of its own."""
+        return False
 
     def cancel(self) -> None:
         """Ends all that runs, and waits for the records of it to be ended."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Ends the workers, which have nothing to do."""

@@ -3,16 +3,15 @@
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import cycle
 from typing import TypeVar
 
-from mnist_exp.core import cuda, processor
+from mnist_exp.core import cuda, processor, signals
 from mnist_exp.sweeps.execute import worker
+from mnist_exp.sweeps.execute.engines import Engine
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
 
@@ -21,7 +20,7 @@ _TERMINATION_SECONDS = 10.0
 Argument = TypeVar("Argument")
 
 
-class Processes:
+class Processes(Engine):
     """A process for each slot; one that dies takes only its own job along.
 
     Where several run at once, each has a GPU, which some share where there are more of them; a
@@ -37,8 +36,8 @@ class Processes:
         Args:
             slots: how many jobs run at once, at least 1.
         """
-        self.slots = slots
-        self.threads: int | None = None if slots == 1 else max(1, processor.cores() // slots)
+        self._slots = slots
+        self.threads = None if slots == 1 else max(1, processor.cores() // slots)
         gpus = cuda.visible() if slots > 1 else []
         turns: Iterator[str | None] = cycle(gpus or [None])
         self._workers = [_Worker(next(turns)) for _ in range(slots)]
@@ -50,13 +49,6 @@ class Processes:
         free = [worker for worker in self._workers if worker.is_free]
         first = min(free, key=lambda worker: (worker.fixed != fixed, worker.has_started))
         return first.submit(task, fixed)
-
-    def withdraw(self) -> None:
-        """Has nothing to take back: there was a slot for each job."""
-
-    def lost_machine(self, _: Exception) -> bool:
-        """Returns False: it is this one."""
-        return False
 
     def cancel(self) -> None:
         """Ends the processes, and lets the jobs that they are at end their records."""
@@ -86,7 +78,7 @@ def apart(function: Callable[[Argument], object], arguments: Iterable[Argument])
     """
     pool = _pool()
     try:
-        with _ctrl_c_ignored():
+        with signals.handled(signal.SIGINT, signal.SIG_IGN):
             calls = [pool.submit(function, argument) for argument in arguments]
         for call in calls:
             call.result()
@@ -129,7 +121,8 @@ class _Worker:
     def _submitted(self, task: Task) -> Future[JobResult | None]:
         if self._executor is None:
             self._executor = _pool(self._gpu)
-        with _ctrl_c_ignored():  # the process starts here, and inherits it
+        # The process starts here, and leaves Ctrl-C to the sweep.
+        with signals.handled(signal.SIGINT, signal.SIG_IGN):
             self._job = self._executor.submit(worker.work, task)
         return self._job
 
@@ -143,16 +136,3 @@ def _pool(gpu: str | None = None) -> ProcessPoolExecutor:
     spawn = multiprocessing.get_context("spawn")
     begun = os.getpid(), gpu
     return ProcessPoolExecutor(1, mp_context=spawn, initializer=worker.begin, initargs=begun)
-
-
-@contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """Lets processes start that never hear of Ctrl-C, which is for the sweep to answer."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -16,6 +16,7 @@ from mnist_exp.core import processor
 from mnist_exp.core.errors import ExperimentError, RequestError, Terminated, reason_of
 from mnist_exp.runs import source_code
 from mnist_exp.sweeps.execute import worker
+from mnist_exp.sweeps.execute.engines import Engine
 from mnist_exp.sweeps.execute.payload import Payload, unpacked
 from mnist_exp.sweeps.results import records
 from mnist_exp.sweeps.results.result import JobResult
@@ -31,11 +32,10 @@ _SILENT_SECONDS = 45.0
 _PROBE_SECONDS = 2.0
 
 
-class RayCluster:
+class RayCluster(Engine):
     """One task for each job, with the resources that `hydra.launcher.ray.remote` names."""
 
     name = "Ray"
-    children = False
 
     def __init__(self, ray: Mapping[str, Any]) -> None:
         """Connects to nothing yet.
@@ -54,7 +54,7 @@ class RayCluster:
         _require_amounts("init", {"num_cpus": self._init.get("num_cpus")})
         _require_amounts("remote", {name: self._remote.get(name) for name in _AMOUNTS})
         _require_amounts("remote.resources", self._remote.get("resources") or {})
-        self.threads: int | None = max(1, int(self._remote["num_cpus"]))
+        self.threads = max(1, int(self._remote["num_cpus"]))
         self._run: Any = None
         self._tasks: dict[Future[JobResult | None], Any] = {}
         self._payloads: dict[Hashable, Any] = {}  # data -> what Ray's object store has of it
@@ -64,7 +64,7 @@ class RayCluster:
 
     @property
     def slots(self) -> int:
-        """How many jobs the nodes that live now can run at once; at least 1.
+        """How many jobs the nodes that live now can run at once; see `Engine`.
 
         Raises:
             ExperimentError: the head of the cluster is gone.
@@ -102,9 +102,6 @@ class RayCluster:
         future: Future[JobResult | None] = reference.future()
         self._tasks = {f: r for f, r in self._tasks.items() if not f.done()} | {future: reference}
         return future
-
-    def withdraw(self) -> None:
-        """Has nothing to take back: there was a slot for each job."""
 
     def lost_machine(self, problem: Exception) -> bool:
         """Tells whether a node went, with the job on it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.sweeps.execute import slurm, worker
+from mnist_exp.sweeps.execute.engines import Engine
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.task import Task
 
@@ -57,11 +58,10 @@ class BatchJob(Future[JobResult | None]):
             self.set_exception(problem)
 
 
-class SubmititJobs:
+class SubmititJobs(Engine):
     """A batch job for each job of the sweep; those that are submitted together are one array."""
 
     name = "submitit"
-    children = False
 
     def __init__(self, launcher: Mapping[str, Any]) -> None:
         """Submits nothing yet.
@@ -71,8 +71,8 @@ class SubmititJobs:
         """
         self._launcher = launcher
         self._cluster = "local" if "LocalLauncher" in launcher["_target_"] else "slurm"
-        self.slots = int(launcher.get("array_parallelism") or 1)
-        self.threads: int | None = int(launcher.get("cpus_per_task") or 1)
+        self._slots = int(launcher.get("array_parallelism") or 1)
+        self.threads = int(launcher.get("cpus_per_task") or 1)
         self._executor: Any = None
         self._submitting = threading.Lock()
         self._new: list[BatchJob] = []
@@ -95,10 +95,6 @@ class SubmititJobs:
             for one in (*self._new, *self._jobs):
                 one.unwanted = True
 
-    def lost_machine(self, _: Exception) -> bool:
-        """Returns False: Slurm itself gives the job another one."""
-        return False
-
     def cancel(self) -> None:
         """Cancels the batch jobs, and waits until they have ended."""
         with self._submitting:
@@ -111,9 +107,6 @@ class SubmititJobs:
                 slurm.cancel(job.job_id for job in jobs)
         while self._jobs:
             time.sleep(_POLL_SECONDS)
-
-    def close(self) -> None:
-        """Has nothing to end: a batch job ends with its job."""
 
     def _made(self) -> Any:
         import submitit
