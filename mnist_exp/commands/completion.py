@@ -32,6 +32,7 @@ FLAGS = {
     "--info": "where the config comes from",
     "--config-dir": "a folder of your own configs",
     "--config-name": "another primary config",
+    "--config-path": "a folder in place of all configs of mnist-exp",
     "--components": "a Python file of your own components",
     "--hydra-help": "Hydra's own help",
 }

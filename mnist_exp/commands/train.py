@@ -12,8 +12,15 @@ import click
 import hydra
 from hydra.types import RunMode
 
-from mnist_exp.config.hydra import CONFIG_NAME, SLIPS, config_folder, hydra_errors
+from mnist_exp.config.hydra import (
+    CONFIG_NAME,
+    SLIPS,
+    config_folder,
+    hydra_errors,
+    in_place_of_conf,
+)
 from mnist_exp.config.hydra_internal import VERSION_BASE, get_args_parser
+from mnist_exp.config.quoting import nested_in_quotes
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.runs.job import Job, multirun, run
 
@@ -58,10 +65,11 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
             "Expected a config. Received: --experimental-rerun, whose file can run any code. "
             "Use `mnist-exp resume RUN`, or give the run's overrides again."
         )
+    typed, flags.overrides = flags.overrides, list(map(nested_in_quotes, flags.overrides))
     if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:
         if dry_run:
             raise _not_planned()
-        _show(arguments, flags)
+        _show(_without(typed, arguments), flags)
         return
     composer = _composer(flags)
     composed = None if _is_sweep(flags) else _composed(composer, flags)
@@ -119,10 +127,23 @@ def _is_sweep(flags: Namespace) -> bool:
     return flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides
 
 
-def _show(arguments: Sequence[str], flags: Namespace) -> None:
-    """Lets Hydra print a config, or what it knows of it."""
+def _without(overrides: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """Returns the flags among arguments, without the overrides."""
+    flags = list(reversed(arguments))
+    for override in reversed(overrides):
+        flags.remove(override)
+    return flags[::-1]
+
+
+def _show(given: Sequence[str], flags: Namespace) -> None:
+    """Lets Hydra print a config, or what it knows of it.
+
+    Args:
+        given: the flags, as they were typed.
+        flags: what they say.
+    """
     try:
-        _hand_over(arguments, flags)
+        _hand_over(given, flags)
     except SystemExit as end:  # of a part that is not there, for one, which Hydra has told
         sys.exit(2 if end.code else 0)
     except (RequestError, *SLIPS):  # there are more words for what is wrong
@@ -174,9 +195,11 @@ def _not_planned() -> RequestError:
     )
 
 
-def _hand_over(arguments: Sequence[str], flags: Namespace) -> None:
+def _hand_over(given: Sequence[str], flags: Namespace) -> None:
     """Lets Hydra answer a command line that runs nothing, as in an application of its own."""
-    with hydra_errors(), _command_line(arguments, flags.overrides):
+    if flags.config_path:  # Hydra's own looks beside a program
+        given = [*given, f"--config-path={in_place_of_conf(flags.config_path)}"]
+    with hydra_errors(), _command_line([*given, *flags.overrides]):
         hydra.main(
             version_base=VERSION_BASE,
             config_path=str(config_folder()),
@@ -185,13 +208,10 @@ def _hand_over(arguments: Sequence[str], flags: Namespace) -> None:
 
 
 @contextmanager
-def _command_line(arguments: Sequence[str], overrides: Sequence[str]) -> Iterator[None]:
+def _command_line(arguments: Sequence[str]) -> Iterator[None]:
     """Lets Hydra see the arguments, flags first, and leave its errors to us."""
-    flags = list(reversed(arguments))
-    for override in reversed(overrides):
-        flags.remove(override)
     before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = [sys.argv[0], *reversed(flags), *overrides]
+    sys.argv = [sys.argv[0], *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield

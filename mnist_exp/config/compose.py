@@ -134,13 +134,14 @@ class Composer:
             cfg = examination.compose(overrides)
             with _as_job(cfg):
                 values, unresolved = plain(cfg)
-            return cfg, values, [*examination.problems, *unresolved, *self._hidden(cfg)]
+            return cfg, values, [*examination.problems, *unresolved, *self._hidden()]
 
-    def _hidden(self, cfg: DictConfig) -> Iterator[Problem]:
-        for group, file in hidden(self.loader, choices(cfg.hydra)):
-            received = f"{file}, which an option of mnist-exp hides"
+    def _hidden(self) -> Iterator[Problem]:
+        for file in hidden(self.loader):
+            key = f"{file.parent.name}/{file.name}"
+            received = f"{file}, which a file of mnist-exp hides"
             remedy = "Rename that file, and choose it by its new name."
-            yield Problem(group, "an option with a name of its own", received, remedy)
+            yield Problem(key, "a file with a name of its own", received, remedy)
 
 
 def task_overrides(hydra: Any) -> list[str]:

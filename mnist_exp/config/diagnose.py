@@ -20,6 +20,7 @@ from mnist_exp.config.hydra import OF_THE_USER, SLIPS, config_folder
 from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override
 from mnist_exp.config.keys import GROUPED, schema_keys, takes, takes_list
 from mnist_exp.config.problems import ConfigError, Problem
+from mnist_exp.config.quoting import in_quotes
 from mnist_exp.config.refusals import words
 from mnist_exp.config.registry import GROUPS
 from mnist_exp.config.validate import unknown_key
@@ -37,6 +38,7 @@ COMPOSITION_ERRORS = (
     YAMLError,
     ValueError,
     RecursionError,
+    AttributeError,
     *SLIPS,
 )
 
@@ -70,12 +72,14 @@ class Examination:
         """
         cfg = self._composed(overrides)
         for group in _GROUPS_OF_HYDRA:
-            name = OmegaConf.select(cfg, f"hydra.{group}")
-            if isinstance(name, str):
+            found = OmegaConf.select(cfg, f"hydra.{group}")
+            if not isinstance(found, DictConfig):
+                name = found if isinstance(found, str) else "OPTION"
                 remedy = (
                     f"Write hydra/{group}={name}, in a file `- override /hydra/{group}: {name}`."
                 )
-                self.problems.append(Problem(f"hydra.{group}", "a section of keys", name, remedy))
+                expected, received = "a section of keys", f"{found or 'nothing'}"
+                self.problems.append(Problem(f"hydra.{group}", expected, received, remedy))
         return cfg
 
     def _composed(self, overrides: Sequence[str]) -> DictConfig:
@@ -108,7 +112,8 @@ class Examination:
 
     def selections(self, parsed: Sequence[Override]) -> list[Override]:
         """Returns those that only Hydra can compose: options of groups, and Hydra's own keys."""
-        return [o for o in parsed if self._is_selection(o) or o.is_hydra_override()]
+        first = [o for o in parsed if self._is_selection(o)]
+        return first + [o for o in parsed if o.is_hydra_override() and o not in first]
 
     def _load(self, overrides: Sequence[Override]) -> DictConfig:
         texts = [str(override.input_line) for override in overrides]
@@ -175,7 +180,7 @@ class Examination:
         remedy = "Try it without the +." if override.is_add() else words(error)
         if _WITHOUT_PACKAGE.search(remedy):
             remedy = "Begin that file with the line `# @package _global_`, as every recipe does."
-        elif "with ListConfig" in remedy:
+        elif "with ListConfig" in remedy and self._is_selection(override):
             remedy = "That file is a list. Write KEY: VALUE in it, without a dash."
         elif _OF_DEFAULTS.match(remedy):
             groups = ", ".join(self._options())
@@ -199,12 +204,12 @@ class Examination:
         """Yields an override; one that can be read in quotes only is left to the checks of text."""
         name, sign, typed = text.partition("=")
         read = self._read(text)
-        override = read or (self._read(slips.in_quotes(text)) if sign else None)
+        override = read or (self._read(in_quotes(text)) if sign else None)
         if override is None or (read is None and slips.several(text, self._options())):
             self.problems.append(self._no_override(text))
             return
         key, sweeps = override.key_or_group, override.is_sweep_override()
-        quoted = shlex.quote(slips.in_quotes(text))
+        quoted = shlex.quote(in_quotes(text))
         if read is None and typed.startswith("~/"):
             remedy = f'Write "{name}=$HOME{typed[1:]}": within a word the shell leaves ~ as it is.'
             self.problems.append(Problem(key, "text", typed, remedy))
@@ -217,7 +222,7 @@ class Examination:
             more = f", or write text: {quoted}" if takes(key, typed) else more
             remedy = f"Add -m to sweep over the values{more}."
             self.problems.append(Problem(key, "one value", f"several, {typed}", remedy))
-        elif override.is_hydra_override() and key.endswith("dir") and not typed:
+        elif override.is_hydra_override() and key.endswith((".dir", ".subdir")) and text[-1] == "=":
             self.problems.append(Problem(key, "a folder", "nothing", "Name one, or leave it out."))
         elif not sweeps and _is_taken_for_another_type(key, override.value(), typed):
             self.problems.append(_no_text(override))
@@ -291,7 +296,7 @@ def _is_taken_for_another_type(key: str, value: Any, typed: str) -> bool:
 def _no_text(override: Override) -> Problem:
     line = str(override.input_line)
     received = f"{line.partition('=')[2]}, which is no text"
-    remedy = f"Write {shlex.quote(slips.in_quotes(line))}."
+    remedy = f"Write {shlex.quote(in_quotes(line))}."
     return Problem(override.key_or_group, "text", received, remedy)
 
 
@@ -303,6 +308,9 @@ def _unknown_to_hydra(override: Override, cfg: DictConfig) -> Problem:
         remedy = "Choose it first, with hydra/launcher=OPTION."
         return Problem(key, expected, f"a key of {' or '.join(owners)}", remedy)
     known = list(_paths(OmegaConf.to_container(cfg.hydra, resolve=False), "hydra."))
+    if key in known:  # Hydra changes none of its sections as a whole
+        remedy = f"Write +{key}.NAME=VALUE, or ++{override.input_line}."
+        return Problem(key, "a value", "a section of keys", remedy)
     section = key.rpartition(".")[0]
     is_open = section in known and not OmegaConf.select(cfg, section)  # hydra.sweeper.params
     meant = f"Write +{override.input_line}." if is_open else nearest_key(key, known).strip()

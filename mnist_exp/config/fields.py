@@ -12,6 +12,7 @@ MEMBERS = 100
 ACCURACY = "accuracy"  # the metric that every run has, beside those that it asks for
 
 A_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+A_DATABASE = r"^[a-z][a-z0-9+.-]*://"
 A_DEVICE = r"^(auto|cpu|gpu:[0-9]{1,3})$"
 
 # Limits are above what anybody needs here: a config may come from somebody else's record.
@@ -32,6 +33,7 @@ Widths = Annotated[tuple[Width, ...], Field(max_length=32)]
 SomeWidths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=32)]
 Kernels = Annotated[tuple[Kernel, ...], Field(min_length=1, max_length=32)]
 Name = Annotated[str, Field(pattern=A_NAME)]
+Database = Annotated[str, Field(pattern=A_DATABASE)]
 Device = Annotated[str, Field(pattern=A_DEVICE)]
 Activation = Literal["relu", "silu", "elu", "tanh"]
 

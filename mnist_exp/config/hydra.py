@@ -5,7 +5,7 @@ What composes and what completes a command line share it; checking is the busine
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hydra.version import VersionBase, setbase
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from mnist_exp.config import places
 from mnist_exp.config.hydra_internal import (
     VERSION_BASE,
     ConfigLoaderImpl,
@@ -31,6 +32,7 @@ CONFIG_NAME = "config"
 _FULL_ERROR = re.compile(r",? set env var `?HYDRA_FULL_ERROR=1`? to see chained exception")
 SLIPS = (TypeError, AssertionError)  # Hydra's own, over overrides such as `model=[[1]]` and `+=`
 OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
+_FLAGS = {OF_THE_USER: "--config-dir", "main": "--config-path"}
 
 
 def config_folder() -> Path:
@@ -83,7 +85,7 @@ def config_loader(
         RequestError: `config_dir` is no folder.
     """
     register_resolvers()
-    search_path = create_config_search_path(config_path or str(config_folder()))
+    search_path = create_config_search_path(in_place_of_conf(config_path))
     if config_dir is not None:
         is_path = isinstance(config_dir, str | os.PathLike) and bool(config_dir)
         folder = Path(config_dir if is_path else os.devnull).absolute()
@@ -98,45 +100,52 @@ def config_loader(
     return ConfigLoaderImpl(config_search_path=search_path)
 
 
-def hidden(loader: ConfigLoaderImpl, chosen: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    """Finds files of options that were chosen and not read, since a folder before has the name.
+def in_place_of_conf(config_path: str | None) -> str:
+    """Returns the folder of the primary config: --config-path, seen from the working folder."""
+    if not config_path:
+        return str(config_folder())
+    return config_path if "://" in config_path else str(Path(config_path).absolute())
+
+
+def hidden(loader: ConfigLoaderImpl) -> Iterator[Path]:
+    """Yields files that are not read, since a folder before has another under the same name.
 
     Args:
         loader: of the folders, in the order in which Hydra searches them.
-        chosen: config group -> option.
-
-    Yields:
-        A group, and a file that says something else than the one that was read.
     """
     sources = [source for source in loader.get_sources() if source.scheme() == "file"]
-    folders = [Path(source.path.removeprefix("file://")) for source in sources]
-    for group, option in chosen.items():
-        files = [folder / group / f"{option}.yaml" for folder in folders]
-        first, *others = [file for file in files if file.is_file()] or [Path()]
-        for file in others:
-            if file.read_bytes() != first.read_bytes():
-                yield group, file
+    first: dict[str, Path] = {}
+    for source in sources if len(sources) > 1 else ():
+        folder = Path(source.path.removeprefix("file://"))
+        for name, file in first.items():
+            other = folder / name
+            if other.is_file() and other.read_bytes() != file.read_bytes():
+                yield other
+        if source.provider != OF_THE_USER:  # which may be any folder, and is the last
+            for file in folder.rglob("*.yaml"):
+                first.setdefault(str(file.relative_to(folder)), file)
 
 
-def typed_flags(runtime: Mapping[str, Any]) -> list[str]:
-    """Returns the flags that a config was composed with: --config-dir, where it was given.
+def given_flags(hydra: Any) -> list[str]:
+    """Returns the flags that a config was composed with, as a command repeats them.
 
     Args:
-        runtime: `hydra.runtime` of the config.
+        hydra: the `hydra` section of the config, or what holds it as mappings.
 
     Returns:
-        One argument a flag; the folder seen from where the command was given.
+        One argument a flag; folders as seen from where the command was given.
     """
-    folders = [
-        Path(source["path"])
-        for source in runtime["config_sources"]
-        if source["provider"] == OF_THE_USER
-    ]
+    runtime = hydra["runtime"]
     here = Path(runtime["cwd"])
-    return [
-        f"--config-dir={folder.relative_to(here) if folder.is_relative_to(here) else folder}"
-        for folder in folders
-    ]
+    flags = list(places.flags)
+    for source in runtime["config_sources"]:
+        flag = _FLAGS.get(source["provider"])
+        if flag is not None and source["path"] != str(config_folder()):
+            path, scheme = Path(source["path"]), source["schema"]
+            below = path.relative_to(here) if path.is_relative_to(here) else path
+            flags.append(f"{flag}={below if scheme == 'file' else f'{scheme}://{path}'}")
+    name = hydra["job"]["config_name"]
+    return flags if name == CONFIG_NAME else [*flags, f"--config-name={name}"]
 
 
 @contextmanager

@@ -29,6 +29,8 @@ def words(error: BaseException) -> str:
         return _of_yaml(error, error.problem_mark)
     if isinstance(error, RecursionError):
         return "its defaults lead back to itself."
+    if isinstance(error, AttributeError):  # of Hydra's, over a section `hydra` that is null
+        return "Leave `hydra:` out of that file, or write keys below it."
     parts = [error] if error.__cause__ is None else [error, error.__cause__]
     text = " ".join(" ".join(str(part).split()) for part in parts).strip()
     for more in _MORE:

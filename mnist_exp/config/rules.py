@@ -20,6 +20,7 @@ def between_sections(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _without_validation(values)
     yield from _too_many_seeds(values)
     yield from _unmeasured_objective(values)
+    yield from _repeated_metrics(values)
 
 
 def _without_validation(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -65,3 +66,10 @@ def _unmeasured_objective(values: Mapping[str, Any]) -> Iterator[Problem]:
         remedy = f"Have it measured: metrics=[{','.join([*names[1:], objective])}]."
     expected = f"{ACCURACY}, or a name in metrics, which has {', '.join(names[1:]) or 'none'}"
     yield Problem("search.objective", expected, show(objective), remedy.strip())
+
+
+def _repeated_metrics(values: Mapping[str, Any]) -> Iterator[Problem]:
+    asked = values.get("metrics")
+    if isinstance(asked, list) and len(set(map(str, asked))) < len(asked):
+        names = ",".join(dict.fromkeys(map(str, asked)))
+        yield Problem("metrics", "each name once", show(asked), f"Write metrics=[{names}].")

@@ -15,6 +15,7 @@ from mnist_exp.config.fields import (
     Amount,
     Component,
     Count,
+    Database,
     Device,
     Division,
     Fraction,
@@ -65,7 +66,7 @@ class Sweep(Section):
     on_failure: Literal["continue", "stop"]
     retries: Amount
     rerun: Literal["none", "stale", "all"]
-    study: str | None
+    study: Database | None
 
 
 class Sampling(Component):

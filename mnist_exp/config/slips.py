@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from mnist_exp.config.keys import schema_keys, takes
 from mnist_exp.config.problems import Problem
+from mnist_exp.config.quoting import in_quotes
 from mnist_exp.config.wording import nearest_key
 
 Reads = Callable[[str], object]  # whether Hydra's grammar takes a text as an override
@@ -59,13 +60,6 @@ def across(words: Sequence[str], reads: Reads, options: Options) -> Slips:
         else:
             rest.append(left.pop(0))
     return Slips(problems, rest)
-
-
-def in_quotes(text: str) -> str:
-    """Returns an override whose value is text in quotes, as Hydra's grammar has them."""
-    key, _, value = text.partition("=")
-    mark = "'" if '"' in value and "'" not in value else '"'
-    return f"{key}={mark}{value.replace(mark, chr(92) + mark)}{mark}"
 
 
 def remedy(word: str, reads: Reads, options: Options) -> str:

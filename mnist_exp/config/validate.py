@@ -1,6 +1,8 @@
 """What is wrong with a config, all of it: key, expectation, receipt, nearest valid name."""
 
+import contextlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -162,7 +164,8 @@ def _locate(location: tuple[int | str, ...]) -> tuple[str, FieldInfo | None]:
 
 def _remedy(key: str, field: FieldInfo | None, value: Any) -> str:
     text = value if isinstance(value, str) else show(value)
-    remedy = ""
+    is_endless = isinstance(value, float) and not math.isfinite(value)
+    remedy = "Write one that is finite." if is_endless else ""
     if key in GROUPED and isinstance(value, str) and ":" in value:
         remedy = "In a file, a space stands behind the colon of a key."
     elif key in GROUPED:
@@ -176,12 +179,23 @@ def _remedy(key: str, field: FieldInfo | None, value: Any) -> str:
         remedy = f"Write {key}=[{text}]."
     elif isinstance(value, list) and value and all(takes(key, one) for one in value):
         several = ",".join(map(str, value))
-        remedy = f"To sweep over them, with -m, write {key}={several}."
+        to_sweep = "To sweep over them, with -m, write" if len(value) > 1 else "Write"
+        remedy = f"{to_sweep} {key}={several}."
+    elif isinstance(value, str) and takes(key, _number_in(value)):
+        of_variable = f"'{key}=${{oc.decode:${{oc.env:NAME}}}}'"
+        remedy = f"It is text. Write {key}={text}; of a variable, {of_variable}."
     elif isinstance(value, str) and takes_list(key):
         remedy = f"A list is written like {key}=[A,B], without quotes around it."
     elif field is not None and get_origin(field.annotation) is Literal:
         remedy = nearest(text, map(str, get_args(field.annotation))).strip()
     return remedy
+
+
+def _number_in(text: str) -> Any:
+    """Returns the number that a text says; the text where it says none."""
+    with contextlib.suppress(ValueError):
+        return json.loads(text)
+    return text
 
 
 def _once_per_key(problems: Iterable[Problem]) -> Iterator[Problem]:

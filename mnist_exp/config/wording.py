@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from mnist_exp.config.fields import A_DEVICE, A_NAME
+from mnist_exp.config.fields import A_DATABASE, A_DEVICE, A_NAME
 from mnist_exp.core.errors import closest, nearest
 
 SCALARS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
@@ -15,6 +15,7 @@ LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 # Forms of text, in words.
 _FORMS = {
     A_NAME: "of letters, digits, '.', '_' and '-' (at most 100, the first a letter or a digit)",
+    A_DATABASE: "that is the URL of a database, such as sqlite:///optuna.db",
     A_DEVICE: "that is auto, cpu, or gpu:N, N counting GPUs from 0",
 }
 LONGEST_RECEIPT = 120  # characters
@@ -121,6 +122,8 @@ def _how_many(metadata: list[Any]) -> str:
     )
     if most is None:
         return "one or more " if least else ""
+    if least == most:
+        return f"{most} "
     return f"{least} to {most} " if least else f"at most {most} "
 
 

@@ -12,7 +12,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import OmegaConf
 
 from mnist_exp.config import places
-from mnist_exp.config.hydra import hydra_errors, register_resolvers, typed_flags, version_base
+from mnist_exp.config.hydra import given_flags, hydra_errors, register_resolvers, version_base
 from mnist_exp.config.hydra_internal import Callbacks
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.text import without_password
@@ -103,7 +103,7 @@ def told(cfg: Any, job: Any) -> dict[str, Any]:
         "job_dir": job_dir,
         "choices": choices(job),
         "hydra_callbacks": OmegaConf.to_container(job.callbacks),
-        "overrides": [*places.flags, *typed_flags(job.runtime), *task_overrides(job)],
+        "overrides": [*given_flags(job), *task_overrides(job)],
     }
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from mnist_exp import data
-from mnist_exp.config import places, sources
+from mnist_exp.config import sources
 from mnist_exp.config.compose import Composed
 from mnist_exp.config.grid import SweepComposer
-from mnist_exp.config.hydra import typed_flags
+from mnist_exp.config.hydra import given_flags
 from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.record import digest
 from mnist_exp.config.schema import Config
@@ -108,8 +108,7 @@ class Plan:
             )
             for group in dict.fromkeys(group for job in jobs for group in job.choices)
         }
-        flags = [*places.flags, *typed_flags(composer.hydra["runtime"])]
-        self._flags = [*flags, *_as_a_run(composer)]
+        self._flags = [*given_flags(composer.hydra), *_as_a_run(composer)]
         common = [
             str(o.input_line)
             for o in overrides
@@ -157,8 +156,7 @@ class Plan:
     def command(self) -> str:
         """What was typed after `mnist-exp train -m`."""
         overrides = [str(override.input_line) for override in self._composer.overrides]
-        flags = [*places.flags, *typed_flags(self._composer.hydra["runtime"])]
-        return without_password(shlex.join([*flags, *overrides]))
+        return without_password(shlex.join([*given_flags(self._composer.hydra), *overrides]))
 
     def drafts(self, trial: int, params: Mapping[str, Any], extra: Sequence[str]) -> list[Draft]:
         """Returns the jobs of a trial, one for each seed.

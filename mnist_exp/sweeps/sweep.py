@@ -286,7 +286,13 @@ class Sweep:
 
 def _outputs(hydra: Mapping[str, Any]) -> Path:
     """Returns where the job folders go."""
-    folder = str(hydra["sweep"]["dir"])
+    folder, subdir = str(hydra["sweep"]["dir"]), str(hydra["sweep"]["subdir"])
+    if "mnist_exp.job_folder" not in subdir:
+        raise RequestError(
+            "Expected no hydra.sweep.subdir: each job has a folder of its own, by which a run that "
+            f"was cut off is found again. Received: {subdir}. Leave it out; hydra.sweep.dir says "
+            "where the folders are."
+        )
     if "${" in folder:
         raise RequestError(
             f"Expected hydra.sweep.dir to be the same for all jobs and all times. Received: "

@@ -247,10 +247,10 @@ def test_a_file_that_an_option_of_ours_hides_is_told_of(sealed_environment):
     composer = Composer(config_dir="options")
     assert composer.compose(["model=mlp"]).config.model.name == "mlp"
     file.write_text(same.replace("512, 256", "7"))
-    assert composer.compose(["model=cnn"]).config.model.name == "cnn"
-    with pytest.raises(ConfigError) as refused:
-        composer.compose(["model=mlp"])
-    assert f"{file.absolute()}, which an option of mnist-exp hides" in str(refused.value)
+    for choice in ("model=mlp", "experiment=[seed_baseline]", "model=cnn"):
+        with pytest.raises(ConfigError) as refused:
+            composer.compose([choice])
+        assert f"{file.absolute()}, which a file of mnist-exp hides" in str(refused.value)
 
 
 @pytest.mark.parametrize("files", [{"round": "round"}, {"round": "other", "other": "round"}])

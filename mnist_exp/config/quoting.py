@@ -1,0 +1,17 @@
+"""Overrides whose values Hydra's grammar takes in quotes only."""
+
+import re
+
+_NESTED = re.compile(r"""[^=]+=[^'"\[,]*\$\{[^}]*\$\{""")
+
+
+def in_quotes(text: str) -> str:
+    """Returns an override whose value is text in quotes, as Hydra's grammar has them."""
+    key, _, value = text.partition("=")
+    mark = "'" if '"' in value and "'" not in value else '"'
+    return f"{key}={mark}{value.replace(mark, chr(92) + mark)}{mark}"
+
+
+def nested_in_quotes(text: str) -> str:
+    """Returns an override with quotes where it has an interpolation within another."""
+    return in_quotes(text) if _NESTED.match(text) else text
