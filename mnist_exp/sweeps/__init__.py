@@ -26,6 +26,7 @@ execute/     the jobs, run
   pending      plan and ledger -> the jobs that are to run
   announcement what is going to happen, in words
   preview      the pending jobs of a grid, for --dry-run
+  jobs         what a grid and a search have in common
   grid_jobs    a grid as jobs
   search_jobs  a search as jobs
   parent       the sweep's own run in MLflow
