@@ -5,7 +5,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mnist_exp.sweeps.search.pruning import PRUNERS, Peers
+from mnist_exp.sweeps.search.pruning import PRUNERS, Contest, Peers
 from mnist_exp.sweeps.search.strategies import Trial
 
 EPOCHS = 9
@@ -21,8 +21,8 @@ def finished(number: int, level: float) -> Trial:
     return Trial(number, {"a": level}, level, curve(level), "finished")
 
 
-def peers(pruner, trials, number, warmup_epochs=0, epochs=EPOCHS) -> Peers:
-    return Peers(pruner, tuple(trials), number, epochs, warmup_epochs)
+def contest(pruner, trials, number, warmup_epochs=0, epochs=EPOCHS) -> Contest:
+    return Contest(Peers(pruner, tuple(trials), number, epochs, warmup_epochs))
 
 
 GOOD = [finished(number, 0.95 + number / 1000) for number in range(12)]
@@ -31,20 +31,20 @@ GOOD = [finished(number, 0.95 + number / 1000) for number in range(12)]
 @every_pruner
 def test_a_trial_far_behind_stops_and_the_best_does_not(pruner):
     numbers = range(12, 30)
-    behind = [peers(pruner, GOOD, n).stops(curve(0.5, epochs=3)) for n in numbers]
+    behind = [contest(pruner, GOOD, n).stops(curve(0.5, epochs=3)) for n in numbers]
     assert any(behind)
-    assert not any(peers(pruner, GOOD, n).stops(curve(0.99, epochs=3)) for n in numbers)
+    assert not any(contest(pruner, GOOD, n).stops(curve(0.99, epochs=3)) for n in numbers)
 
 
 @every_pruner
 def test_no_peers_no_reason_to_stop(pruner):
-    assert not peers(pruner, [], 0).stops(curve(0.1, epochs=3))
+    assert not contest(pruner, [], 0).stops(curve(0.1, epochs=3))
 
 
 @every_pruner
 def test_no_stop_before_the_first_epoch_nor_after_the_last(pruner):
     for number in range(12, 20):
-        asked = peers(pruner, GOOD, number)
+        asked = contest(pruner, GOOD, number)
         assert not asked.stops({})
         assert not asked.stops(curve(0.1))
 
@@ -53,28 +53,25 @@ def test_no_stop_before_the_first_epoch_nor_after_the_last(pruner):
 def test_the_answer_is_a_function_of_the_values(pruner):
     values = curve(0.6, epochs=EPOCHS - 1)
     for number in range(12, 20):
-        lasting = peers(pruner, GOOD, number)
+        lasting = contest(pruner, GOOD, number)
         steps = []
         for epoch in values:
             so_far = {e: value for e, value in values.items() if e <= epoch}
             answer = lasting.stops(so_far)
             assert lasting.stops(so_far) == answer
-            assert peers(pruner, GOOD, number).stops(so_far) == answer
+            assert contest(pruner, GOOD, number).stops(so_far) == answer
             steps.append(answer)
         assert lasting.stops({1: values[1]}) == steps[0]  # another past than the one asked before
         assert lasting.stops(dict(reversed(values.items()))) == steps[-1]
 
 
 @every_pruner
-def test_it_travels_before_and_after_use(pruner):
-    asked = peers(pruner, GOOD, 13)
+def test_peers_travel(pruner):
+    peers = Peers(pruner, tuple(GOOD), 13, EPOCHS, 0)
+    again = pickle.loads(pickle.dumps(peers))
+    assert again == peers
     values = curve(0.5, epochs=3)
-    answer = pickle.loads(pickle.dumps(asked)).stops(values)
-    assert asked.stops(values) == answer
-    again = pickle.loads(pickle.dumps(asked))
-    assert again == asked
-    assert again.stops(values) == answer
-    assert len(pickle.dumps(asked)) == len(pickle.dumps(peers(pruner, GOOD, 13)))
+    assert Contest(again).stops(values) == Contest(peers).stops(values)
 
 
 @every_pruner
@@ -88,7 +85,7 @@ def test_odd_peers_do_no_harm(pruner):
         Trial(11, {}, math.nan, {1: 0.5}, "finished"),
         finished(20, 0.9),
     ]
-    asked = peers(pruner, odd, 10)
+    asked = contest(pruner, odd, 10)
     assert asked.stops({1: 0.5, 2: 0.6}) in (True, False)
     assert asked.stops({1: math.nan, 2: math.nan}) in (True, False)
 
@@ -98,31 +95,31 @@ def test_a_trial_is_not_its_own_peer(pruner):
     """One that was cut off and is resumed may be among those that its process was given."""
     itself = Trial(12, {}, None, {1: 0.4}, None)
     for values in (curve(0.5, epochs=3), curve(0.96, epochs=3)):
-        assert peers(pruner, [*GOOD, itself], 12).stops(values) == peers(pruner, GOOD, 12).stops(
-            values
-        )
+        assert contest(pruner, [*GOOD, itself], 12).stops(values) == contest(
+            pruner, GOOD, 12
+        ).stops(values)
 
 
 @every_pruner
 def test_nothing_is_printed(pruner, capfd):
-    peers(pruner, GOOD, 12).stops(curve(0.5, epochs=3))
+    contest(pruner, GOOD, 12).stops(curve(0.5, epochs=3))
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_median_waits_for_peers_and_for_the_warmup():
     low = curve(0.5, epochs=2)
-    assert not peers("median", GOOD[:4], 12).stops(low)
-    assert peers("median", GOOD[:5], 12).stops(low)
-    assert not peers("median", GOOD, 12, warmup_epochs=3).stops(low)
-    assert peers("median", GOOD, 12, warmup_epochs=2).stops(low)
+    assert not contest("median", GOOD[:4], 12).stops(low)
+    assert contest("median", GOOD[:5], 12).stops(low)
+    assert not contest("median", GOOD, 12, warmup_epochs=3).stops(low)
+    assert contest("median", GOOD, 12, warmup_epochs=2).stops(low)
     between = curve((GOOD[0].value + GOOD[-1].value) / 2 + 0.001, epochs=2)
-    assert not peers("median", GOOD, 12).stops(between)
+    assert not contest("median", GOOD, 12).stops(between)
 
 
 @pytest.mark.parametrize(("epochs", "warmup_epochs"), [(1, 0), (2, 5), (3, 3), (100, 0)])
 def test_hyperband_takes_any_length(epochs, warmup_epochs):
     for number in range(12, 20):
-        asked = peers("hyperband", GOOD, number, warmup_epochs, epochs)
+        asked = contest("hyperband", GOOD, number, warmup_epochs, epochs)
         assert not asked.stops({1: 0.99})
 
 
@@ -133,7 +130,7 @@ def test_hyperband_decides_as_it_would_in_one_optuna_study():
     study = optuna.create_study(study_name="search", direction="maximize", pruner=pruner)
     trials = []
     for number, level in enumerate(levels):
-        asked, ours, seen = study.ask(), peers("hyperband", trials, number), {}
+        asked, ours, seen = study.ask(), contest("hyperband", trials, number), {}
         outcome = "finished"
         for epoch, value in curve(level).items():
             seen[epoch] = value

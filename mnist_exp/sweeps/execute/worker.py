@@ -127,7 +127,11 @@ class _Begun:
 
 def _run(task: Task, job_dir: Path) -> None:
     config, assignment = task.config, task.assignment
-    stops = None if assignment.peers is None else assignment.peers.stops
+    stops = None
+    if assignment.peers is not None:
+        from mnist_exp.sweeps.search.pruning import Contest  # it imports Optuna
+
+        stops = Contest(assignment.peers).stops
     if (job_dir / journal.FILE_NAME).exists():
         lifecycle.resume_in(job_dir, overrides=task.overrides, stops=stops)
         return

@@ -5,9 +5,8 @@ which travel to the process or machine of the job.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner
@@ -31,69 +30,61 @@ class Peers:
     epochs: int  # of a full training, at least 1
     warmup_epochs: int  # that every trial may train, at least 0
 
+
+class Contest:
+    """A trial among its peers, in Optuna's study of them."""
+
+    def __init__(self, peers: Peers) -> None:
+        """Tells a study of the peers.
+
+        Args:
+            peers: of the trial.
+        """
+        self._peers = peers
+        self._reports: list[tuple[int, float]] = []  # (epoch, objective)
+        self._is_behind = False
+        self._trial = self._replayed()
+
     def stops(self, values: Mapping[int, float]) -> bool:
-        """Tells whether this trial is to be cut off.
+        """Tells whether the trial is to be cut off.
 
         Never after its last epoch, when it has a result. The answer depends on the values alone,
         whether it was asked for after each epoch or not.
 
         Args:
-            values: epoch, from 1 -> objective of this trial so far, in full: also
-                those from before it was resumed.
+            values: epoch, from 1 -> objective of the trial so far, in full: also those from before
+                it was resumed.
         """
-        if not values or max(values) >= self.epochs:
+        if not values or max(values) >= self._peers.epochs:
             return False
         reports = sorted(values.items())
-        contest = self._contest
-        if contest.reports != reports[: len(contest.reports)]:
-            contest = self._replay()  # asked about other values than before: a clean slate
-        return contest.report(reports[len(contest.reports) :])
+        if self._reports != reports[: len(self._reports)]:
+            self._reports = []  # asked about other values than before: a clean slate
+            self._trial = self._replayed()
+        for epoch, value in reports[len(self._reports) :]:
+            self._trial.report(value, epoch)
+            self._is_behind = self._trial.should_prune()
+        self._reports = reports
+        return self._is_behind
 
-    @cached_property
-    def _contest(self) -> "_Contest":
-        return self._replay()
-
-    def _replay(self) -> "_Contest":
+    def _replayed(self) -> optuna.Trial:
         """Tells a new study of all trials, in order, as if it had seen them run."""
+        peers = self._peers
         study = new_study(
             # Hyperband spreads the trials over its brackets by this name and their numbers.
             study_name="search",
             sampler=RandomSampler(seed=0),  # nothing is sampled; this one costs least
-            pruner=PRUNERS[self.pruner](self),
+            pruner=PRUNERS[peers.pruner](peers),
         )
-        known = {trial.number: trial for trial in self.trials if trial.number != self.number}
-        contest = None
-        for number in range(max([self.number, *known]) + 1):
-            asked = study.ask()
-            if number == self.number:
-                contest = _Contest(asked)
-            elif number in known:
-                _tell(study, asked, known[number], rungs=self.pruner == "hyperband")
-            else:
-                study.tell(asked, state=TrialState.FAIL)
-        assert contest is not None
-        return contest
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leaves the study behind, which is told anew wherever this is used."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-class _Contest:
-    """A trial among its peers, in Optuna's study of them."""
-
-    def __init__(self, trial: optuna.Trial) -> None:
-        self.reports: list[tuple[int, float]] = []  # (epoch, objective)
-        self._trial = trial
-        self._stops = False
-
-    def report(self, new: list[tuple[int, float]]) -> bool:
-        """Adds epochs, and tells whether the trial stops after the last of all."""
-        for epoch, value in new:
-            self._trial.report(value, epoch)
-            self._stops = self._trial.should_prune()
-            self.reports.append((epoch, value))
-        return self._stops
+        known = {trial.number: trial for trial in peers.trials if trial.number != peers.number}
+        asked: list[optuna.Trial] = []
+        for number in range(max([peers.number, *known]) + 1):
+            asked.append(study.ask())
+            if number in known:
+                _tell(study, asked[number], known[number], rungs=peers.pruner == "hyperband")
+            elif number != peers.number:
+                study.tell(asked[number], state=TrialState.FAIL)
+        return asked[peers.number]
 
 
 def _median(peers: Peers) -> BasePruner:
