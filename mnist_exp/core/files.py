@@ -1,10 +1,12 @@
 """How a file or folder gets to its place: made beside it under another name, then renamed."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
 
@@ -117,6 +119,42 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+@contextmanager
+def regular(file: Path) -> Iterator[BinaryIO]:
+    """Opens a file to be read, which somebody else may have put there.
+
+    Yields:
+        Its bytes.
+
+    Raises:
+        OSError: it is none, but a folder, a pipe (which would wait for a writer for ever) or the
+            like; or it cannot be read.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb") as stream:  # noqa: PTH123 - of a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FileNotFoundError(f"{file} is no file")
+        yield stream
+
+
+def regular_bytes(file: Path, most: int) -> bytes:
+    """Returns what such a file holds.
+
+    Args:
+        file: to read.
+        most: bytes that it may have.
+
+    Raises:
+        OSError: see `regular`.
+        ValueError: it is larger.
+    """
+    with regular(file) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{file} has more than {most:,} bytes")
+    return content
 
 
 def _hidden_folder(out: Path) -> tempfile.TemporaryDirectory[str]:

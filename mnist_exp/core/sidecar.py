@@ -76,8 +76,20 @@ class Sidecar:
         with cls._starting:
             running = cls._running
             if running is None or not running.serves():
+                if running is not None:
+                    running.retire()
                 running = cls._running = cls()
             return running
+
+    def retire(self) -> None:
+        """Ends the process where another takes its place and nothing waits for its answers."""
+        if self._owner != os.getpid():
+            return
+        with self._lock:
+            is_idle = not self._waiting
+        if is_idle and not self._gone:
+            atexit.unregister(self._end)
+            self._end()
 
     @property
     def gone(self) -> bool:
@@ -137,6 +149,7 @@ class Sidecar:
                 self._gone = True
                 left = list(self._waiting.values())
                 self._waiting.clear()
+            self._popen.stdout.close()
             for future in left:
                 future.set_exception(GoneError(self._end_of_it))
 

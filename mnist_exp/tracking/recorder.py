@@ -17,7 +17,7 @@ from mnist_exp.core.text import without_password
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, pending_runs, staging
 from mnist_exp.tracking.journal.events import Outcome, Start
-from mnist_exp.tracking.journal.state import salvaged, state_of
+from mnist_exp.tracking.journal.state import State, salvaged, state_of
 from mnist_exp.tracking.mlflow import location
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, DONE, FAILURE_TAG
 from mnist_exp.tracking.sync.process import RemoteSender
@@ -113,16 +113,12 @@ class Recorder:
             ExperimentError: Its journal cannot be used.
         """
         writer = journal.Journal.reopen(job_dir)
-        state = salvaged(job_dir)
-        start = state.start
-        if state.outcome in DONE and not finished:
-            writer.close()
-            raise RequestError(
-                f"Expected a run that was cut off. Received: {start.run_name}, which "
-                f"{state.outcome}. Start it anew with `mnist-exp train`."
-            )
         folder = Path.cwd()  # where commands look for unsent runs
         try:
+            state = salvaged(job_dir)
+            start = state.start
+            if not finished:
+                _require_cut_off(state)
             uri = location.of_record(start.uri, job_dir)
             pending_runs.add(folder, start.job_id, job_dir)
             damage = writer.mend()
@@ -182,7 +178,8 @@ class Recorder:
         except OSError as problem:
             raise ExperimentError(
                 f"Expected to write the artifact {path}. Received: {problem}. What was measured "
-                f"before is kept in {self.job_dir / journal.FILE_NAME}."
+                f"before is kept in {self.job_dir / journal.FILE_NAME}. Free some space, or mend "
+                "what it names."
             ) from problem
         self._append(events.Artifact(events.now(), path, digest))
 
@@ -252,7 +249,7 @@ class Recorder:
                 outcome, unfinished = "failed", full
                 self.tags({FAILURE_TAG: reason_of(full)})
         self._append(events.End(events.now(), events.STATUS_OF_OUTCOME[outcome], outcome))
-        problem = self._journal.problem
+        problem, size = self._journal.problem, self._journal.size
         self._journal.close()
         sent = self._sender.close(_CLOSE_SECONDS if problem is None else 0.0)
         if problem is not None:
@@ -261,12 +258,10 @@ class Recorder:
                 "last values of this run are lost; free some space and use `mnist-exp resume`."
             )
         if sent:
-            pending_runs.remove(self._folder, self.started.job_id)
+            pending_runs.settle(self._folder, self.started.job_id, self.job_dir, size)
         self._report(sent)
         if unfinished is not None:
-            raise ExperimentError(
-                f"{unfinished} Free some space and use `mnist-exp resume`."
-            ) from unfinished
+            raise ExperimentError(f"{unfinished} Then use `mnist-exp resume`.") from unfinished
         return sent
 
     def _record_digests(self) -> None:
@@ -316,6 +311,14 @@ def _begin(job_dir: Path, start: Start, folder: Path) -> journal.Journal:
     except BaseException:
         lock.release()
         raise
+
+
+def _require_cut_off(state: State) -> None:
+    if state.outcome in DONE:
+        raise RequestError(
+            f"Expected a run that was cut off. Received: {state.start.run_name}, which "
+            f"{state.outcome}. Start it anew with `mnist-exp train`."
+        )
 
 
 def _origin_tags() -> dict[str, str]:

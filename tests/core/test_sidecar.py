@@ -64,8 +64,19 @@ def test_its_death_is_told_and_another_takes_its_place():
 def test_another_environment_has_another_process(monkeypatch):
     process = Sidecar.current()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
+    other = Sidecar.current()
+    assert other is not process
+    assert other.submit(abs, -3).result() == 3
+    assert process.gone  # nothing waited for it
+
+
+def test_what_waits_for_an_answer_has_it_in_another_environment_too(monkeypatch):
+    process = Sidecar()
+    monkeypatch.setattr(Sidecar, "_running", process)
+    answer = process.submit(time.sleep, 2)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
     assert Sidecar.current() is not process
-    assert process.submit(abs, -3).result() == 3
+    assert answer.result() is None
 
 
 def test_one_that_cannot_start_says_why_and_its_requests_fail(monkeypatch):

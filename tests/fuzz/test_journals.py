@@ -71,9 +71,12 @@ def test_any_bytes(sealed_environment, content):
 @cases(2_000)
 @given(
     st.binary(max_size=100)
-    | (VALUES | altered({"job_dir": "outputs/job-1"})).map(lambda mark: json.dumps(mark).encode())
+    | (VALUES | altered({"job_dir": "outputs/job-1"})).map(
+        lambda mark: lines.seal(json.dumps(mark), 1)
+    )
 )
-@example(b'{"job_dir": ' + b"[" * 100_000)
+@example(lines.seal('{"job_dir": ' + "[" * 100_000 + "]", 1))
+@example(lines.seal(json.dumps({"job_dir": "x" * 300}), 1))
 def test_marks_of_runs_that_wait(sealed_environment, content):
     marks = sealed_environment / "outputs" / ".pending"
     marks.mkdir(parents=True, exist_ok=True)

@@ -237,6 +237,7 @@ def test_a_run_whose_store_was_lost_is_sent_anew(store, start_run, empty_store):
 def test_a_run_that_died_before_its_journal_is_forgotten(sealed_environment):
     outputs = sealed_environment / "outputs"
     (outputs / "job-1").mkdir(parents=True)
+    journal.hold(outputs / "job-1").release()
     for job_id in ("job-1", "job-2"):
         pending_runs.add(sealed_environment, job_id, outputs / job_id)
     (outputs / "job-1" / ".journal.jsonl.part").touch()

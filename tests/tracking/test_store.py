@@ -175,7 +175,7 @@ def test_points_keep_time_and_step_and_arrive_once(store, run_id):
     history = store.client.get_metric_history(run_id, "val/accuracy")
     assert [(m.key, m.value, m.timestamp, m.step) for m in history] == points
     keys = ["val/accuracy", "never logged"]
-    assert store.recorded_steps(run_id, keys) == {("val/accuracy", p.step) for p in points}
+    assert store.recorded(run_id, keys) == {("val/accuracy", p.step): p.value for p in points}
 
 
 def test_runs_that_name_the_same_new_data_at_once(store):

@@ -38,6 +38,7 @@ __all__ = [
     "damaged",
     "hold",
     "hold_sending",
+    "is_begun",
     "no_journal",
     "read",
 ]
@@ -49,6 +50,11 @@ _SENDING_NAME = "journal.sending"
 _PROBE_SECONDS = 2.0
 # What sends for a run that was killed ends with its last call to MLflow.
 _SENDING_SECONDS = 30.0
+
+
+def is_begun(job_dir: Path) -> bool:
+    """Tells whether a folder is that of a run, which has held its journal's lock."""
+    return any((job_dir / name).is_file() for name in (FILE_NAME, _LOCK_NAME))
 
 
 def hold(job_dir: Path, *, wait_seconds: float = 0.0) -> Lock | None:
@@ -109,12 +115,21 @@ class Journal:
                 f"Expected a run that nothing works on. Received: {job_dir}, whose process is "
                 "still alive. Wait for it to end, or stop it."
             )
-        return cls(job_dir, lock)
+        try:
+            return cls(job_dir, lock)
+        except BaseException:
+            lock.release()
+            raise
 
     @property
     def is_open(self) -> bool:
         """Whether it is written, until `close`."""
         return self._descriptor >= 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, while it is open."""
+        return os.fstat(self._descriptor).st_size
 
     @property
     def is_in_place(self) -> bool:
@@ -213,9 +228,13 @@ class Journal:
         self._lines = found.lines
         self._time = max((entry.event.time for entry in found.entries), default=0)
         descriptor = os.open(file, os.O_RDWR | os.O_APPEND)
-        os.ftruncate(descriptor, found.end)
-        if not file.read_bytes().endswith(b"\n"):  # a last line whose end is damaged
-            os.write(descriptor, b"\n")
+        try:
+            os.ftruncate(descriptor, found.end)
+            if not file.read_bytes().endswith(b"\n"):  # a last line whose end is damaged
+                os.write(descriptor, b"\n")
+        except BaseException:
+            os.close(descriptor)
+            raise
         return descriptor
 
 

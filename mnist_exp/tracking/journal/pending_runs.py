@@ -3,17 +3,21 @@
 So a command finds what a crash or an outage left without looking through every job folder.
 """
 
+import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_exp.core.files import whole
+from mnist_exp.core.files import regular_bytes
+from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import lines
 
 OUTPUTS = "outputs"  # where a project has its job folders, if nobody chose others
 _FOLDER = Path(OUTPUTS, ".pending")
+_MOST_BYTES = 100_000  # of a mark
 
 
 class Marker(NamedTuple):
@@ -34,8 +38,13 @@ def add(folder: Path, job_id: str, job_dir: Path) -> None:
     marks.mkdir(parents=True, exist_ok=True)
     # Relative where it can be, so that a project may move.
     place = os.path.relpath(job_dir, folder) if job_dir.is_relative_to(folder) else str(job_dir)
-    with whole(marks / job_id) as part:
-        part.write_bytes(lines.seal(json.dumps({"job_dir": place}), 1))
+    with tempfile.TemporaryDirectory(dir=marks, prefix=".") as own:  # two may mark the same run
+        part = Path(own, job_id)
+        with part.open("wb") as stream:
+            stream.write(lines.seal(json.dumps({"job_dir": place}), 1))
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(marks / job_id)
 
 
 def is_pending(folder: Path, job_id: str) -> bool:
@@ -48,6 +57,26 @@ def remove(folder: Path, job_id: str) -> None:
     (folder / _FOLDER / job_id).unlink(missing_ok=True)
 
 
+def settle(folder: Path, job_id: str, job_dir: Path, size: int) -> None:
+    """Takes the mark of a run away that is complete in MLflow, unless it has gone on meanwhile.
+
+    Args:
+        folder: where it was started from.
+        job_id: of the run.
+        job_dir: with its journal.
+        size: in bytes, of the journal that is complete.
+    """
+    try:
+        lock = journal.hold(job_dir)
+        if lock is None:  # somebody goes on with it, who has marked it again
+            return
+        with lock:
+            if (job_dir / journal.FILE_NAME).stat().st_size == size:
+                remove(folder, job_id)
+    except FileNotFoundError:  # the folder was deleted: nothing of it goes on
+        remove(folder, job_id)
+
+
 def pending(folder: Path) -> Iterator[Marker]:
     """Yields the runs that are marked, oldest name first."""
     marks = folder / _FOLDER
@@ -56,12 +85,14 @@ def pending(folder: Path) -> Iterator[Marker]:
     for mark in sorted(marks.iterdir()):
         if mark.name.startswith("."):
             continue
-        try:
-            found = lines.unseal(mark.read_bytes())
-        except FileNotFoundError:
-            continue
-        try:
-            place = folder / json.loads(found[1])["job_dir"] if found else None
-        except (ValueError, KeyError, TypeError, RecursionError):  # somebody else wrote it
-            place = None
+        place = None
+        # Somebody else may have written it.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            found = lines.unseal(regular_bytes(mark, _MOST_BYTES))
+            if found is not None:
+                named: Path = folder / json.loads(found[1])["job_dir"]
+                named.is_dir()  # a path may be too long
+                place = named
+        if place is None and not mark.is_file():
+            continue  # it is gone, or none of ours
         yield Marker(mark.name, place or folder / OUTPUTS / mark.name, is_damaged=place is None)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mnist_exp.core.errors import ExperimentError, RequestError, reason_of
+from mnist_exp.core.files import regular
 from mnist_exp.tracking.journal import lines
 from mnist_exp.tracking.journal.events import Event, decode
 
@@ -41,7 +42,7 @@ def contents(job_dir: Path, *, after: Entry | None = None) -> Contents:
     end, line = (0, 0) if after is None else (after.end, after.line)
     file = job_dir / FILE_NAME
     try:
-        with file.open("rb") as stream:
+        with regular(file) as stream:
             stream.seek(end)
             data = stream.read()
     except FileNotFoundError:

@@ -53,10 +53,10 @@ def relocate(file: Path) -> None:
                 return
             runs = _rewrite(database, str(origin / FOLDER), str(file.parent / FOLDER))
             job_ids = [job_id for (job_id,) in database.execute(_JOB_IDS, [JOB_ID_TAG])]
-    for job_id in filter(ids.is_id, job_ids):
-        job_dir = file.parent / pending_runs.OUTPUTS / job_id
-        if job_dir.is_dir():
-            pending_runs.add(file.parent, job_id, job_dir)
+            for job_id in filter(ids.is_id, job_ids):  # before it counts as adjusted
+                job_dir = file.parent / pending_runs.OUTPUTS / job_id
+                if job_dir.is_dir():
+                    pending_runs.add(file.parent, job_id, job_dir)
     if runs:
         say(
             f"This project was copied or moved: the artifacts of {counted(runs, 'run')} are looked "

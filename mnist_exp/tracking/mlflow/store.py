@@ -111,15 +111,17 @@ class Store:
             ]
             self.client.log_batch(run_id, metrics=metrics)
 
-    def recorded_steps(self, run_id: str, keys: Iterable[str]) -> set[tuple[str, int]]:
-        """Returns the (metric, step) pairs that MLflow has of these metrics."""
+    def recorded(self, run_id: str, keys: Iterable[str]) -> dict[tuple[str, int], float]:
+        """Returns (metric, step) -> value of these metrics; of several the newest."""
         known = self.client.get_run(run_id).data.metrics
-        return {
-            (key, metric.step)
+        points = [
+            point
             for key in keys
             if key in known
-            for metric in self.client.get_metric_history(run_id, key)
-        }
+            for point in self.client.get_metric_history(run_id, key)
+        ]
+        points.sort(key=lambda point: point.timestamp)
+        return {(point.key, point.step): point.value for point in points}
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Sets any number of tags."""

@@ -1,14 +1,14 @@
 """The artifacts of a run as bytes: of a limited size, and without MLflow where they lie here."""
 
+import contextlib
 import hashlib
 import os
-import stat
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 from mnist_exp.core import cache
-from mnist_exp.core.files import is_file
+from mnist_exp.core.files import is_file, regular
 from mnist_exp.tracking.mlflow.artifact_root import local_folder, require
 from mnist_exp.tracking.mlflow.location import sqlite_path
 from mnist_exp.tracking.mlflow.store import Store
@@ -65,14 +65,10 @@ def _store(uri: str) -> Store:
 
 
 def _read(file: Path, limit_bytes: int) -> bytes:
-    # A pipe would wait for a writer for ever.
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
-    with open(descriptor, "rb") as stream:  # noqa: PTH123 - of a descriptor
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise FileNotFoundError(f"{file} is no file")
-        if status.st_size > limit_bytes:
-            raise OversizeError(f"{status.st_size:,} bytes, more than {limit_bytes:,}")
+    with regular(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit_bytes:
+            raise OversizeError(f"{size:,} bytes, more than {limit_bytes:,}")
         return stream.read(limit_bytes)
 
 
@@ -90,10 +86,9 @@ def _download(run: RunRecord, path: str, uri: str, limit_bytes: int) -> bytes:
 
 
 def _keep(content: bytes, file: Path) -> None:
-    try:
+    with contextlib.suppress(OSError):  # else it is downloaded again
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as part:
-            part.write(content)
-        Path(part.name).replace(file)
-    except OSError:
-        return  # it is downloaded again
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            part = Path(folder, file.name)
+            part.write_bytes(content)
+            part.replace(file)

@@ -110,7 +110,7 @@ def _points(store: Store, run: RunRecord, keys: set[str]) -> set[tuple[str, int]
     file = sqlite_path(store.uri)
     if file is not None:
         return database.points(file, run.run_id)
-    return store.recorded_steps(run.run_id, keys)
+    return set(store.recorded(run.run_id, keys))
 
 
 def has_file(store: Store, run_id: str, event: Artifact) -> bool:

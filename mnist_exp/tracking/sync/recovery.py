@@ -46,6 +46,7 @@ class Recovered(NamedTuple):
     killed: bool  # it was open, and nobody worked on it
     problem: str  # why it waits or cannot be read, or what MLflow did not take
     damage: str = ""  # of its journal, in words
+    size: int | None = None  # bytes of its journal when it was read; None without one
 
 
 def recover(folder: Path, *, to: str | None = None, tell: bool = False) -> list[Recovered]:
@@ -69,7 +70,9 @@ def recover(folder: Path, *, to: str | None = None, tell: bool = False) -> list[
     unreachable: dict[str, str] = {}
     for marker in pending_runs.pending(folder):
         recovered = _recover_one(marker, folder, to, unreachable)
-        if recovered.result in settled:
+        if recovered.result in settled and recovered.size is not None:
+            pending_runs.settle(folder, marker.job_id, marker.job_dir, recovered.size)
+        elif recovered.result in settled:
             pending_runs.remove(folder, marker.job_id)
         done.append(recovered)
     return done
@@ -81,9 +84,8 @@ def _recover_one(
     """Completes one run, if its store is not among those that did not answer; see `recover`."""
     job_dir = marker.job_dir
     answer = Recovered(marker.job_id, job_dir, None, "gone", killed=False, problem="")
-    if not job_dir.is_dir():
-        without = answer, to, unreachable
-        return _lost(answer) if marker.is_damaged else _without_journal(*without)
+    if not job_dir.is_dir() or not journal.is_begun(job_dir):
+        return _lost(answer) if marker.is_damaged else _without_journal(answer, to, unreachable)
     try:
         lock = journal.hold(job_dir)
     except OSError as problem:  # a folder of another user's, or on a disk that is read-only now
@@ -95,6 +97,7 @@ def _recover_one(
         try:
             before = _end(job_dir, lock, None if to is None else recorded(to, job_dir, folder))
             uri = _uri(before, job_dir) if to is None else to
+            size = (job_dir / journal.FILE_NAME).stat().st_size
         except RequestError:  # it died before its journal, or that was deleted
             unfinished(job_dir / journal.FILE_NAME).unlink(missing_ok=True)
             return _without_journal(answer, to, unreachable)
@@ -106,6 +109,7 @@ def _recover_one(
     finally:
         lock.release()
     answer = answer._replace(killed=before.outcome is None, damage="; ".join(before.damage))
+    answer = answer._replace(size=size)
     sent = _send(answer, before, Store(uri, before.start.experiment), unreachable)
     # What was lost may come back, from a copy of the file or with a resumed run.
     is_sent = sent.result in {"sent", "incomplete"}
@@ -223,7 +227,8 @@ def _send(answer: Recovered, before: State, store: Store, unreachable: dict[str,
     replay.close()
     if attempt.problem is not None:
         problem = first_line(attempt.problem)
-        if not isinstance(attempt.problem, readback.LostError):
+        # What is said in our words is this run's own trouble.
+        if not isinstance(attempt.problem, ExperimentError | RequestError | PermissionError):
             unreachable[store.uri] = problem
         return answer._replace(result="waiting", problem=problem)
     if went_on:
@@ -273,13 +278,21 @@ def lost(folder: Path) -> list[pending_runs.Marker]:
     """
     found = []
     waiting = {marker.job_dir for marker in pending_runs.pending(folder)}
+    stores: dict[tuple[str, str], Store] = {}
+    unreachable: set[str] = set()
     for file in sorted((folder / pending_runs.OUTPUTS).rglob(journal.FILE_NAME)):
         with Attempt():  # what cannot be read, or asked for, is not known to be lost
             state = salvaged(file.parent)
-            if state.outcome is None or file.parent in waiting:
+            uri = of_record(state.start.uri, file.parent)
+            if state.outcome is None or file.parent in waiting or uri in unreachable:
                 continue
-            store = Store(of_record(state.start.uri, file.parent), state.start.experiment)
-            run = readback.read_anew(store, state.start.job_id)
+            place = uri, state.start.experiment
+            store = stores.setdefault(place, Store(*place))
+            with Attempt() as asked:
+                run = readback.read_anew(store, state.start.job_id)
+            if asked.problem is not None:
+                unreachable.add(uri)
+                continue
             kept = run is not None and run.outcome == state.outcome and run.has_ended
             if run is None or not (run.deleted or kept or _went_on(run, state)):
                 found.append(pending_runs.Marker(state.start.job_id, file.parent))

@@ -6,7 +6,11 @@ gone, or MLflow's run is, MLflow is asked what it has.
 
 import contextlib
 import json
+import math
+import sys
+from bisect import bisect_right
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from mnist_exp.core.errors import ExperimentError
@@ -56,15 +60,16 @@ class Replay:
         self._gone: dict[int, str] = {}
         self.steps = 0  # grows with every confirmed batch
         self._lock = lock
-        self._start = salvaged(job_dir).start
-        self._store = Store(uri, self._start.experiment)
         self._entries: list[journal.Entry] = []
         self._offset = 0
         self._damage = ""  # of the journal, in words
+        self._state = salvaged(job_dir)  # as far as it has been read
+        self._start = self._state.start
+        self._store = Store(uri, self._start.experiment)
         self._attached = False
         self._is_new = False  # so that MLflow need not be asked what it has
         self._asked: set[str] = set()  # metrics of which it was asked
-        self._recorded: set[tuple[str, int]] = set()
+        self._recorded: dict[tuple[str, int], float] = {}  # (metric, step) -> value
 
     @classmethod
     def of(cls, job_dir: Path, uri: str, *, wait_seconds: float = 0.0) -> "Replay | None":
@@ -76,7 +81,12 @@ class Replay:
             wait_seconds: How long to wait for that process.
         """
         lock = journal.hold_sending(job_dir, wait_seconds=wait_seconds)
-        return None if lock is None else cls(job_dir, uri, lock)
+        try:
+            return None if lock is None else cls(job_dir, uri, lock)
+        except BaseException:
+            assert lock is not None
+            lock.release()
+            raise
 
     @property
     def refused(self) -> list[str]:
@@ -111,19 +121,18 @@ class Replay:
         try:
             self._read()
             self._attach()
-            rest = (entry for entry in self._entries if entry.end > self._offset)
+            first = bisect_right(self._entries, self._offset, key=attrgetter("end"))
             # MLflow need not hear where it was.
-            fresh = [entry for entry in rest if not isinstance(entry.event, Moved)]
+            fresh = [e for e in self._entries[first:] if not isinstance(e.event, Moved)]
             for same, group in groupby(enumerate(fresh), _batch_key):
                 self._send_batch([entry for _, entry in group], metrics=same[0])
         except Exception:
             self._attached = False  # what the failed call did is for MLflow to say
             raise
-        state = fold(self._events())
-        if state is None or state.outcome is None:
+        if self._state.outcome is None:
             return False
         self._require_kept()
-        if state.outcome in DONE:
+        if self._state.outcome in DONE:
             self._clean()
         return True
 
@@ -141,6 +150,11 @@ class Replay:
     def _read(self) -> None:
         """Reads on; what is damaged cannot be sent."""
         found = journal.contents(self.job_dir, after=self._entries[-1] if self._entries else None)
+        if not self._entries:  # what was read at the beginning, and maybe more
+            self._state = fold(entry.event for entry in found.entries) or self._state
+        else:
+            for entry in found.entries:
+                self._state.add(entry.event)
         self._entries += found.entries
         if found.damage:
             self._damage = f"of its journal, {'; '.join(found.damage)}"
@@ -159,10 +173,10 @@ class Replay:
         if run is not None and run.deleted:
             raise readback.deleted(run)
         self._is_new = run is None
-        self._asked, self._recorded = set(), set()
+        self._asked, self._recorded = set(), {}
         for entry in self._entries:
             if entry.end <= self._offset and isinstance(entry.event, Metrics):
-                self._recorded |= {(point.key, point.step) for point in _points(entry.event)}
+                self._recorded |= {(p.key, p.step): p.value for p in _points(entry.event)}
         self._attached = True
 
     def _send_batch(self, entries: list[journal.Entry], *, metrics: bool) -> None:
@@ -220,14 +234,23 @@ class Replay:
     def _send_metrics(self, events: list[Metrics]) -> None:
         """Sends the points that MLflow lacks; a resumed run repeats epochs that it has."""
         run_id = self._known_run()
-        points = [point for event in events for point in _points(event)]
-        unasked = {point.key for point in points} - self._asked
+        unasked = {key for event in events for key in event.values} - self._asked
         if unasked and not self._is_new:
-            self._recorded |= self._store.recorded_steps(run_id, unasked)
+            self._recorded |= self._store.recorded(run_id, unasked)
             self._asked |= unasked
-        missing = {(p.key, p.step): p for p in points if (p.key, p.step) not in self._recorded}
+        missing = {
+            (point.key, point.step): point
+            for event in events
+            for point in _points(event)
+            if not self._has(point, final=event.step is None)
+        }
         self._store.log_metrics(run_id, list(missing.values()))
-        self._recorded |= set(missing)
+        self._recorded |= {place: point.value for place, point in missing.items()}
+
+    def _has(self, point: Point, *, final: bool) -> bool:
+        """Tells whether MLflow has a point; a final one that was measured anew is another."""
+        known = self._recorded.get((point.key, point.step))
+        return known is not None and not (final and _differs(known, point.value))
 
     def _send_artifact(self, run_id: str, event: Artifact, end: int) -> None:
         file = self.job_dir / staging.FOLDER / event.path
@@ -238,13 +261,9 @@ class Replay:
             self._gone[end] = f"{event.path} is a link"
         elif staging.digest_of(file) == event.sha256:
             self._store.log_artifact(run_id, file, event.path)
-        elif self._has_ended() and not self._written_again(event):
+        elif self._state.outcome is not None and not self._written_again(event):
+            # Until the end a file may be written again any moment.
             self._gone[end] = f"{event.path} was altered"
-
-    def _has_ended(self) -> bool:
-        """Says whether nothing more is told; until then a file may be written again any moment."""
-        state = fold(self._events())
-        return state is not None and state.outcome is not None
 
     def _written_again(self, event: Artifact) -> bool:
         """Says whether a resumed run replaced the file; its own event will send it."""
@@ -320,6 +339,14 @@ def _points(event: Metrics) -> list[Point]:
     """Returns the event's values; final ones are one point at MLflow's own default, step 0."""
     step = event.step if event.step is not None else 0
     return [Point(key, value, event.time, step) for key, value in event.values.items()]
+
+
+def _differs(recorded: float, value: float) -> bool:
+    """Tells two values apart; stores keep the greatest number in place of infinity."""
+    if math.isnan(recorded) or math.isnan(value):
+        return math.isnan(recorded) != math.isnan(value)
+    most = sys.float_info.max
+    return max(-most, min(most, recorded)) != max(-most, min(most, value))
 
 
 def _read_sent(job_dir: Path) -> tuple[int, str | None]:

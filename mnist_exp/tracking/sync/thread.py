@@ -79,12 +79,12 @@ class Sender:
             waited = time.monotonic() - since
             if waited >= _PATIENCE_SECONDS and not asked:
                 asked = True
-                if connection.hangs(self._uri, _ANSWER_SECONDS):
-                    self._given_up = True
-                    break
+                self._given_up = connection.hangs(self._uri, _ANSWER_SECONDS)
             hopeless = self._failures >= _LAST_FAILURES or waited >= _LAST_SECONDS
             if (self._failed_at_last and hopeless) or waited >= timeout_seconds:
                 self._given_up = True
+            if self._given_up:
+                self._wake.set()  # it lets go of the journal
                 break
         sent = self._done.is_set()
         if not sent:
@@ -102,7 +102,7 @@ class Sender:
             with Attempt() as attempt:
                 complete = self._advance()
             if attempt.problem is None:
-                self._failures = 0
+                self._failures, self.problem = 0, ""
                 if closing and complete:
                     break
             else:
