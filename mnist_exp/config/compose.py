@@ -132,9 +132,14 @@ class Composer:
         with version_base():
             examination = Examination(self.loader, self.config_name, RunMode.RUN)
             cfg = examination.compose(overrides)
-            with _as_job(cfg):
-                values, unresolved = plain(cfg)
-            return cfg, values, [*examination.problems, *unresolved, *self._hidden()]
+        values, problems = self.values(cfg)
+        return cfg, values, [*examination.problems, *problems]
+
+    def values(self, cfg: DictConfig) -> tuple[dict[str, Any], list[Problem]]:
+        """Returns the values of a config as a job has them, and what is wrong so far."""
+        with version_base(), _as_job(cfg):
+            values, unresolved = plain(cfg)
+        return values, [*unresolved, *self._hidden()]
 
     def _hidden(self) -> Iterator[Problem]:
         for file in hidden(self.loader):
