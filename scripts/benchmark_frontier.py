@@ -34,7 +34,8 @@ PEERS = (
     "torch_compile_float32",
     "torch_compile_bfloat16",
 )
-MATMUL_SECONDS, QUICK_SECONDS = 2.0, 0.2  # of each precision, in each round
+# Seconds of each precision, in each round, and the side of the matrices.
+MATMUL, QUICK_MATMUL = (2.0, 3072), (0.2, 512)
 LAST_LINES = 12  # of a run that failed
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
@@ -131,7 +132,7 @@ def measure(folder: Path, options: Namespace) -> Frontier:
         if not going:
             break
         frontier.matmul_gflops.append(
-            matmul_gflops(folder, QUICK_SECONDS if options.quick else MATMUL_SECONDS)
+            matmul_gflops(folder, *(QUICK_MATMUL if options.quick else MATMUL))
         )
         for contender in going:
             compete(contender, seed, folder)
@@ -164,9 +165,10 @@ def entered(folder: Path, options: Namespace) -> tuple[list["Contender"], list[s
     ], [left_out] if left_out else []
 
 
-def matmul_gflops(folder: Path, seconds: float) -> dict[str, float]:
+def matmul_gflops(folder: Path, seconds: float, side: int) -> dict[str, float]:
     """Returns precision -> GFLOP/s of this machine, measured for some seconds each."""
-    command = (sys.executable, str(SCRIPTS / "matmul_peak.py"), "--seconds", str(seconds))
+    options = ("--seconds", str(seconds), "--side", str(side))
+    command = (sys.executable, str(SCRIPTS / "matmul_peak.py"), *options)
     found: dict[str, float] = last_json(run(command, folder, environment=QUIET).output)
     progress("matmul: " + ", ".join(f"{rate:,.0f} GFLOP/s {name}" for name, rate in found.items()))
     return found

@@ -170,9 +170,19 @@ class Fork:
         self.wait()
 
 
+def _run(command: Sequence[str], *, capture_output: bool, check: bool, **options: Any) -> Any:
+    assert capture_output
+    assert not check
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Fork(command[3], command[4:], **pipes, **options) as process:
+        out, errors = process.communicate()
+    return subprocess.CompletedProcess(command, process.wait(), out, errors)
+
+
 # What stands for the module where a program is `[interpreter, option, "-c", code, *arguments]`.
 AS_SUBPROCESS = types.SimpleNamespace(
     Popen=lambda command, **options: Fork(command[3], command[4:], **options),
+    run=_run,
     PIPE=subprocess.PIPE,
     TimeoutExpired=subprocess.TimeoutExpired,
 )

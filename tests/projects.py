@@ -7,8 +7,6 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow.artifacts import download_artifacts
-
 from mnist_exp.tracking.journal import pending_runs
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.relocation import relocate
@@ -46,6 +44,8 @@ def history(folder: Path, record: RunRecord, metric: str) -> list[tuple[int, flo
 
 def artifact(store: Store, run_id: str, path: str = "") -> Path:
     """Returns an artifact of a run, or all of them, as MLflow itself finds it."""
+    from mlflow.artifacts import download_artifacts  # not all who import this need it
+
     place = f"{store.artifact_uri(run_id)}/{path}"
     return Path(download_artifacts(artifact_uri=place, tracking_uri=store.uri))
 

@@ -52,10 +52,7 @@ def test_the_installed_wheel_trains_in_another_folder(wheel, tmp_path):
     home.mkdir()
     work.mkdir()
     python = environments.empty(tmp_path / "venv", with_dependencies=True)
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)],
-        check=True,
-    )
+    environments.install(python, "--no-deps", "--no-index", wheel)
 
     def said(*arguments: str) -> str:
         done = subprocess.run(
@@ -69,7 +66,7 @@ def test_the_installed_wheel_trains_in_another_folder(wheel, tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    said("train", "-m", "data=digits", "training=smoke", "seed=0,1")
+    said("train", "-m", "data=digits", "training=smoke", "model=seed_mlp", "seed=0,1")
     assert {"mlflow.db", "mlruns", "outputs"} <= {path.name for path in work.iterdir()}
     with closing(sqlite3.connect(work / "mlflow.db")) as store:
         assert store.execute("SELECT status FROM runs").fetchall() == 3 * [("FINISHED",)]

@@ -32,9 +32,9 @@ from forks import AS_SUBPROCESS
 
 from mnist_exp.config.compose import Composer
 from mnist_exp.config.grid import SweepComposer
-from mnist_exp.core import sidecar
+from mnist_exp.core import sidecar, tensorflow_setup
 from mnist_exp.evaluation import metrics
-from mnist_exp.runs import figures
+from mnist_exp.runs import figures, proof
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.store import Store
@@ -55,7 +55,6 @@ WORKERS = 4  # that a sweep has without importing anything; a test may kill some
 def import_everything() -> None:
     """Imports what commands import."""
     import mnist_exp
-    from mnist_exp.core import tensorflow_setup
     from mnist_exp.tracking.mlflow import connection
 
     tensorflow_setup.ours = True
@@ -84,6 +83,8 @@ def warm_up() -> None:
     augmented = np.zeros((2, 3, 28, 28), np.float32)
     figures.draw(figures.Subject(history, result, images, originals, augmented))
     requirements_utils._init_packages_to_modules_map()
+    for kind in events.KINDS:
+        events._form(kind)
     SweepComposer(Composer(), ["model=mlp,cnn", "seed=0,1"])
     with tempfile.TemporaryDirectory() as folder:
         store = Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
@@ -157,12 +158,13 @@ def become(request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
     sys.argv = ["-c", *request["arguments"]]
     sys.path[0] = request["folder"]
     np.random.seed(None)  # noqa: NPY002 - forks must not draw the same numbers
+    tensorflow_setup.ours = False  # until a command says so
     return request
 
 
 def fork_what_it_starts(request: dict[str, Any]) -> None:
     """Has a command's own processes forked as well: they would import everything again."""
-    sidecar.subprocess = AS_SUBPROCESS  # type: ignore[assignment]
+    sidecar.subprocess = proof.subprocess = AS_SUBPROCESS  # type: ignore[assignment]
     if "-m" in request["arguments"]:
         keep_workers()
 

@@ -228,7 +228,11 @@ class Sweep:
             progress.note(result)
             self._jobs.tell(self.results)
             if result.outcome not in DONE and settings.on_failure == "stop":
-                scheduler.stop()
+                begin_no_more()
+
+        def begin_no_more() -> None:
+            scheduler.stop()
+            dispatch.withdraw()
 
         division = Division(
             claims,
@@ -262,7 +266,7 @@ class Sweep:
             if stopped:
                 raise KeyboardInterrupt
             stopped.append(number)
-            scheduler.stop()
+            begin_no_more()
             progress.say(
                 "Stopping when the running jobs have finished; Ctrl-C again stops them now."
             )

@@ -60,12 +60,19 @@ def test_hydra_answers_for_overrides(words, incomplete, expected):
 
 
 @pytest.mark.parametrize(
-    ("words", "incomplete"),
-    [(["model=nothing"], "tra"), (["--nonsense"], "model="), (["'"], "tra"), ([], "nothing=")],
+    ("words", "incomplete", "some"),
+    [
+        (["model=nothing"], "tra", ["training="]),
+        (["--nonsense"], "model=", ["model=mlp"]),
+        (["'"], "tra", ["training="]),
+        ([], "nothing=", []),
+    ],
 )
-def test_nonsense_is_answered_in_silence(words, incomplete, capfd):
+def test_nonsense_is_passed_over_in_silence(words, incomplete, some, capfd):
     answers = complete(words, incomplete)
     assert all(answer.startswith(incomplete) for answer in answers)
+    assert set(some) <= set(answers)
+    assert bool(some) == bool(answers)
     assert capfd.readouterr() == ("", "")
 
 

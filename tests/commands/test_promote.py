@@ -341,5 +341,5 @@ def test_mlflow_serves_the_champion(project, capsys, monkeypatch):
             assert 400 <= code < 500, (code, body)
         assert 400 <= ask(address, b"no JSON")[0] < 500
         assert ask(address, json.dumps({"inputs": images[:1].tolist()}).encode())[0] == 200
-    with pytest.raises(OSError):
+    with pytest.raises(urllib.error.URLError, match="refused"):
         urllib.request.urlopen(f"{address}/ping", timeout=5)

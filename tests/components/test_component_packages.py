@@ -11,7 +11,7 @@ from pathlib import Path
 import environments
 import pytest
 import waiting
-from invoke import mnist_exp, python
+from invoke import python
 from own_components import EXAMPLES
 from projects import SMOKE, only_run
 
@@ -49,21 +49,31 @@ def built(folder: Path, target: Path) -> Path:
     return wheel
 
 
-def test_an_installed_package_brings_components_and_their_options(tmp_path, monkeypatch):
+# As a process that finds the package from its beginning.
+WITH_PACKAGE = """
+import sys
+from mnist_exp import cli
+from mnist_exp.config import places
+sys.path.insert(1, sys.argv.pop(1))
+places.packages.cache_clear()
+cli.main()
+"""
+
+
+def test_an_installed_package_brings_components_and_their_options(tmp_path):
     package = shutil.copytree(EXAMPLES / "package", tmp_path / "package")
     site = tmp_path / "site"
-    wheel = built(package, tmp_path / "wheels")
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "--target", str(site), str(wheel)], check=True)
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    subprocess.run([*pip, "--no-build-isolation", "--target", site, package], check=True)
     work = tmp_path / "work"
-    own = ("data=digits", *SMOKE, "model=mlp", "loss=generalized")
-    mnist_exp(work, "train", *own, "metrics=[worst_digit]", check=True)
+    work.mkdir()
+    own = ("data=digits", *SMOKE, "model=mlp", "loss=generalized", "metrics=[worst_digit]")
+    python(WITH_PACKAGE, site, "train", *own, cwd=work, check=True)
     run = only_run(work)
     assert run.params["loss.power"] == "0.5"
     assert 0 <= run.metrics["test/worst_digit"] < run.metrics["test/accuracy"]
     assert list(json.loads(run.tags[COMPONENTS_TAG])) == ["digit-components 0.1.0"]
-    done = mnist_exp(work, "reproduce", "latest")
+    done = python(WITH_PACKAGE, site, "reproduce", "latest", cwd=work)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -72,10 +82,9 @@ def test_an_installed_package_brings_components_and_their_options(tmp_path, monk
 def test_from_the_wheel_in_an_empty_environment(tmp_path):
     """Every promise that built-in ones have, where the checkout is out of sight."""
     environment = environments.empty(tmp_path / "venv", with_dependencies=True)
-    install = [environment, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
     package = shutil.copytree(EXAMPLES / "package", tmp_path / "package")
     for name, folder in (("ours", EXAMPLES.parent), ("theirs", package)):
-        subprocess.run([*install, built(folder, tmp_path / name)], check=True)
+        environments.install(environment, "--no-deps", "--no-index", built(folder, tmp_path / name))
     work = shutil.copytree(EXAMPLES / "components", tmp_path / "fresh")
     (work / "pyproject.toml").write_text('[tool.mnist_exp]\ncomponents = "components.py"\n')
     program = environment.with_name("mnist-exp")

@@ -259,8 +259,8 @@ def test_hydra_grammar_is_understood(composer, overrides, key, value):
 
 
 def test_job_folder_is_new_each_time(composer):
-    names = {composer.checked([])[0].hydra.run.dir for _ in range(20)}
-    assert len(names) == 20
+    names = {composer.checked([])[0].hydra.run.dir for _ in range(4)}
+    assert len(names) == 4
     cfg, _ = composer.checked([])
     assert cfg.hydra.run.dir == cfg.hydra.run.dir
 

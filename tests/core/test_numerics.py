@@ -125,7 +125,7 @@ run("data=digits", "training=smoke", "model=tiny")
 
 
 def test_a_program_that_set_keras_otherwise_is_refused_before_a_folder(sealed_environment):
-    done = python(API, fresh=True)
+    done = python(API)
     assert done.returncode == 1
     assert (
         "Expected Keras with backend tensorflow, floatx float32, image_data_format" in done.stderr

@@ -193,38 +193,20 @@ def check_like_uninterrupted(folder: Path, finished: Path) -> None:
     assert not list(folder.glob("outputs/**/last.npz"))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '"step": 9',  # amid a member
-        '"event": "end"',  # all are trained
-    ],
-)
-def test_it_goes_on_where_it_was_killed(text, finished, sealed_environment):
+def test_killed_when_all_are_trained_it_goes_on(finished, sealed_environment):
     folder = sealed_environment
     process = start(folder, "train", *ENSEMBLE)
-    job_dir = wait_for(folder, MEMBERS - 1, text, process)
+    job_dir = wait_for(folder, MEMBERS - 1, '"event": "end"', process)
     process.kill()
     process.communicate(timeout=LIMIT_SECONDS)
     listed = mnist_exp(folder, "runs").stdout.splitlines()[1:]
     assert "killed" in listed[-1]  # the ensemble
-    assert ("killed" in listed[0]) == (text != '"event": "end"')
-    part = mnist_exp(folder, "resume", str(job_dir / "members" / "0"))
-    assert part.returncode == 2
-    assert "a member of an ensemble, which goes on with it: `mnist-exp resume outp" in part.stderr
+    assert "killed" not in listed[0]
     resumed = mnist_exp(folder, "resume", "latest")
     assert resumed.returncode == 0, resumed.stderr
     check_like_uninterrupted(folder, finished)
-    ensemble, members = runs(folder)
-    assert ensemble.metrics["time/fit_seconds"] == pytest.approx(
-        sum(run.metrics["time/fit_seconds"] for run in members)
-    )
     assert "member 1 of 2, seed 2: has finished" in resumed.stderr
     assert "resumed" not in events(job_dir / "members" / "0")
-    if text != '"event": "end"':
-        assert "resumed" in events(job_dir / "members" / "1")
-        overrides = artifacts(folder, runs(folder)[1][1])["config/overrides.yaml"]
-        assert "seed=3" in yaml.safe_load(overrides.read_text())
 
 
 def test_weights_that_were_lost_are_named_and_had_again(finished, sealed_environment):
@@ -262,6 +244,11 @@ def test_a_member_has_its_weights_again_that_had_finished(lost, finished, sealed
     job_dir = wait_for(folder, 1, '"step": 9', process)
     process.kill()
     process.communicate(timeout=LIMIT_SECONDS)
+    listed = mnist_exp(folder, "runs").stdout.splitlines()[1:]
+    assert ["killed" in line for line in listed] == [True, False, True]
+    part = mnist_exp(folder, "resume", str(job_dir / "members" / "0"))
+    assert part.returncode == 2
+    assert "a member of an ensemble, which goes on with it: `mnist-exp resume outp" in part.stderr
     for file in (job_dir / "members" / "0" / "checkpoints").glob(lost):
         if lost == "last.npz":
             file.write_bytes(damaged(file.read_bytes(), random.Random(0)))
@@ -272,6 +259,12 @@ def test_a_member_has_its_weights_again_that_had_finished(lost, finished, sealed
     assert "member 1 of 2, seed 2: goes on again for its weights" in resumed.stderr
     assert ("damaged; the one before it is used" in resumed.stderr) == (lost == "last.npz")
     check_like_uninterrupted(folder, finished)
+    ensemble, members = runs(folder)
+    fit_seconds = sum(run.metrics["time/fit_seconds"] for run in members)
+    assert ensemble.metrics["time/fit_seconds"] == pytest.approx(fit_seconds)
+    assert "resumed" in events(job_dir / "members" / "1")
+    overrides = artifacts(folder, members[1])["config/overrides.yaml"]
+    assert "seed=3" in yaml.safe_load(overrides.read_text())
 
 
 def test_without_validation_images_nothing_is_said_of_them(sealed_environment):

@@ -13,7 +13,7 @@ import waiting
 import yaml
 from invoke import LIMIT_SECONDS, here, mnist_exp, python, start
 from journals import retell, spoil
-from projects import SMALL, artifacts, history, only_run, store
+from projects import MEMBER, SMALL, artifacts, history, only_run, store
 
 from mnist_exp import data
 from mnist_exp.tracking.journal.state import state_of
@@ -271,8 +271,13 @@ def test_a_failed_run_says_why(sealed_environment):
     assert f"Received: {record.name}: failed. {remedy}" in again.stderr
 
 
-def test_a_model_measured_again(sealed_environment):
+def test_a_model_measured_again_also_where_the_data_were_moved(sealed_environment, monkeypatch):
     folder = sealed_environment
+    before, now = folder / "before", folder / "now"
+    before.mkdir()
+    for file in Path(os.environ["MNIST_EXP_DATA"], "mnist").glob("*.gz"):
+        (before / file.name).symlink_to(file)
+    monkeypatch.setenv("MNIST_EXP_DATA", str(before))
     done = mnist_exp(folder, "train", "model=mlp", "training=smoke", *SLICE)
     assert done.returncode == 0, done.stderr
     again = mnist_exp(folder, "evaluate", "latest")
@@ -285,27 +290,17 @@ def test_a_model_measured_again(sealed_environment):
         assert f"evaluate/digits/{name}" in metrics
     assert f"{metrics['test/accuracy']:.2%}" in again.stdout
 
-
-def test_data_that_were_moved_are_found_where_they_are_now(sealed_environment, monkeypatch):
-    folder = sealed_environment
-    before, now = folder / "before", folder / "now"
-    before.mkdir()
-    for file in Path(os.environ["MNIST_EXP_DATA"], "mnist").glob("*.gz"):
-        (before / file.name).symlink_to(file)
-    monkeypatch.setenv("MNIST_EXP_DATA", str(before))
-    done = mnist_exp(folder, "train", "model=mlp", "training=smoke", *SLICE)
-    assert done.returncode == 0, done.stderr
     before.rename(now)
     monkeypatch.setenv("MNIST_EXP_DATA", str(now))
-    again = mnist_exp(folder, "evaluate", "latest")
-    assert again.returncode == 0, again.stderr
+    moved = mnist_exp(folder, "evaluate", "latest")
+    assert moved.returncode == 0, moved.stderr
     exported = mnist_exp(folder, "export", "latest", "--format", "onnx", "--out", "mnist.onnx")
     assert exported.returncode == 0, exported.stderr
 
 
 def test_a_refused_resume_leaves_the_record_alone(sealed_environment):
     folder = sealed_environment
-    process = start(folder, "train", *LONG)
+    process = start(folder, "train", *MEMBER, "training.batch_size=64")
     job_dir = waiting.for_journal(folder, '"step": 2', process=process)
     journal = job_dir / "journal.jsonl"
     process.kill()
@@ -323,7 +318,8 @@ def test_a_refused_resume_leaves_the_record_alone(sealed_environment):
 def test_a_run_from_python(sealed_environment):
     code = (
         "import mnist_exp\n"
-        "run = mnist_exp.run('data=digits', 'training.epochs=2')\n"
+        "small = 'model=seed_mlp', 'training.epochs=2', 'tracking.plots=false'\n"
+        "run = mnist_exp.run('data=digits', *small)\n"
         "print(run.run_id, run.metrics['test/accuracy'], run.config.data.name, run.job_dir)\n"
     )
     done = python(code, check=True)

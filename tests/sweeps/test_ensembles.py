@@ -20,6 +20,7 @@ def test_ensembles_as_jobs(folder, ensemble):
     os.kill(folder.worker_of(job_dir), signal.SIGKILL)
     ended = folder.end(process, 0)
     assert "2 of 2" in ended.stderr
+    assert '"event": "resumed"' not in (job_dir / "members/0/journal.jsonl").read_text()
     found = folder.runs()
     jobs = sorted((run for run in found if not run.is_member), key=lambda run: run.params["seed"])
     members = [run for run in found if run.is_member]

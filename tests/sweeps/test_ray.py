@@ -98,6 +98,34 @@ def test_ctrl_c_once_and_twice(folder, nodes):
     assert outcomes == ["finished"] * 2
 
 
+def is_at_ray(process):
+    """Tells whether a command has connected to a cluster, by Ray's threads in it."""
+    names = Path("/proc", str(process.pid), "task").glob("*/comm")
+    return any("ray" in name.read_text() for name in names)
+
+
+def test_what_waits_behind_the_jobs_of_others_does_not_begin_after_ctrl_c(
+    folder, nodes, new_folder
+):
+    nodes.join()
+    others = new_folder("others")
+    others.environment["RAY_ADDRESS"] = nodes.address
+    sweep = [*RAY, "data=digits", "model=mlp", "training.epochs=600", "seed=0,1"]
+    busy = others.start("train", *sweep)
+    until(lambda: len(at_work(others)) == 2, process=busy)
+    process = folder.start("train", *sweep)
+    for_line(process, "2 jobs")
+    until(lambda: is_at_ray(process), process=process)  # where both jobs wait
+    os.killpg(process.pid, signal.SIGINT)
+    for_line(process, "Ctrl-C again stops them now")
+    os.killpg(busy.pid, signal.SIGINT)
+    for_line(busy, "Ctrl-C again stops them now")
+    os.killpg(busy.pid, signal.SIGINT)
+    others.end(busy, 130)
+    folder.end(process, 130)
+    assert folder.jobs() == {}
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may hide folders from a process")
 def test_a_node_without_folder_code_and_data(new_folder, nodes, tmp_path, datasets):
     server = MlflowServer(f"sqlite:///{tmp_path}/server.db", tmp_path)

@@ -61,9 +61,13 @@ class Dispatch:
         # While a command that comes looks at it, whether this one lives.
         self._living = Lock.take(self._permit, wait_seconds=math.inf)
 
-    def close(self) -> None:
+    def withdraw(self) -> None:
         """Lets nothing begin that waits in a queue."""
         self._permit.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Ends: nothing begins any more."""
+        self.withdraw()
         assert self._living is not None
         self._living.release()
 

@@ -338,7 +338,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_work(place, three_b
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(RequestError, match=r"Expected --html to name .* Received: .* Create"):
         page.write(three_by_five, Untouchable(), tmp_path / place)
-    with pytest.raises(RequestError):
+    with pytest.raises(RequestError, match=r"Expected --html to name .* Received: .* Create"):
         page.check(tmp_path / place)
     assert names(tmp_path / "work") == []
 

@@ -30,8 +30,7 @@ def test_an_exported_space_draws_in_an_empty_environment(installed, project, chr
     assert "app_file: app.py\n" in header
     python = environments.empty(venv, with_dependencies=not installed)
     if installed:
-        install = [python, "-m", "pip", "install", "--quiet", "-r", space / "requirements.txt"]
-        subprocess.run([*install, "--disable-pip-version-check"], check=True, capture_output=True)
+        environments.install(python, "-r", space / "requirements.txt")
     absent = [python, "-c", "import mnist_exp.cli"]
     assert subprocess.run(absent, cwd=tmp_path, capture_output=True, check=False).returncode
     port = free_port()
