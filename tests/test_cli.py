@@ -337,6 +337,15 @@ def test_ui_shows_the_store_and_refuses_a_taken_port():
     assert Path("mlflow.db").exists()
 
 
+def test_ui_for_others_says_what_they_can_do():
+    with start(".", "ui", "--port", str(servers.free_port()), "--host", "0.0.0.0") as process:
+        process.stdout.readline()
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert "Anybody who reaches 0.0.0.0 over the network can read, change and delete runs" in said
+
+
 def test_ui_of_a_server_is_where_the_server_is():
     result = command("ui", MLFLOW_TRACKING_URI="http://127.0.0.1:1")
     assert result.returncode == 0

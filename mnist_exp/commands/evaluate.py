@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_exp import data
+from mnist_exp.config import components
 from mnist_exp.config.compose import compose
 from mnist_exp.config.schema import Config
 from mnist_exp.core.errors import ExperimentError, RequestError, nearest
 from mnist_exp.core.terminal import say
 from mnist_exp.evaluation.metrics import evaluate as measure
+from mnist_exp.evaluation.names import TEST
 from mnist_exp.runs import classifier, console
 from mnist_exp.runs.pipeline import test_metrics
 from mnist_exp.runs.recorded_config import as_recorded, placed
@@ -149,7 +151,9 @@ def _test(subject: Subject, splits: data.Splits) -> None:
     """Measures what a run measures at its end, on test images."""
     name = splits.name
     predict = subject.predictor()
-    metrics = test_metrics(measure(predict(splits.test.images), splits.test.labels))
+    result = measure(predict(splits.test.images), splits.test.labels)
+    scores = components.scores(subject.config.metrics)
+    metrics = test_metrics(result) | result.scores(TEST, scores)
     console.show_result(f"{subject.name} on {len(splits.test):,} test images of {name}", metrics)
     subject.record(name, {key.removeprefix("test/"): value for key, value in metrics.items()})
 

@@ -158,6 +158,7 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
     metavar="FILE",
     help="Writes a page as well: curves, confusions, images on which runs disagree.",
 )
+@takes_components
 @click.pass_context
 def compare(
     ctx: click.Context,

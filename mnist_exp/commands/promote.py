@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.statistics import LEVEL, mcnemar_test, wilson_interval
 from mnist_exp.core.terminal import say
-from mnist_exp.core.text import p_in_words
+from mnist_exp.core.text import in_markdown, p_in_words
 from mnist_exp.runs import classifier
 from mnist_exp.runs.recorded_config import as_recorded
 from mnist_exp.tracking.mlflow import registry
@@ -191,8 +191,8 @@ def _opponent(run: RunRecord, own: Predictions, champion: Version, store: Store)
         images=len(own.labels),
         right=int(own.correct.sum()),
         champion_right=int(theirs.correct.sum()),
-        only_right=int((own.correct & ~theirs.correct).sum()),
-        only_champion_right=int((theirs.correct & ~own.correct).sum()),
+        only_right=own.alone(theirs),
+        only_champion_right=theirs.alone(own),
     )
     return Opponent(champion, name, contest)
 
@@ -230,7 +230,7 @@ def _version_tags(run: RunRecord, right: int, images: int) -> dict[str, str]:
 
 def _description(run: RunRecord) -> str:
     """Returns the run's name above its own description, as Markdown."""
-    return f"Run `{run.name}`\n\n{run.tags.get('mlflow.note.content', '')}".strip()
+    return f"Run {in_markdown(run.name)}\n\n{run.tags.get('mlflow.note.content', '')}".strip()
 
 
 def _named(opponent: Opponent) -> str:

@@ -173,4 +173,4 @@ def _age(seconds: float) -> str:
     for unit, length in UNITS:
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"
-    return f"{max(0, seconds):.0f} s"
+    return f"{max(0, seconds) // 1:.0f} s"

@@ -1,6 +1,7 @@
 """An address of this machine, taken for a server, or a paragraph on why it is not to be had."""
 
 import errno
+import ipaddress
 import socket
 
 from mnist_exp.core.errors import RequestError
@@ -31,3 +32,16 @@ def listen(host: str, port: int, verb: str) -> socket.socket:
     # Else the second part of an answer waits 40 ms for the first to be acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Tells whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def address(host: str, port: int) -> str:
+    """Returns where a browser finds a server."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

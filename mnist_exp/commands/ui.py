@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mnist_exp.commands.sockets import listen
+from mnist_exp.commands.sockets import address, is_loopback, listen
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
@@ -54,9 +54,14 @@ def serve(host: str, port: int) -> None:
     arguments = ["--host", host, "--port", str(port), "--artifacts-destination", str(artifacts)]
     # One worker: it serves one person, and four would take their gigabytes.
     arguments += ["--workers", "1"]
-    shown = f"[{host}]" if ":" in host else host
     say(f"The MLflow UI of {without_password(uri)} (Ctrl-C ends it):")
-    say(f"  http://{shown}:{port}{page}")
+    say(f"  {address(host, port)}{page}")
+    if not is_loopback(host):
+        say(
+            f"Anybody who reaches {host} over the network can read, change and delete runs here: "
+            "there is no password, and no encryption.",
+            error=True,
+        )
     # Others can read arguments; the address may have a password.
     _run(arguments, {**SERVER_SETTINGS, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri})
 

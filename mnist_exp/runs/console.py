@@ -20,9 +20,11 @@ from mnist_exp.evaluation.names import (
     FIT_SECONDS,
     IMAGES_PER_SECOND,
     PARAMETERS,
+    TEST,
     TEST_ACCURACY,
     TEST_ACCURACY_HIGH,
     TEST_ACCURACY_LOW,
+    TEST_ECE,
     TEST_ERRORS,
     TEST_LOSS,
     TOTAL_SECONDS,
@@ -117,6 +119,12 @@ def show_result(title: str, metrics: Mapping[str, float], where: str | None = No
     terminal.console(soft_wrap=True).print(table)
 
 
+# Of the test images, whatever a config asks for.
+_BUILT_IN = {
+    TEST_ACCURACY, TEST_ACCURACY_LOW, TEST_ACCURACY_HIGH, TEST_ECE, TEST_ERRORS, TEST_LOSS,
+}  # fmt: skip
+
+
 def _results(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     low, high = metrics[TEST_ACCURACY_LOW], metrics[TEST_ACCURACY_HIGH]
     yield (
@@ -125,6 +133,9 @@ def _results(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     )
     yield "test loss", f"{metrics[TEST_LOSS]:.4f}"
     yield "test errors", f"{metrics[TEST_ERRORS]:,.0f}"
+    for name, value in metrics.items():
+        if name.startswith(TEST) and name not in _BUILT_IN:
+            yield f"test {name.removeprefix(TEST)}", f"{value:.4f}"
     if VAL_ACCURACY in metrics:
         yield "validation accuracy", f"{metrics[VAL_ACCURACY]:.2%}"
     if PARAMETERS in metrics:

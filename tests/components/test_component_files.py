@@ -136,13 +136,18 @@ def test_a_job_takes_them_along_to_the_workers_of_any_launcher(project, tmp_path
 def test_metrics_are_recorded_and_compared(sealed_environment):
     folder = sealed_environment
     own = ("data=digits", *SMOKE, "model=mlp", "metrics=[macro_f1,top_2]")
-    mnist_exp(folder, "train", *own, check=True)
+    shown = mnist_exp(folder, "train", *own, check=True).stdout
     metrics = only_run(folder).metrics
+    assert f"test macro_f1 │ {metrics['test/macro_f1']:.4f}" in " ".join(shown.split())
     for split in ("val", "test"):
         assert metrics[f"{split}/accuracy"] < metrics[f"{split}/top_2"] <= 1
         assert 0 < metrics[f"{split}/macro_f1"] < 1
     table = mnist_exp(folder, "compare", check=True).stdout
     assert "test/macro_f1" in table
+    mnist_exp(folder, "evaluate", "latest", check=True)
+    again = only_run(folder).metrics
+    for name in ("macro_f1", "top_2"):
+        assert again[f"evaluate/digits/{name}"] == pytest.approx(metrics[f"test/{name}"])
     wrong = mnist_exp(folder, "train", "metrics=[f1]")
     assert wrong.returncode == 2
     assert "metrics: Expected a list of one of macro_f1, top_2" in wrong.stderr

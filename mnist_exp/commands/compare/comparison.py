@@ -34,10 +34,10 @@ INTERVALS = (
     "images (Wilson)."
 )
 TESTS = (
-    " Each config is tested against the first: two runs by the images that one of "
-    "them alone recognises (exact McNemar test), which tells of these networks and these images, "
-    "not of the configs; groups by the seeds that they share (paired t test); p is corrected for "
-    "the number of tests (Holm)."
+    " Each config is tested against the first: two runs, or the one seed that groups share, by the "
+    "images that one of them alone recognises (exact McNemar test), which tells of these networks "
+    "and these images, not of the configs; groups by the seeds that they share (paired t test); p "
+    "is corrected for the number of tests (Holm)."
 )
 _TWO = 2
 

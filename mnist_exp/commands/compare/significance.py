@@ -42,6 +42,7 @@ class Finding:
     p: float | None  # two-sided, by seeds for all looks together; None without a test
     adjusted: float | None  # by Holm, for the number of tests
     remark: str  # what the numbers are, or what would tell more
+    scope: str = ""  # what a difference is said of, where that is not the config
 
     @property
     def significant(self) -> bool:
@@ -54,8 +55,8 @@ class Finding:
         if self.adjusted is None:
             return self.remark
         if self.significant:
-            scope = ": this run, not its config" if self.method == BY_IMAGES else ""
-            return f"{'better' if self.difference > 0 else 'worse'} on test{scope}"
+            word = "better" if self.difference > 0 else "worse"
+            return f"{word} on test{f': {self.scope}, not its config' if self.scope else ''}"
         return f"not distinguishable{f'; {self.remark}' if self.remark else ''}"
 
 
@@ -129,7 +130,10 @@ def _finding(
         return _by_images(*own.values(), *others.values())
     if shared:
         found = _by_images(own[shared[0]], others[shared[0]])
-        return replace(found, remark=f"only seed {shared[0]} is shared; {found.remark}")
+        scope = f"seed {shared[0]} alone"
+        return replace(
+            found, remark=f"only seed {shared[0]} is shared; {found.remark}", scope=scope
+        )
     means = [math.fsum(_accuracy(p) for p in side.values()) / len(side) for side in (own, others)]
     return Finding("", means[0] - means[1], None, None, "not tested: no seed in common")
 
@@ -164,13 +168,10 @@ def by_seeds(differences: Sequence[float], images: int, looks: Looks, *, tests: 
 
 
 def _by_images(own: Predictions, other: Predictions) -> Finding:
-    right, wrong = (
-        int((own.correct & ~other.correct).sum()),
-        int((other.correct & ~own.correct).sum()),
-    )
+    right, wrong = own.alone(other), other.alone(own)
     difference = (right - wrong) / len(own.labels)
     remark = f"{right} against {wrong} images of two runs; seeds of each would tell of the configs"
-    return Finding(BY_IMAGES, difference, mcnemar_test(right, wrong), None, remark)
+    return Finding(BY_IMAGES, difference, mcnemar_test(right, wrong), None, remark, "this run")
 
 
 def _accuracy(predictions: Predictions) -> float:

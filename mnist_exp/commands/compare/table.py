@@ -1,6 +1,5 @@
 """A comparison as text: for a terminal, for a paper in Markdown, for a spreadsheet in CSV."""
 
-import math
 from collections.abc import Iterator, Sequence
 from csv import DictWriter
 from io import StringIO
@@ -108,10 +107,8 @@ def csv(comparison: Comparison) -> str:
 
     Accuracies and differences are 0-1, times in seconds; what a config lacks is empty.
     """
-    rows = [
-        _line(row, differing([row.group for row in comparison.rows]), comparison.metrics)
-        for row in comparison.rows
-    ]
+    keys = differing([row.group for row in comparison.rows])
+    rows = [_line(row, keys, comparison.metrics) for row in comparison.rows]
     text = StringIO()
     writer = DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -148,7 +145,7 @@ def _cells(comparison: Comparison, place: int) -> list[str]:
         str(row.place or ""),
         row.group.runs[0].name,
         *(shortened(values[place]) for values in comparison.columns.values()),
-        *("" if mean is None else f"{mean:.4f}" for mean in _means(row, comparison.metrics)),
+        *means(row, comparison.metrics),
         str(len(row.group.runs)),
         accuracy(row.validation),
         accuracy(row.test),
@@ -158,6 +155,11 @@ def _cells(comparison: Comparison, place: int) -> list[str]:
         _verdict(row),
     ]
     return [printable(text) for text in texts]
+
+
+def means(row: ComparedConfig, names: Sequence[str]) -> list[str]:
+    """Returns the mean over seeds of each metric, in digits; "" where a run has none."""
+    return ["" if mean is None else f"{mean:.4f}" for mean in _means(row, names)]
 
 
 def _means(row: ComparedConfig, names: Sequence[str]) -> list[float | None]:
@@ -234,11 +236,5 @@ def _line(row: ComparedConfig, keys: Sequence[str], metrics: Sequence[str]) -> d
 
 
 def _columns(name: str, summary: Summary | None) -> dict[str, float | None]:
-    found = summary or Summary(math.nan, None, math.nan, math.nan)
-    values = {
-        "accuracy": found.mean,
-        "deviation": found.deviation,
-        "low": found.low,
-        "high": found.high,
-    }
-    return {f"{name}_{key}": None if summary is None else value for key, value in values.items()}
+    keys = (f"{name}_{key}" for key in ("accuracy", "deviation", "low", "high"))
+    return dict(zip(keys, summary or (None,) * 4, strict=True))

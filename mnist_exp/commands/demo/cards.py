@@ -11,6 +11,7 @@ from mnist_exp.commands.demo.data_urls import png_url
 from mnist_exp.inference import Digit, Reading
 
 MOST_CARDS = 20
+NOBODY = "no other"  # what stands for a run where none reads beside
 NOTHING = "Nothing drawn: no ink stands out from the ground."
 
 

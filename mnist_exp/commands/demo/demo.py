@@ -5,8 +5,9 @@ from collections import Counter
 from functools import lru_cache, partial
 
 from mnist_exp.commands.demo import server
+from mnist_exp.commands.demo.cards import NOBODY
 from mnist_exp.commands.demo.reader import Reader
-from mnist_exp.commands.sockets import listen
+from mnist_exp.commands.sockets import address, is_loopback, listen
 from mnist_exp.core.errors import RequestError
 from mnist_exp.core.terminal import say
 from mnist_exp.inference.drawings import FOLDER
@@ -46,7 +47,7 @@ def demo(selector: str, beside: str | None, host: str, port: int) -> None:
         if first is not None:
             load(first)  # tells now what is wrong with it
         _announce(chosen.record, host, port)
-        from mnist_exp.commands.demo.page import NOBODY, look, page
+        from mnist_exp.commands.demo.page import look, page
 
         others = {name: partial(load, name) for name in runs}
         shown = page(reader, others, beside=first or NOBODY, drawings=FOLDER)
@@ -77,7 +78,7 @@ def _others(chosen: Found, second: RunRecord | None) -> list[RunRecord]:
 
 def _named(runs: list[RunRecord]) -> dict[str, RunRecord]:
     """Returns name -> run, with the beginning of the id where a name is not the only one."""
-    times = Counter(run.name for run in runs)
+    times = Counter([NOBODY, *(run.name for run in runs)])
     return {
         run.name if times[run.name] == 1 else f"{run.name} ({run.run_id[:_ID_CHARACTERS]})": run
         for run in runs
@@ -89,10 +90,9 @@ def _reader(run: RunRecord, name: str, uri: str) -> Reader:
 
 
 def _announce(run: RunRecord, host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
     say(f"The drawing pad, read by {run.name} (Ctrl-C ends it):")
-    say(f"  http://{shown}:{port}")
-    if not server.is_loopback(host):
+    say(f"  {address(host, port)}")
+    if not is_loopback(host):
         say(
             f"Anybody who reaches {host} over the network can draw, open images and file drawings "
             f"in {FOLDER}/ here: there is no password, and no encryption.",

@@ -21,7 +21,6 @@ from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.inference.drawings import file_drawing
 
 TITLE = "Draw a digit"
-NOBODY = "no other"
 NOTHING_DRAWN = "Nothing is drawn yet."
 DIGITS = [str(digit) for digit in range(10)]
 # Fonts of the machine: nothing is asked from outside.
@@ -41,7 +40,7 @@ def page(
     reader: Reader,
     others: Readers | None = None,
     *,
-    beside: str = NOBODY,
+    beside: str = cards.NOBODY,
     drawings: Path | None = None,
 ) -> gr.Blocks:
     """Lays the page out.
@@ -55,7 +54,7 @@ def page(
     others = others or {}
     with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
         gr.HTML(_heading(reader), elem_id="heading")
-        pad([NOBODY, *others], beside, files=drawings is not None)
+        pad([cards.NOBODY, *others], beside, files=drawings is not None)
         gr.api(_reading(reader, others), api_name="read", queue=False)
         if drawings is not None:
             file = _filing_into(drawings)

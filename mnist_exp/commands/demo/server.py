@@ -3,13 +3,14 @@
 Nothing is fetched from elsewhere, by the server or by the page. What is sent here is limited.
 """
 
-import ipaddress
 import os
 import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from mnist_exp.commands.sockets import is_loopback
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -27,14 +28,6 @@ _POLICY = (
     "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; frame-ancestors 'self'"
 )
 SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
-
-
-def is_loopback(host: str) -> bool:
-    """Tells whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_exp.core.terminal import printable
+from mnist_exp.core.text import in_markdown
 from mnist_exp.runs.recognizer import caption
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ license: mit
 
 # Draw a digit
 
-A drawing pad, read by `{name}`, a network for handwritten digits that mnist_exp trained
+A drawing pad, read by {name}, a network for handwritten digits that mnist_exp trained
 on {data}: {caption}. It also reads photos, several digits at once, dark on light or light on dark.
 
 To try it here:
@@ -118,6 +119,7 @@ def write_space(source: "Source", folder: Path) -> float:
         "requirements": REQUIREMENTS,
     }
     (folder / APP).write_text(_APP.format(**values), encoding="utf-8")
+    values["name"] = in_markdown(run.name)
     (folder / PAGE).write_text(_README.format(**values), encoding="utf-8")
     pins = "".join(f"{name}=={version(name)}\n" for name in PACKAGES)
     (folder / REQUIREMENTS).write_text(pins, encoding="utf-8")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_exp.core.terminal import printable
+from mnist_exp.core.text import in_markdown
 from mnist_exp.models.export.litert import CALIBRATION_IMAGES, FLOAT, INT8, LEVELS, Exported
 from mnist_exp.tracking.names import WEIGHTS_TAG
 
@@ -57,7 +57,7 @@ def lines(source: "Source", exported: Exported) -> list[str]:
 def write(source: "Source", exported: Exported, folder: Path) -> None:
     """Writes the README beside the models."""
     page = _PAGE.format(
-        name=printable(source.run.name),
+        name=in_markdown(source.run.name),
         run_id=source.run.run_id,
         weights=source.run.tags.get(WEIGHTS_TAG, "not recorded"),
         data=source.splits.name,

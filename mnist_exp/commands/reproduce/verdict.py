@@ -134,8 +134,8 @@ def compare(first: Result, second: Result) -> Comparison:
     same_weights = bool(first.weights_sha256) and first.weights_sha256 == second.weights_sha256
     one, other = first.predictions, second.predictions
     same_images = np.array_equal(one.labels, other.labels)
-    only_first = int((one.correct & ~other.correct).sum()) if same_images else 0
-    only_second = int((other.correct & ~one.correct).sum()) if same_images else 0
+    only_first = one.alone(other) if same_images else 0
+    only_second = other.alone(one) if same_images else 0
     p = mcnemar_test(only_first, only_second) if same_images else 0.0
     if same_weights and not differing and np.array_equal(one.digits, other.digits):
         verdict = Verdict.IDENTICAL

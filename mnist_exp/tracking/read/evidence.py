@@ -58,6 +58,10 @@ class Predictions(NamedTuple):
         """Which images were recognised, bool [N]."""
         return np.equal(self.labels, self.digits)
 
+    def alone(self, other: "Predictions") -> int:
+        """Returns how many images this run recognised and another did not."""
+        return int((self.correct & ~other.correct).sum())
+
 
 class Evidence:
     """The artifacts of one run, each read and checked when it is asked for."""

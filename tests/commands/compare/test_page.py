@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import browsers
@@ -167,6 +168,15 @@ def recipes(**params):
         )
         for place in range(count)
     ], {str(place): predicted({place: 9}) for place in range(count)}
+
+
+def test_metrics_of_ones_own_have_a_column(three_by_five, curves):
+    asked = replace(three_by_five, metrics=("test/top_2",))
+    for run in asked.rows[0].group.runs:
+        run.metrics["test/top_2"] = 0.5
+    text = rendered(asked, curves)
+    assert ">test/top_2</th>" in text
+    assert text.count('<td class="number">0.5000</td>') == 1
 
 
 def test_results_stand_before_what_the_configs_are(compared, curves):

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,3 +151,5 @@ def test_only_shared_seeds_are_paired():
     found = findings(group(runs), predictions, Looks(2, last=False))[1]
     assert found.method == "McNemar"
     assert "only seed 1 is shared" in found.remark
+    told = replace(found, adjusted=0.001, difference=0.1).words
+    assert told == "better on test: seed 1 alone, not its config"
