@@ -137,30 +137,52 @@ def answer(command: click.Command, instruction: str) -> int:
     return 0
 
 
-def run_items(incomplete: str, *, finished: bool = True) -> list[CompletionItem]:
-    """Returns the runs whose name begins so.
-
-    Args:
-        incomplete: the beginning.
-        finished: whether those that finished are among them.
-    """
+def run_items(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Returns the runs whose name begins so."""
+    del ctx, param
     from mnist_exp.tracking.read.runs import run_names
 
-    return _beginning_so(run_names(finished=finished), incomplete)
+    return _beginning_so(run_names(finished=True), incomplete)
 
 
-def sweep_items(incomplete: str) -> list[CompletionItem]:
+def unfinished_items(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Returns the runs whose name begins so and that have not finished."""
+    del ctx, param
+    from mnist_exp.tracking.read.runs import run_names
+
+    return _beginning_so(run_names(finished=False), incomplete)
+
+
+def sweep_items(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """Returns the sweeps whose name begins so."""
+    del ctx, param
     from mnist_exp.tracking.read.runs import sweep_names
 
     return _beginning_so(sweep_names(), incomplete)
 
 
-def data_items(incomplete: str, also: Sequence[str] = ()) -> list[CompletionItem]:
-    """Returns the data sets, and other names, that begin so."""
+def data_items(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Returns the data sets that begin so; `evaluate` takes other names too."""
+    del param
     from mnist_exp import data
 
+    also = ("mnist_c", "drawings") if ctx.info_name == "evaluate" else ()
     return _beginning_so([*data.names(), *also], incomplete)
+
+
+def override_items(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Returns the overrides that begin so; of several values in one, the last is completed."""
+    del param
+    from mnist_exp.commands.overrides import complete
+
+    words = ctx.params.get("arguments") or ()
+    return [CompletionItem(override) for override in complete(words, incomplete)]
 
 
 def _beginning_so(names: Sequence[str], incomplete: str) -> list[CompletionItem]:
@@ -179,15 +201,3 @@ def flag_items(incomplete: str) -> list[CompletionItem]:
         for flag, text in FLAGS.items()
         if flag.startswith(incomplete)
     ]
-
-
-def override_items(words: Sequence[str], incomplete: str) -> list[CompletionItem]:
-    """Returns the overrides that begin so.
-
-    Args:
-        words: what stands before, behind `train`.
-        incomplete: the beginning of a word; of several values in it, the last is completed.
-    """
-    from mnist_exp.commands.overrides import complete
-
-    return [CompletionItem(override) for override in complete(words, incomplete)]

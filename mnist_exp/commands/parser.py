@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mnist_exp.commands.completion import (
+    data_items,
+    override_items,
+    run_items,
+    sweep_items,
+    unfinished_items,
+)
 from mnist_exp.commands.export.formats import FORMATS
 from mnist_exp.commands.pages import COMPLETION_HELP, TRAIN_HELP
 from mnist_exp.commands.program import PROGRAM
 from mnist_exp.commands.types import (
-    DataName,
     HandWritten,
-    OverrideArgument,
-    RunArgument,
-    SweepName,
     Train,
     Verbs,
     takes_components,
@@ -50,7 +53,7 @@ def cli() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Of a sweep: shows what would run, and stops.")
 @takes_components
-@click.argument("arguments", nargs=-1, type=OverrideArgument())
+@click.argument("arguments", nargs=-1, shell_complete=override_items)
 def train(arguments: tuple[str, ...], *, dry_run: bool) -> None:
     """Trains and tests a model: one run; with -m a sweep."""
     from mnist_exp.commands import train as verb
@@ -78,7 +81,7 @@ def check(ctx: click.Context, arguments: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.argument("run", type=RunArgument(finished=False))
+@click.argument("run", shell_complete=unfinished_items)
 @takes_components
 def resume(run: str) -> None:
     """Continues a run that was cut off, from its last checkpoint.
@@ -92,10 +95,10 @@ def resume(run: str) -> None:
 
 
 @cli.command()
-@click.argument("run", type=RunArgument())
+@click.argument("run", shell_complete=run_items)
 @click.option(
     "--data",
-    type=DataName("mnist_c", "drawings"),
+    shell_complete=data_items,
     metavar="NAME",
     help="mnist, digits, idx, mnist_c or drawings; the run's own data by default.",
 )
@@ -120,18 +123,18 @@ def evaluate(run: str, data: str | None, overrides: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.argument("runs", nargs=-1, type=RunArgument(), metavar="[RUN ...]")
+@click.argument("runs", nargs=-1, shell_complete=run_items, metavar="[RUN ...]")
 @click.option(
     "--sweep",
     "sweeps",
-    type=SweepName(),
+    shell_complete=sweep_items,
     multiple=True,
     metavar="NAME",
     help="The runs of a sweep, or of several.",
 )
 @click.option(
     "--data",
-    type=DataName(),
+    shell_complete=data_items,
     metavar="NAME",
     help="The runs on mnist, digits, or other data.",
 )
@@ -195,7 +198,7 @@ def compare(
 
 
 @cli.command()
-@click.argument("run", type=RunArgument())
+@click.argument("run", shell_complete=run_items)
 @click.argument("images", nargs=-1, metavar="IMAGE ...")
 @click.option("--json", "as_json", is_flag=True, help="Everything that was found, as JSON.")
 @click.option(
@@ -221,7 +224,7 @@ def predict(
 
 
 @cli.command()
-@click.argument("run", type=RunArgument())
+@click.argument("run", shell_complete=run_items)
 @click.argument("overrides", nargs=-1)
 @click.option("--check-only", is_flag=True, help="Stops before training.")
 @click.option("--worktree", is_flag=True, help="Runs the recorded commit, not the code of now.")
@@ -271,7 +274,7 @@ def reproduce(
 
 
 @cli.command()
-@click.argument("run", type=RunArgument())
+@click.argument("run", shell_complete=run_items)
 @click.option(
     "--format",
     "form",
@@ -307,7 +310,7 @@ def export(run: str, form: str, out: Path) -> None:
 
 
 @cli.command()
-@click.argument("run", type=RunArgument())
+@click.argument("run", shell_complete=run_items)
 @click.option("--force", is_flag=True, help="Promotes one that is worse, or not comparable, too.")
 @takes_components
 def promote(run: str, *, force: bool) -> None:
@@ -333,7 +336,7 @@ def promote(run: str, *, force: bool) -> None:
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs."
 )
-@click.option("--sweep", type=SweepName(), metavar="NAME", help="Those of one sweep.")
+@click.option("--sweep", shell_complete=sweep_items, metavar="NAME", help="Those of one sweep.")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known of them, as JSON.")
 def runs(limit: int, sweep: str | None, *, as_json: bool) -> None:
     """Lists the newest runs, one line each, with accuracy on validation and test."""
@@ -359,9 +362,12 @@ def ui(host: str, port: int) -> None:
 
 
 @cli.command()
-@click.argument("run", type=RunArgument(), default="best")
+@click.argument("run", shell_complete=run_items, default="best")
 @click.option(
-    "--beside", type=RunArgument(), metavar="RUN", help="A second run that reads the same drawing."
+    "--beside",
+    shell_complete=run_items,
+    metavar="RUN",
+    help="A second run that reads the same drawing.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mnist_exp.commands.completion import flag_items
 from mnist_exp.commands.pages import HELP
 from mnist_exp.commands.program import PROGRAM
 from mnist_exp.core.errors import RequestError, nearest
@@ -46,8 +47,6 @@ class Train(Verb, HandWritten):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> Any:
         """Returns the flags that begin so."""
         del ctx
-        from mnist_exp.commands.completion import flag_items
-
         return flag_items(incomplete)
 
 
@@ -123,71 +122,3 @@ def _use_components(ctx: click.Context, param: click.Parameter, file: Path | Non
         from mnist_exp.config import sources
 
         sources.use(file)
-
-
-class RunArgument(click.ParamType[str]):
-    """A run: an id or its start, a name, latest, best or @champion."""
-
-    name = "run"
-
-    def __init__(self, *, finished: bool = True) -> None:
-        """Takes any run.
-
-        Args:
-            finished: whether runs that finished are offered too.
-        """
-        self._finished = finished
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
-        """Returns the runs that the store knows."""
-        del ctx, param
-        from mnist_exp.commands.completion import run_items
-
-        return run_items(incomplete, finished=self._finished)
-
-
-class SweepName(click.ParamType[str]):
-    """The name of a sweep."""
-
-    name = "sweep"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
-        """Returns the sweeps that the store knows."""
-        del ctx, param
-        from mnist_exp.commands.completion import sweep_items
-
-        return sweep_items(incomplete)
-
-
-class DataName(click.ParamType[str]):
-    """The name of a data set."""
-
-    name = "data"
-
-    def __init__(self, *also: str) -> None:
-        """Takes any name.
-
-        Args:
-            *also: what is offered beside the data sets.
-        """
-        self._also = also
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
-        """Returns the names."""
-        del ctx, param
-        from mnist_exp.commands.completion import data_items
-
-        return data_items(incomplete, self._also)
-
-
-class OverrideArgument(click.ParamType[str]):
-    """A Hydra override or flag."""
-
-    name = "override"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
-        """Returns what Hydra's own completion answers."""
-        del param
-        from mnist_exp.commands.completion import override_items
-
-        return override_items(ctx.params.get("arguments") or (), incomplete)

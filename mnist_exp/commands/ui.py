@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mnist_exp.commands.sockets import address, is_loopback, listen
+from mnist_exp.core import signals
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import without_password
@@ -74,12 +75,16 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """
     command = [sys.executable, "-P", "-m", "mlflow", "ui", *arguments]
     # Away from the terminal: uvicorn answers its Ctrl-C with a traceback.
-    with subprocess.Popen(command, env=environment, start_new_session=True) as process:  # noqa: S603
-        try:
-            code = process.wait()
-        except BaseException:
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with signals.held():  # Ctrl-C amid the start would leave it behind
+            process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+        code = process.wait()
+    except BaseException:
+        if process is not None:
             os.killpg(process.pid, signal.SIGTERM)
-            raise
+            process.wait()
+        raise
     raise ExperimentError(
         f"Expected MLflow's server to run until Ctrl-C. Received: its end, with exit code {code}. "
         "What it said stands above."

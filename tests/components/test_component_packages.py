@@ -66,7 +66,7 @@ def test_an_installed_package_brings_components_and_their_options(tmp_path):
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
     subprocess.run([*pip, "--no-build-isolation", "--target", site, package], check=True)
     work = tmp_path / "work"
-    work.mkdir()
+    work.mkdir(exist_ok=True)
     own = ("data=digits", *SMOKE, "model=mlp", "loss=generalized", "metrics=[worst_digit]")
     python(WITH_PACKAGE, site, "train", *own, cwd=work, check=True)
     run = only_run(work)

@@ -121,7 +121,7 @@ def plan(overrides: list[str]) -> Plan:
 def test_every_job_of_a_grid_is_checked():
     assert len(plan(["model=cnn,mlp", "seed=range(0,3)"]).grid) == 6
     found = [job.choices["model"] for job in plan(["model=glob(*cnn)", "seed=1"]).grid]
-    assert found == ["cnn", "deep_cnn", "fast_cnn"]
+    assert found == ["cnn", "deep_cnn", "fast_cnn", "wide_cnn"]
     with pytest.raises(ConfigError) as caught:
         plan(["model=cnn,mlp", "model.dropout=0,1", "training.epoch=1,2"])
     assert {p.key for p in caught.value.problems} == {"model.dropout", "training.epoch"}
