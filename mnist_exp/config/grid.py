@@ -61,7 +61,8 @@ class SweepComposer:
         hydras = [o for o in parsed if o.is_hydra_override() and not o.is_sweep_override()]
         self.for_hydra = tuple(str(override.input_line) for override in hydras)
         others = (str(override.input_line) for override in common if override not in hydras)
-        self._common = (*self.for_hydra, *others), cfg  # what it is composed of -> the config
+        self._common = (*self.for_hydra, *others)  # options of all jobs
+        self._common_cfg = cfg
         self.overrides = (
             *self._params(parsed),  # of hydra.sweeper.params, which the command line overrides
             *(o for o in parsed if o not in hydras),
@@ -124,8 +125,8 @@ class SweepComposer:
     def _base(self, selections: tuple[str, ...]) -> tuple[Base | None, dict[str, str]]:
         """Returns a choice of options composed; no base where Hydra has to compose every job."""
         if selections not in self._bases:
-            if selections == self._common[0]:
-                cfg = self._common[1]
+            if selections == self._common:
+                cfg = self._common_cfg
                 values, problems = self._composer.values(cfg)
             else:
                 cfg, values, problems = self._composer.unchecked(selections)

@@ -121,7 +121,7 @@ def hidden(loader: ConfigLoaderImpl) -> Iterator[Path]:
             other = folder / name
             if other.is_file() and other.read_bytes() != file.read_bytes():
                 yield other
-        if source.provider != OF_THE_USER:  # which may be any folder, and is the last
+        if source.provider not in _FLAGS or folder == config_folder():  # a user's may be any folder
             for file in folder.rglob("*.yaml"):
                 first.setdefault(str(file.relative_to(folder)), file)
 

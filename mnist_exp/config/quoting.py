@@ -2,7 +2,8 @@
 
 import re
 
-_NESTED = re.compile(r"""[^=]+=[^'"\[,]*\$\{[^}]*\$\{""")
+# An interpolation with another at its end, alone: with more around it, the quotes would be wrong.
+_NESTED = re.compile(r"""[^=]+=\$\{[^'"{},]*\$\{[^'"{},]*\}\}""")
 
 
 def in_quotes(text: str) -> str:
@@ -14,4 +15,4 @@ def in_quotes(text: str) -> str:
 
 def nested_in_quotes(text: str) -> str:
     """Returns an override with quotes where it has an interpolation within another."""
-    return in_quotes(text) if _NESTED.match(text) else text
+    return in_quotes(text) if _NESTED.fullmatch(text) else text

@@ -83,12 +83,13 @@ def staged(out: Path, *, folder: bool, option: str = "--out") -> Iterator[Path]:
 
 
 @contextmanager
-def whole(file: Path, *, lasting: bool = True) -> Iterator[Path]:
+def whole(file: Path, *, lasting: bool = True, own: str = "") -> Iterator[Path]:
     """Lets the block write a file beside its place, then moves it there; a crash leaves the old.
 
     Args:
-        file: where the result goes, in a folder that exists; only one process writes it at a time.
+        file: where the result goes, in a folder that exists.
         lasting: whether it has to survive a power cut that follows at once.
+        own: what tells those apart who write it at the same time; "" where only one ever does.
 
     Yields:
         Where to write.
@@ -96,7 +97,7 @@ def whole(file: Path, *, lasting: bool = True) -> Iterator[Path]:
     Raises:
         OSError: it could not be written.
     """
-    part = unfinished(file)
+    part = unfinished(file.with_name(f"{file.name}{own}"))
     try:
         yield part
         if lasting:
@@ -133,9 +134,10 @@ def regular(file: Path) -> Iterator[BinaryIO]:
             like; or it cannot be read.
     """
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(f"{file} is no file")
     with open(descriptor, "rb") as stream:  # noqa: PTH123 - of a descriptor
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise FileNotFoundError(f"{file} is no file")
         yield stream
 
 

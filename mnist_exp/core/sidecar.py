@@ -82,14 +82,18 @@ class Sidecar:
             return running
 
     def retire(self) -> None:
-        """Ends the process where another takes its place and nothing waits for its answers."""
+        """Ends the process where another takes its place and nothing waits for its answers.
+
+        What it was sending, the next one goes on with.
+        """
         if self._owner != os.getpid():
             return
         with self._lock:
-            is_idle = not self._waiting
-        if is_idle and not self._gone:
-            atexit.unregister(self._end)
-            self._end()
+            if self._waiting or self._gone:
+                return
+            self._gone = True  # nothing is handed over any more
+        atexit.unregister(self._end)
+        self._end()
 
     @property
     def gone(self) -> bool:

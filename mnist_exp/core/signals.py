@@ -122,11 +122,11 @@ def handled(number: int, handler: Any) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(number, handler)
+    before = {signal.Signals(number): signal.signal(number, handler)}
     try:
         yield
     finally:
-        signal.signal(number, before)
+        _put_back(before)
 
 
 def _put_back(handlers: dict[signal.Signals, Any]) -> None:

@@ -331,3 +331,7 @@ def _end(recorder: Recorder, outcome: events.Outcome) -> None:
         console.Reporter().say(str(problem))
     finally:
         recorder.end(outcome)
+    if recorder.incomplete:
+        member = ENSEMBLE_TAG in recorder.started.tags  # it goes on with its ensemble
+        hint = "" if member else f" Then: mnist-exp resume {recorder.started.run_name}"
+        raise ExperimentError(f"{recorder.incomplete}{hint}")

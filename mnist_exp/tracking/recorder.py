@@ -39,6 +39,7 @@ class Recorder:
         self._warned = False
         self._uri = uri
         self.damage = ""  # of the journal that a run goes on with, in a sentence
+        self.incomplete = ""  # why a run that was done has ended as failed
         self._sender = RemoteSender(self.job_dir, uri)
 
     @classmethod
@@ -236,17 +237,15 @@ class Recorder:
             Whether MLflow has everything; if not, stderr says what to do.
 
         Raises:
-            ExperimentError: The disk is full: what was measured last is nowhere but here, or a run
-                that was done lacks its digests and has ended as failed, so that it may go on. Or
+            ExperimentError: The disk is full, and what was measured last is nowhere but here; or
                 somebody deleted the job folder.
         """
         self.require_folder()
-        unfinished = None
         try:
             self._record_digests()
         except ExperimentError as full:
-            if outcome in DONE:
-                outcome, unfinished = "failed", full
+            if outcome in DONE:  # it may go on when there is room
+                outcome, self.incomplete = "failed", str(full)
                 self.tags({FAILURE_TAG: reason_of(full)})
         self._append(events.End(events.now(), events.STATUS_OF_OUTCOME[outcome], outcome))
         problem, size = self._journal.problem, self._journal.size
@@ -260,8 +259,6 @@ class Recorder:
         if sent:
             pending_runs.settle(self._folder, self.started.job_id, self.job_dir, size)
         self._report(sent)
-        if unfinished is not None:
-            raise ExperimentError(f"{unfinished} Then use `mnist-exp resume`.") from unfinished
         return sent
 
     def _record_digests(self) -> None:

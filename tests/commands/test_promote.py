@@ -90,7 +90,7 @@ def test_without_a_champion_a_run_is_promoted(project, capsys):
     show(promote(project.good.name))
     assert project.champion() == project.good.run_id
     (version,) = project.versions()
-    assert version.description.startswith(f"Run `{project.good.name}`\n\n**")
+    assert version.description.startswith(f"Run {project.good.name}\n\n**")
     assert "355 test images" in version.description
     assert set(version.tags) == {"run", "test accuracy", "model", "data", "promotion"}
     assert version.tags["run"] == project.good.name

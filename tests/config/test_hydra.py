@@ -55,6 +55,8 @@ def test_an_interpolation_within_another_is_read_by_all_commands(sealed_environm
     nested = "optimizer.learning_rate=${oc.decode:${oc.env:RATE}}"
     shown = here("train", nested, "--cfg", "job", "--resolve", "--package=optimizer", check=True)
     assert "learning_rate: 0.25\n" in shown.stdout
+    several = here("train", "-m", "seed=${oc.decode:${oc.env:RATE}},2", "--dry-run")
+    assert several.returncode == 2  # as Hydra has it
     small = ("data=digits", *SMOKE, "model=seed_mlp")
     sweep = here("train", "-m", *small, nested, "seed=1", check=True)
     assert "[1 of 1]" in sweep.stderr

@@ -146,6 +146,25 @@ def test_a_mark_that_names_a_folder_of_others_changes_nothing_there(sealed_envir
     assert sorted(theirs.rglob("*")) == before
 
 
+def test_a_folder_that_cannot_be_searched_keeps_no_other_back(
+    store, start_run, sealed_environment, monkeypatch
+):
+    for job_id in ("job-1", "job-2"):
+        recorder = start_run(job_id, uri=UNREACHABLE)
+        recorder.end("killed")
+    begun = journal.is_begun
+
+    def refused(job_dir: Path) -> bool:
+        if job_dir.name == "job-1":
+            raise PermissionError(13, "Permission denied", str(job_dir))
+        return begun(job_dir)
+
+    monkeypatch.setattr(journal, "is_begun", refused)
+    found = recover(sealed_environment, to=store.uri)
+    assert [one.result for one in found] == ["broken", "sent"]
+    assert pending_runs.is_pending(sealed_environment, "job-1")
+
+
 @pytest.mark.parametrize("where", ["outputs/.pending/pipe", "outputs/job-9/journal.jsonl"])
 @pytest.mark.timeout(60)
 def test_a_pipe_holds_nobody_up(sealed_environment, where):
@@ -153,7 +172,9 @@ def test_a_pipe_holds_nobody_up(sealed_environment, where):
     Path("outputs/.pending/folder").mkdir()
     Path(where).parent.mkdir(exist_ok=True)
     os.mkfifo(where)
+    before = len(list(Path("/proc/self/fd").iterdir()))
     assert len(recover(sealed_environment)) == 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_full_disk_leaves_nothing_in_the_cache(tmp_path):

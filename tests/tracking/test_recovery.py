@@ -261,7 +261,9 @@ def test_a_killed_run_whose_folder_was_deleted_does_not_stay_running(
     if left:
         (job_dir / "checkpoints").mkdir(parents=True)
     synced = here("sync")  # it may have been moved, and go on
-    assert "left alone: another process may work on it (its folder is gone, and" in synced.stdout
+    assert "left alone: another process may work on it (its folder, or its journal, is gone" in (
+        synced.stdout
+    )
     assert store.find_run("job-1").status == "RUNNING"
     later = now() + 1000 * 3600
     monkeypatch.setattr(events, "now", lambda: later)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_exp.config.record import to_record
 from mnist_exp.core import ids
+from mnist_exp.core.terminal import say
 from mnist_exp.evaluation.names import SWEEP_JOBS, TEST_ACCURACY, chosen
 from mnist_exp.runs import environment, source_code
 from mnist_exp.sweeps.results import report
@@ -99,6 +100,8 @@ class Parent:
                 self._report(results)
         finally:
             self._recorder.end(outcome)
+            if self._recorder.incomplete:
+                say(f"{self._recorder.incomplete} Then give the same command again.", error=True)
 
     def _report(self, results: Sequence[JobResult]) -> None:
         from mnist_exp import plots

@@ -201,8 +201,8 @@ class Journal:
                 part.write_bytes(b"".join(map(lines.seal, events, range(1, len(events) + 1))))
             (self.job_dir / SENT_NAME).unlink(missing_ok=True)  # it counts bytes of the other file
             _sync_folder(self.job_dir)
-        os.close(self._descriptor)
-        self._descriptor = self._open()
+        before, self._descriptor = self._descriptor, self._open()
+        os.close(before)
         return (
             f"The journal {file} is damaged: {'; '.join(found.damage)}. The run goes on with the "
             f"lines that are whole; the damaged file is kept as {kept.name}."

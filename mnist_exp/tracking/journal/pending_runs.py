@@ -4,20 +4,23 @@ So a command finds what a crash or an outage left without looking through every 
 """
 
 import contextlib
+import errno
 import json
 import os
-import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_exp.core.files import regular_bytes
+from mnist_exp.core.files import regular_bytes, whole
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import lines
 
 OUTPUTS = "outputs"  # where a project has its job folders, if nobody chose others
 _FOLDER = Path(OUTPUTS, ".pending")
 _MOST_BYTES = 100_000  # of a mark
+# Whoever asks whether a run is at work holds its lock for an instant.
+_SETTLING_SECONDS = 2.0
 
 
 class Marker(NamedTuple):
@@ -38,13 +41,8 @@ def add(folder: Path, job_id: str, job_dir: Path) -> None:
     marks.mkdir(parents=True, exist_ok=True)
     # Relative where it can be, so that a project may move.
     place = os.path.relpath(job_dir, folder) if job_dir.is_relative_to(folder) else str(job_dir)
-    with tempfile.TemporaryDirectory(dir=marks, prefix=".") as own:  # two may mark the same run
-        part = Path(own, job_id)
-        with part.open("wb") as stream:
-            stream.write(lines.seal(json.dumps({"job_dir": place}), 1))
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(marks / job_id)
+    with whole(marks / job_id, own=str(threading.get_native_id())) as part:  # two may mark one run
+        part.write_bytes(lines.seal(json.dumps({"job_dir": place}), 1))
 
 
 def is_pending(folder: Path, job_id: str) -> bool:
@@ -67,8 +65,8 @@ def settle(folder: Path, job_id: str, job_dir: Path, size: int) -> None:
         size: in bytes, of the journal that is complete.
     """
     try:
-        lock = journal.hold(job_dir)
-        if lock is None:  # somebody goes on with it, who has marked it again
+        lock = journal.hold(job_dir, wait_seconds=_SETTLING_SECONDS)
+        if lock is None:  # somebody goes on with it, and marked it before
             return
         with lock:
             if (job_dir / journal.FILE_NAME).stat().st_size == size:
@@ -91,8 +89,16 @@ def pending(folder: Path) -> Iterator[Marker]:
             found = lines.unseal(regular_bytes(mark, _MOST_BYTES))
             if found is not None:
                 named: Path = folder / json.loads(found[1])["job_dir"]
-                named.is_dir()  # a path may be too long
-                place = named
+                place = None if _is_too_long(named) else named
         if place is None and not mark.is_file():
             continue  # it is gone, or none of ours
         yield Marker(mark.name, place or folder / OUTPUTS / mark.name, is_damaged=place is None)
+
+
+def _is_too_long(place: Path) -> bool:
+    """Tells whether no file system has such a name; what cannot be reached now may be there."""
+    try:
+        place.lstat()
+    except OSError as problem:
+        return problem.errno == errno.ENAMETOOLONG
+    return False

@@ -32,7 +32,7 @@ Result = Literal[
 _SENDER_SECONDS = 5.0
 # A run whose folder is gone may be at work where somebody moved it.
 _SILENT_SECONDS = 600.0
-_FRESH = "its folder is gone, and MLflow heard of it in the last minutes"
+_FRESH = "its folder, or its journal, is gone, and MLflow heard of it in the last minutes"
 _ENDED = "MLflow had it as running, and has it as killed now."
 
 
@@ -84,9 +84,9 @@ def _recover_one(
     """Completes one run, if its store is not among those that did not answer; see `recover`."""
     job_dir = marker.job_dir
     answer = Recovered(marker.job_id, job_dir, None, "gone", killed=False, problem="")
-    if not job_dir.is_dir() or not journal.is_begun(job_dir):
-        return _lost(answer) if marker.is_damaged else _without_journal(answer, to, unreachable)
     try:
+        if not job_dir.is_dir() or not journal.is_begun(job_dir):
+            return _lost(answer) if marker.is_damaged else _without_journal(answer, to, unreachable)
         lock = journal.hold(job_dir)
     except OSError as problem:  # a folder of another user's, or on a disk that is read-only now
         return answer._replace(result="broken", problem=first_line(problem))
@@ -227,8 +227,7 @@ def _send(answer: Recovered, before: State, store: Store, unreachable: dict[str,
     replay.close()
     if attempt.problem is not None:
         problem = first_line(attempt.problem)
-        # What is said in our words is this run's own trouble.
-        if not isinstance(attempt.problem, ExperimentError | RequestError | PermissionError):
+        if not _is_its_own(attempt.problem):
             unreachable[store.uri] = problem
         return answer._replace(result="waiting", problem=problem)
     if went_on:
@@ -238,6 +237,12 @@ def _send(answer: Recovered, before: State, store: Store, unreachable: dict[str,
         result="alive" if not complete else "incomplete" if replay.gone else "sent",
         problem=few(replay.refused, "; "),
     )
+
+
+def _is_its_own(problem: Exception) -> bool:
+    """Tells trouble of one run, said in our words or by its files, from that of its store."""
+    of_files = FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError
+    return isinstance(problem, ExperimentError | RequestError | of_files)
 
 
 def send_again(folder: Path) -> None:
@@ -287,11 +292,13 @@ def lost(folder: Path) -> list[pending_runs.Marker]:
             if state.outcome is None or file.parent in waiting or uri in unreachable:
                 continue
             place = uri, state.start.experiment
-            store = stores.setdefault(place, Store(*place))
+            if place not in stores:
+                stores[place] = Store(*place)
             with Attempt() as asked:
-                run = readback.read_anew(store, state.start.job_id)
+                run = readback.read_anew(stores[place], state.start.job_id)
             if asked.problem is not None:
-                unreachable.add(uri)
+                if not _is_its_own(asked.problem):
+                    unreachable.add(uri)
                 continue
             kept = run is not None and run.outcome == state.outcome and run.has_ended
             if run is None or not (run.deleted or kept or _went_on(run, state)):

@@ -242,7 +242,7 @@ class Replay:
             (point.key, point.step): point
             for event in events
             for point in _points(event)
-            if not self._has(point, final=event.step is None)
+            if not self._has(point, final=event.step is None and self._is_last(event, point.key))
         }
         self._store.log_metrics(run_id, list(missing.values()))
         self._recorded |= {place: point.value for place, point in missing.items()}
@@ -251,6 +251,11 @@ class Replay:
         """Tells whether MLflow has a point; a final one that was measured anew is another."""
         known = self._recorded.get((point.key, point.step))
         return known is not None and not (final and _differs(known, point.value))
+
+    def _is_last(self, event: Metrics, key: str) -> bool:
+        """Tells whether no later event has a final value of a metric."""
+        finals = (e for e in reversed(self._events()) if isinstance(e, Metrics) and e.step is None)
+        return next(e for e in finals if key in e.values) is event
 
     def _send_artifact(self, run_id: str, event: Artifact, end: int) -> None:
         file = self.job_dir / staging.FOLDER / event.path
@@ -300,7 +305,7 @@ class Replay:
         from mnist_exp.tracking.mlflow.logged_model import model_id
 
         finals = [e for e in events if isinstance(e, Metrics) and e.step is None]
-        points = {p.key: p for e in reversed(finals) for p in _points(e)}
+        points = {p.key: p for e in finals for p in _points(e)}  # as the run has them: the last
         model = model_id(self._store, run_id)
         if model is not None:
             self._store.log_metrics(run_id, list(points.values()), model_id=model)
