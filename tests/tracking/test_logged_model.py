@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,27 @@ def test_the_folder_is_what_mlflow_itself_would_make(store, start_run, network):
         # A .keras file holds the time at which it was written.
         if key not in {"utc_time_created", "model_uuid", "model_id", "model_size_bytes"}:
             assert described[key] == value, key
+
+
+def test_a_model_shows_what_its_run_measured_last_and_the_run_has_it_once(
+    store, start_run, network
+):
+    recorder = start_run()
+    for outcome, loss in (("killed", 1.0), ("finished", 2.0)):
+        recorder.model(network, requirements=REQUIREMENTS)
+        recorder.metrics({"test/accuracy": 0.5, "test/loss": loss})
+        assert recorder.end(outcome)
+        if outcome == "killed":
+            recorder = Recorder.resume(recorder.job_dir)
+            time.sleep(0.002)  # a later millisecond
+    history = store.client.get_metric_history
+    assert len(history(recorder.run_id, "test/accuracy")) == 1
+    assert [point.value for point in history(recorder.run_id, "test/loss")] == [1.0, 2.0]
+    shown = store.client.get_logged_model(model_id(store, recorder.run_id)).metrics
+    assert {metric.key: metric.value for metric in shown} == {
+        "test/accuracy": 0.5,
+        "test/loss": 2.0,
+    }
 
 
 def test_a_run_logs_its_model(store, start_run, network):

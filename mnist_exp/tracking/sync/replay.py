@@ -305,7 +305,10 @@ class Replay:
         from mnist_exp.tracking.mlflow.logged_model import model_id
 
         finals = [e for e in events if isinstance(e, Metrics) and e.step is None]
-        points = {p.key: p for e in finals for p in _points(e)}  # as the run has them: the last
+        points: dict[str, Point] = {}  # as the run has them: the same value again is no other
+        for point in (point for event in finals for point in _points(event)):
+            if point.key not in points or _differs(points[point.key].value, point.value):
+                points[point.key] = point
         model = model_id(self._store, run_id)
         if model is not None:
             self._store.log_metrics(run_id, list(points.values()), model_id=model)
