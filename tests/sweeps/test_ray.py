@@ -101,7 +101,7 @@ def test_ctrl_c_once_and_twice(folder, nodes):
 def is_at_ray(process):
     """Tells whether a command has connected to a cluster, by Ray's threads in it."""
     names = Path("/proc", str(process.pid), "task").glob("*/comm")
-    return any("ray" in name.read_text() for name in names)
+    return "worker.io" in {name.read_text().strip() for name in names}
 
 
 def test_what_waits_behind_the_jobs_of_others_does_not_begin_after_ctrl_c(
