@@ -129,7 +129,8 @@ def serve(address: str) -> dict[str, Any]:
                 return become(json.loads(message), streams)
             for stream in streams:
                 os.close(stream)
-            connection.send(str(process).encode())
+            with contextlib.suppress(OSError):  # whoever asked may have been killed meanwhile
+                connection.send(str(process).encode())
             selector.register(os.pidfd_open(process), selectors.EVENT_READ, connection)
 
 
