@@ -166,12 +166,19 @@ def sweep_items(
 
 
 def data_items(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Returns the data sets that begin so; `evaluate` takes other names too."""
-    del param
+    """Returns the data sets that begin so."""
+    del ctx, param
     from mnist_exp import data
 
-    also = ("mnist_c", "drawings") if ctx.info_name == "evaluate" else ()
-    return _beginning_so([*data.names(), *also], incomplete)
+    return _beginning_so(data.names(), incomplete)
+
+
+def measured_items(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Returns what begins so of all that `evaluate` measures a run on."""
+    others = _beginning_so(("mnist_c", "drawings"), incomplete)
+    return data_items(ctx, param, incomplete) + others
 
 
 def override_items(

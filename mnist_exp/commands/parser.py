@@ -7,6 +7,7 @@ import click
 
 from mnist_exp.commands.completion import (
     data_items,
+    measured_items,
     override_items,
     run_items,
     sweep_items,
@@ -98,7 +99,7 @@ def resume(run: str) -> None:
 @click.argument("run", shell_complete=run_items)
 @click.option(
     "--data",
-    shell_complete=data_items,
+    shell_complete=measured_items,
     metavar="NAME",
     help="mnist, digits, idx, mnist_c or drawings; the run's own data by default.",
 )

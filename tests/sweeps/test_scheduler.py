@@ -38,6 +38,17 @@ class Engine:
         """Has nothing that runs."""
 
 
+def made(division, engine, task=lambda planned: planned, retries=0):
+    return Scheduler(
+        division,
+        engine,
+        task=task,
+        outputs=Path("outputs"),
+        retries=retries,
+        started=lambda planned: None,
+    )
+
+
 def test_a_job_that_fails_after_the_stop_is_told_of_and_not_tried_again():
     engine, told = Engine(), []
     draft = SimpleNamespace(assignment=SimpleNamespace(overrides=("model=mlp",)))
@@ -58,14 +69,7 @@ def test_a_job_that_fails_after_the_stop_is_told_of_and_not_tried_again():
     division = SimpleNamespace(
         next=lambda: jobs.pop(0) if jobs else None, look=look, is_over=lambda: False, end=ended
     )
-    scheduler = Scheduler(
-        division,
-        engine,
-        task=lambda planned: planned,
-        outputs=Path("outputs"),
-        retries=1,
-        started=lambda planned: None,
-    )
+    scheduler = made(division, engine, retries=1)
     scheduler.run()
     assert told == [(0, "finished"), (1, "failed")]
     assert len(engine.futures) == 2
@@ -79,13 +83,8 @@ def test_a_stop_that_is_learned_of_while_a_job_is_taken_begins_none():
         scheduler.stop()
         return PlannedJob(0, SimpleNamespace(), "")
 
-    scheduler = Scheduler(
-        SimpleNamespace(next=take, look=lambda: None, is_over=lambda: False),
-        engine,
-        task=lambda planned: planned,
-        outputs=Path("outputs"),
-        retries=0,
-        started=lambda planned: None,
+    scheduler = made(
+        SimpleNamespace(next=take, look=lambda: None, is_over=lambda: False), engine, retries=0
     )
     scheduler.run()
 
@@ -117,14 +116,7 @@ def test_a_job_that_never_begins_is_at_fault_where_others_run(others_run, sealed
         is_over=lambda: not jobs,
         end=lambda result: told.append((result.number, result.outcome, result.reason)),
     )
-    scheduler = Scheduler(
-        division,
-        engine,
-        task=task,
-        outputs=Path("outputs"),
-        retries=0,
-        started=lambda planned: None,
-    )
+    scheduler = made(division, engine, task=task, retries=0)
     if others_run:
         scheduler.run()
         reason = "its process died: RuntimeError: the worker died"

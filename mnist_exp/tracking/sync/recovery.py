@@ -108,8 +108,8 @@ def _recover_one(
             return answer._replace(result="broken", killed=ended, problem=words)
     finally:
         lock.release()
-    answer = answer._replace(killed=before.outcome is None, damage="; ".join(before.damage))
-    answer = answer._replace(size=size)
+    damage = "; ".join(before.damage)
+    answer = answer._replace(killed=before.outcome is None, damage=damage, size=size)
     sent = _send(answer, before, Store(uri, before.start.experiment), unreachable)
     # What was lost may come back, from a copy of the file or with a resumed run.
     is_sent = sent.result in {"sent", "incomplete"}

@@ -81,10 +81,11 @@ class Replay:
             wait_seconds: How long to wait for that process.
         """
         lock = journal.hold_sending(job_dir, wait_seconds=wait_seconds)
+        if lock is None:
+            return None
         try:
-            return None if lock is None else cls(job_dir, uri, lock)
+            return cls(job_dir, uri, lock)
         except BaseException:
-            assert lock is not None
             lock.release()
             raise
 
