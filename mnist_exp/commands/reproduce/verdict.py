@@ -1,7 +1,6 @@
 """Two results of the same experiment: identical, not distinguishable, or different."""
 
 import math
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -16,7 +15,7 @@ from mnist_exp.core.text import without_password
 from mnist_exp.evaluation.names import IMAGES_PER_SECOND, SWEPT
 from mnist_exp.tracking.journal.staging import FOLDER
 from mnist_exp.tracking.journal.state import state_of
-from mnist_exp.tracking.mlflow.store import Store, answering
+from mnist_exp.tracking.mlflow.store import Store, answering, as_stored
 from mnist_exp.tracking.names import WEIGHTS_TAG
 from mnist_exp.tracking.read.evidence import PREDICTIONS, Evidence, Predictions, parse_predictions
 from mnist_exp.tracking.records import RunRecord
@@ -100,7 +99,7 @@ def new_result(job_dir: Path, run: RunRecord | None, uri: str) -> Result:
     state = state_of(job_dir)
     weights = state.tags.get(WEIGHTS_TAG, "")
     metrics = {
-        (name, step): _as_stored(value)
+        (name, step): as_stored(value)
         for step, values in {**state.epochs, 0: state.final}.items()
         for name, value in values.items()
         if _is_result(name)
@@ -166,11 +165,6 @@ def explanation(inputs: Iterable[Input]) -> str:
 
 def _is_result(name: str) -> bool:
     return name != IMAGES_PER_SECOND and not name.startswith(NO_RESULTS)
-
-
-def _as_stored(value: float) -> float:
-    """Returns a value as MLflow's databases give it back: they have no infinity."""
-    return math.copysign(sys.float_info.max, value) if math.isinf(value) else value
 
 
 def _equal(first: Mapping[Point, float], second: Mapping[Point, float], point: Point) -> bool:

@@ -4,6 +4,8 @@ Only this folder imports mlflow, which is loaded at the first call.
 """
 
 import contextlib
+import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -287,6 +289,11 @@ class Store:
 def _of_job(job_id: str) -> str:
     """Returns the filter for the run of a job folder."""
     return f"tags.`{JOB_ID_TAG}` = {quoted(job_id)}"
+
+
+def as_stored(value: float) -> float:
+    """Returns a metric as MLflow's databases give it back: they have no infinity."""
+    return math.copysign(sys.float_info.max, value) if math.isinf(value) else value
 
 
 def quoted(text: str) -> str:

@@ -7,7 +7,6 @@ gone, or MLflow's run is, MLflow is asked what it has.
 import contextlib
 import json
 import math
-import sys
 from bisect import bisect_right
 from itertools import groupby
 from operator import attrgetter
@@ -33,7 +32,7 @@ from mnist_exp.tracking.journal.events import (
 )
 from mnist_exp.tracking.journal.state import fold, salvaged
 from mnist_exp.tracking.mlflow.attempt import first_line
-from mnist_exp.tracking.mlflow.store import Point, Store
+from mnist_exp.tracking.mlflow.store import Point, Store, as_stored
 from mnist_exp.tracking.names import DONE, OUTCOME_TAG
 from mnist_exp.tracking.sync import readback
 from mnist_exp.tracking.sync.restage import restage
@@ -351,11 +350,9 @@ def _points(event: Metrics) -> list[Point]:
 
 
 def _differs(recorded: float, value: float) -> bool:
-    """Tells two values apart; stores keep the greatest number in place of infinity."""
-    if math.isnan(recorded) or math.isnan(value):
-        return math.isnan(recorded) != math.isnan(value)
-    most = sys.float_info.max
-    return max(-most, min(most, recorded)) != max(-most, min(most, value))
+    """Tells two values apart, one of which may come from a store."""
+    are_none = math.isnan(recorded) and math.isnan(value)
+    return not are_none and as_stored(recorded) != as_stored(value)
 
 
 def _read_sent(job_dir: Path) -> tuple[int, str | None]:
