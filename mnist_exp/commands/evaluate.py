@@ -24,6 +24,7 @@ from mnist_exp.runs.recorded_config import as_recorded, placed
 from mnist_exp.tracking.journal import events
 from mnist_exp.tracking.mlflow.attempt import Attempt, first_line
 from mnist_exp.tracking.mlflow.store import Point
+from mnist_exp.tracking.names import EVALUATED_TAG
 from mnist_exp.tracking.read.evidence import Evidence
 from mnist_exp.tracking.read.runs import Found, find, require_finished
 
@@ -60,18 +61,25 @@ class Subject:
         """Of the run."""
         return self.found.record.name
 
-    def record(self, name: str, metrics: Mapping[str, float]) -> None:
+    def record(self, name: str, digest: str, metrics: Mapping[str, float]) -> None:
         """Adds metrics to the run, under `evaluate/<name>/`, and prints where they are.
+
+        Args:
+            name: of the data.
+            digest: SHA-256 of them, 64 hex digits.
+            metrics: name -> value.
 
         Raises:
             ExperimentError: MLflow did not take them.
         """
-        run_id = self.found.record.run_id
+        run_id, tag = self.found.record.run_id, f"{EVALUATED_TAG}{name}"
+        before = self.found.record.tags.get(tag, digest)
         points = [
             Point(f"evaluate/{name}/{key}", value, events.now(), 0)
             for key, value in metrics.items()
         ]
         with Attempt() as attempt:
+            self.found.store.set_tags(run_id, {tag: digest})
             self.found.store.log_metrics(run_id, points)
         if attempt.problem is not None:
             raise ExperimentError(
@@ -79,7 +87,8 @@ class Subject:
                 f"{first_line(attempt.problem)}. What was measured is printed above; give the "
                 "command again to record it."
             ) from attempt.problem
-        say(f"recorded as evaluate/{name}/* in run {run_id}")
+        others = "" if before == digest else ", after what was measured there on other data"
+        say(f"recorded as evaluate/{name}/* in run {run_id}{others}")
 
     def attach(self, path: str, write: Callable[[Path], object]) -> None:
         """Adds an artifact to the run, beside those whose digests it recorded at its end.
@@ -155,7 +164,8 @@ def _test(subject: Subject, splits: data.Splits) -> None:
     scores = components.scores(subject.config.metrics)
     metrics = test_metrics(result) | result.scores(TEST, scores)
     console.show_result(f"{subject.name} on {len(splits.test):,} test images of {name}", metrics)
-    subject.record(name, {key.removeprefix("test/"): value for key, value in metrics.items()})
+    named = {key.removeprefix("test/"): value for key, value in metrics.items()}
+    subject.record(name, splits.digest, named)
 
 
 def _corrupted(subject: Subject, overrides: Sequence[str]) -> None:
@@ -172,7 +182,7 @@ def _corrupted(subject: Subject, overrides: Sequence[str]) -> None:
         f"{len(found.corruptions)} ways",
         found,
     )
-    subject.record(CORRUPTED, robustness.metrics(found))
+    subject.record(CORRUPTED, splits.digest, robustness.metrics(found))
     from mnist_exp import plots
     from mnist_exp.plots.robustness import robustness as picture
 
@@ -193,7 +203,7 @@ def _drawn(subject: Subject, overrides: Sequence[str]) -> None:
     watched = partial(console.watched, description="drawings")
     found = measure(reader, labelled, watched=watched)
     show(f"{subject.name} on the drawings in {folder}, {len(labelled):,} in all", found)
-    subject.record(DRAWN, found.metrics())
+    subject.record(DRAWN, drawings.digest(labelled), found.metrics())
 
 
 def _matters(key: str) -> bool:

@@ -88,9 +88,9 @@ def digest(config: Config) -> str:
 
 
 def group(config: Config) -> str:
-    """Returns a short name that a config has with any seed: the model, and eight hex digits."""
+    """Returns a short name of a config, with any seed and metrics: the model, eight hex digits."""
     data = config.data.model_copy(update={"split_seed": None})
-    text = digest(config.model_copy(update={"seed": 0, "data": data}))
+    text = digest(config.model_copy(update={"seed": 0, "data": data, "metrics": ()}))
     return f"{config.model.name}-{text[:_GROUP_DIGITS]}"
 
 

@@ -7,6 +7,7 @@ as well, whatever their name.
 import hashlib
 import io
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -103,6 +104,14 @@ def labelled(folder: Path = FOLDER) -> list[Drawing]:
     return [
         Drawing(file, digit) for digit in range(CLASSES) for file in images_in(folder / str(digit))
     ]
+
+
+def digest(drawings: Iterable[Drawing]) -> str:
+    """Returns the SHA-256, 64 hex digits, of what drawings show and of their files."""
+    content = hashlib.sha256()
+    for path, label in drawings:
+        content.update(bytes([label]) + hashlib.sha256(path.read_bytes()).digest())
+    return content.hexdigest()
 
 
 def require(folder: Path) -> list[Drawing]:

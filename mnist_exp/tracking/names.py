@@ -23,6 +23,8 @@ COMPONENTS_TAG = "mnist_exp.components"  # JSON: file or package of the user's o
 CALLBACKS_TAG = "mnist_exp.callbacks"  # JSON: name of a callback -> SHA-256 of its code, or version
 REPRODUCES_TAG = "mnist_exp.reproduces"  # of a rerun: the id of the run that it repeats
 VERDICT_TAG = "mnist_exp.verdict"
+# With the name of data at its end: the SHA-256 of those that evaluate/NAME/* was measured on last.
+EVALUATED_TAG = "mnist_exp.evaluated."
 
 # Tags of a sweep and its jobs.
 SWEEP_TAG = "mnist_exp.sweep"

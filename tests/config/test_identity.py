@@ -31,4 +31,5 @@ def test_the_seeds_of_a_config_are_one_group():
     name = group_of("experiment=fast")
     assert re.fullmatch("cnn-[0-9a-f]{8}", name)
     assert group_of("experiment=fast", "seed=7", "data.split_seed=1", "training.threads=1") == name
+    assert group_of("experiment=fast", "metrics=[top_2]") == name
     assert group_of("experiment=fast", "optimizer.learning_rate=0.02") != name

@@ -20,6 +20,7 @@ from mnist_exp.data.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from mnist_exp.evaluation.robustness import measure, metrics
 from mnist_exp.plots.robustness import robustness as picture_of
 from mnist_exp.tracking.mlflow.logged_model import keras_file, model_path
+from mnist_exp.tracking.names import DATA_TAG
 from mnist_exp.tracking.read.evidence import Evidence
 
 SMALL = ["model=mlp", *SMOKE, "training.epochs=3"]
@@ -125,7 +126,8 @@ def test_the_picture_is_added_and_the_record_is_not_altered(measured):
     run = only_run(folder)
     with Image.open(artifacts(folder, run)[PICTURE]) as image:
         assert image.size == (900, 1080)
-    assert (run.status, run.end_time, run.tags) == (before.status, before.end_time, before.tags)
+    tags = before.tags | {"mnist_exp.evaluated.mnist_c": before.tags[DATA_TAG]}
+    assert (run.status, run.end_time, run.tags) == (before.status, before.end_time, tags)
     evidence = Evidence(run, store(folder).uri)
     assert len(evidence.predictions.labels) == 355
     assert evidence.config["data"]["name"] == "digits"
@@ -186,6 +188,13 @@ def test_the_data_are_the_runs_own(sealed_environment):
     assert right.returncode == 0, right.stderr
     values = only_run(folder).metrics
     assert values["evaluate/mnist_c/clean/accuracy"] == values["test/accuracy"]
+    digests = []
+    for root, words in ((other, ""), (moved, ", after what was measured there on other data")):
+        done = mnist_exp(folder, "evaluate", "latest", "--data", "idx", f"data.root={root}")
+        run = only_run(folder)
+        assert done.stdout.endswith(f"recorded as evaluate/idx/* in run {run.run_id}{words}\n")
+        digests.append(run.tags["mnist_exp.evaluated.idx"])
+    assert digests[0] != digests[1] == run.tags[DATA_TAG]
 
 
 def test_the_picture_cannot_be_added(sealed_environment, measured):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from mnist_exp.commands.compare.groups import Group, group, shown
+from mnist_exp.commands.compare.groups import METRICS, Group, group, shown
 from mnist_exp.commands.compare.selection import Choice
 from mnist_exp.commands.compare.significance import (
     BY_SEEDS,
@@ -118,13 +118,14 @@ def compare(choice: Choice, looks: Looks) -> Comparison:
 def _metrics(groups: Sequence[Group]) -> Iterator[str]:
     """Yields the names of the metrics of the test images that configs ask for, each once."""
     asked: set[str] = set()
-    for one in groups:
+    runs = [run for one in groups for run in one.runs]
+    for run in runs:
         try:
-            names = json.loads(one.settings.get("metrics", "[]"))
+            names = json.loads(run.params.get(METRICS, "[]"))
         except ValueError:  # anybody may have written it
             continue
         asked.update(map(str, names) if isinstance(names, list) else ())
-    measured = {name for one in groups for run in one.runs for name in run.metrics}
+    measured = {name for run in runs for name in run.metrics}
     yield from sorted({f"{TEST}{name}" for name in asked} & measured)
 
 

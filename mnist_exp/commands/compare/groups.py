@@ -10,6 +10,7 @@ from mnist_exp.tracking.records import RunRecord
 
 SEED = "seed"
 SPLIT = "data.split_seed"
+METRICS = "metrics"  # what a run measures beside accuracy changes nothing in it
 THREADS = "training.threads"  # they change the weights, but what the experiment is they do not
 CODE = "code"
 _DIGEST_CHARACTERS = 8
@@ -145,7 +146,7 @@ def _settings(run: RunRecord) -> dict[str, str]:
     return {
         key: text
         for key, text in run.params.items()
-        if key not in (SEED, SPLIT) and determines(key)
+        if key not in (SEED, SPLIT, METRICS) and determines(key)
     }
 
 

@@ -28,6 +28,13 @@ def test_what_does_not_determine_the_result_keeps_nothing_apart():
     assert len(group([run("a"), run("b", seed=1, training__epochs="4")])) == 2
 
 
+def test_runs_that_measure_more_are_of_the_same_config():
+    more = run("a")
+    more.params["metrics"] = '["top_2"]'
+    [found] = group([more, run("b", seed=1)])
+    assert found.seeds == (0, 1)
+
+
 def test_a_seed_that_was_repeated_counts_once_and_the_first_named_does():
     [found] = group([run("new"), run("old"), run("b", seed=1)])
     assert [one.run_id for one in found.runs] == ["new", "b"]
