@@ -44,6 +44,21 @@ def test_a_copy_works_without_its_original_and_leaves_it_alone(one_run, tmp_path
     assert not one_run.exists()
 
 
+def test_the_file_of_a_store_is_all_of_it_when_a_run_or_a_command_ends(
+    one_run, tmp_path, start_run
+):
+    recorder = start_run()
+    recorder.metrics({"val/accuracy": 0.5}, step=1)
+    recorder.end("finished")
+    mnist_exp(one_run, "evaluate", "latest", check=True)
+    for folder, metric in ((Path.cwd(), "val/accuracy"), (one_run, "evaluate/digits/accuracy")):
+        alone = tmp_path / f"{folder.name} alone"
+        alone.mkdir()
+        shutil.copy(folder / "mlflow.db", alone)
+        (run,) = store(alone).search()
+        assert metric in run.metrics
+
+
 def test_a_moved_project_keeps_its_champion(one_run, tmp_path):
     mnist_exp(one_run, "promote", "latest", check=True)
     moved = one_run.rename(tmp_path / "moved")

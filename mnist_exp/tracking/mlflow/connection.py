@@ -4,7 +4,9 @@ A new SQLite store is built under another name and renamed when it is complete, 
 that ten jobs that start at once make one, and a job killed meanwhile leaves none.
 """
 
+import atexit
 import contextlib
+import functools
 import http.client
 import logging
 import os
@@ -48,7 +50,33 @@ def connect(uri: str) -> Any:
     path = sqlite_path(uri)
     if path is not None:
         _prepare(path)
+        _gather_at_exit(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def gather(uri: str) -> None:
+    """Moves what SQLite keeps beside a local store into its file, which alone is then the store.
+
+    It does so itself where the last process closes its connection, which one that ends at once
+    never does. What another process is busy with is left to that one.
+
+    Args:
+        uri: a resolved URI; of anything else there is nothing to move.
+    """
+    path = sqlite_path(uri)
+    if path is None:
+        return
+    address = f"{path.as_uri()}?mode=rw"
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(address, timeout=0, uri=True)) as connection,
+    ):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@functools.cache
+def _gather_at_exit(uri: str) -> None:
+    atexit.register(gather, uri)
 
 
 def experiment_id(client: Any, uri: str, name: str, *, create: bool) -> str | None:

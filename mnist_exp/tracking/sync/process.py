@@ -87,6 +87,7 @@ def close(job_dir: str, uri: str, timeout_seconds: float) -> Closed:
     """In the process beside: sends the rest; see `RemoteSender.close`."""
     sender = _sender(job_dir, uri)
     sent = sender.close(timeout_seconds)
+    connection.gather(uri)
     with _lock:
         del _senders[job_dir]
     return Closed(sent, sender.run_id, sender.problem, sender.refused)
