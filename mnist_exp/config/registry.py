@@ -224,7 +224,8 @@ def read(file: Path) -> Source:
         text = content.decode()
     except (OSError, ValueError) as problem:
         raise RequestError(
-            f"Expected a Python file of components. Received: {file}, {reason_of(problem)}."
+            f"Expected a Python file of components. Received: {file}, which cannot be read "
+            f"({reason_of(problem)}). Check the path."
         ) from problem
     return source_of(file, text)
 

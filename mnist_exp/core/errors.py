@@ -58,7 +58,15 @@ def closest(name: str, choices: Iterable[str]) -> str | None:
 
 
 def reason_of(problem: BaseException) -> str:
-    """Returns what an error says, in one line of a bearable length."""
+    """Returns what an error says, in one line of a bearable length.
+
+    Example:
+        >>> reason_of(FileNotFoundError(2, "No such file or directory", "a.py"))
+        "No such file or directory: 'a.py'"
+    """
+    if isinstance(problem, OSError) and problem.strerror:  # of the system: its words will do
+        name = "" if problem.filename is None else f": {problem.filename!r}"
+        return f"{problem.strerror}{name}"[:_REASON_CHARACTERS]
     text = " ".join(_COLOURS.sub("", str(problem)).split())
     if not text or type(problem).__module__ == "builtins":
         text = f"{type(problem).__name__}: {text}".rstrip(": ")
