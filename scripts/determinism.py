@@ -18,13 +18,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from measuring import machine, progress, variables
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from mnist_exp.config.compose import compose
 from mnist_exp.config.hydra import config_folder
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+from measuring import machine, progress, variables
 
 GROUPS = ("augmentation", "schedule", "loss", "optimizer", "model")  # the last varies fastest
 PRECISIONS = ("float32", "bfloat16")

@@ -21,7 +21,6 @@ from queue import SimpleQueue
 
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
-from measuring import progress
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -168,7 +167,7 @@ def tried(mutants: list[Mutant], folder: Path, jobs: int) -> list[bool]:
             file.write_text(mutant.code, encoding="utf-8")
             noticed = not passes(mutant.module, copy, limits[mutant.module])
             file.write_text(mutant.source, encoding="utf-8")
-            progress(f"{next(done)} of {len(mutants)} tried")
+            print(f"{next(done)} of {len(mutants)} tried", file=sys.stderr)
             return noticed
         finally:
             copies.put(copy)

@@ -1,18 +1,14 @@
 """`scripts/faults`: what it does to commands is survived, and what is lost is found."""
 
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from faults import checks
+from faults.harness import Faults
+from faults.kinds import ALL
 from invoke import start_python
 from projects import change, only_run
 from waiting import until
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
-import fault_checks
-from fault_kinds import ALL
-from faults import Faults
 
 
 def test_a_round_finds_nothing(tmp_path):
@@ -48,11 +44,11 @@ def test_a_round_of_each_kind_finds_nothing(tmp_path):
 )
 def test_what_is_lost_is_found(one_run, what, finding):
     database, artifacts = one_run / "mlflow.db", one_run / "mlruns"
-    right = {run.identity: run for run in fault_checks.results(database, "mnist")}
+    right = {run.identity: run for run in checks.results(database, "mnist")}
 
     def findings() -> list[str]:
-        found = fault_checks.results(database, "mnist")
-        return list(fault_checks.findings(found, right, artifacts))
+        found = checks.results(database, "mnist")
+        return list(checks.findings(found, right, artifacts))
 
     assert findings() == []
     change(one_run, what, ())
@@ -63,7 +59,7 @@ def test_statuses_that_cannot_be_are_found(one_run):
     database = one_run / "mlflow.db"
 
     def findings() -> list[str]:
-        return list(fault_checks.false_statuses(fault_checks.results(database, "mnist")))
+        return list(checks.false_statuses(checks.results(database, "mnist")))
 
     assert findings() == []
     change(one_run, "runs SET end_time = start_time - 1", ())
@@ -77,13 +73,13 @@ def test_statuses_that_cannot_be_are_found(one_run):
 def test_files_that_are_left_or_lost_are_found(one_run):
     run = only_run(one_run)
     database = one_run / "mlflow.db"
-    right = {found.identity: found for found in fault_checks.results(database, "mnist")}
+    right = {found.identity: found for found in checks.results(database, "mnist")}
     (one_run / "mlruns" / "1" / run.run_id / "artifacts" / "log.txt").write_text("other")
-    found = fault_checks.results(database, "mnist")
-    (lost,) = fault_checks.findings(found, right, one_run / "mlruns")
+    found = checks.results(database, "mnist")
+    (lost,) = checks.findings(found, right, one_run / "mlruns")
     assert "lacks the artifact log.txt" in lost
     (one_run / "outputs" / "a.part").touch()
-    (left,) = fault_checks.left_over(one_run, one_run / "home")
+    (left,) = checks.left_over(one_run, one_run / "home")
     assert left == "the temporary file outputs/a.part is left"
 
 
@@ -91,7 +87,7 @@ def test_a_process_that_is_left_is_found(tmp_path):
     project, home = tmp_path / "project", tmp_path / "home"
     project.mkdir()
     with start_python("input()", cwd=project, stdin=subprocess.PIPE) as process:
-        (left,) = until(lambda: list(fault_checks.left_over(project, home)), process=process)
+        (left,) = until(lambda: list(checks.left_over(project, home)), process=process)
         assert left.startswith(f"process {process.pid} ")
         process.kill()
-    assert list(fault_checks.left_over(project, home)) == []
+    assert list(checks.left_over(project, home)) == []

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
-import benchmark_frontier
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import frontier_picture
 import frontier_results
 import frontier_table
+from frontier import SCRIPTS, compete
 from frontier_results import Failure, Frontier, Result, Trial
 
 from mnist_exp.core import numerics
@@ -76,7 +76,7 @@ def test_a_quick_benchmark_of_every_kind_of_contender(peers, tmp_path):
     files = ("--json", tmp_path / "values.json", "--picture", tmp_path / "frontier.png")
     command = (
         sys.executable,
-        benchmark_frontier.SCRIPTS / "benchmark.py",
+        SCRIPTS / "benchmark.py",
         "--quick",
         "--data",
         "digits",
@@ -190,7 +190,7 @@ def test_a_run_that_fails_is_a_failure(program, reason, tmp_path):
     from frontier_contenders import Contender
 
     contender = Contender(result("keras_example", ours=False), (sys.executable, "-c", program))
-    benchmark_frontier.compete(contender, 7, tmp_path)
+    compete(contender, 7, tmp_path)
     assert contender.result.trials == []
     (failure,) = contender.result.failures
     assert failure.seed == 7

@@ -166,7 +166,7 @@ def test_where_nothing_can_be_installed_it_says_so(project, path):
 
 def test_the_benchmark_explains_itself():
     done = subprocess.run(
-        [sys.executable, REPOSITORY / "scripts" / "benchmark.py", "--help"],
+        [sys.executable, REPOSITORY / "benchmarks" / "benchmark.py", "--help"],
         check=True,
         capture_output=True,
         text=True,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import idx_files
-from fault_checks import Identity, Result, results
-from fault_kinds import DATA
 from invoke import mnist_exp
 
+from faults.checks import Identity, Result, results
+from faults.kinds import DATA
 from mnist_exp import data
 from mnist_exp.tracking import journal
 

@@ -4,11 +4,11 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmark_grid import Grid, measure_grid
-from benchmark_idle import measure_idle
-from benchmark_ledger import measure_deciding
-from benchmark_search import Budget, measure_searches
+from grid import Grid, measure_grid
+from idle import measure_idle
+from ledger import measure_deciding
 from measuring import Line
+from search import Budget, measure_searches
 
 FINISHED_JOBS = 10_000
 CAPTION = (

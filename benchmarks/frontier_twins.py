@@ -87,7 +87,7 @@ def twin(
 
 
 def untranslated(config: Config) -> Iterator[str]:
-    """Yields what a recipe asks for and its twins in scripts/peers do not do."""
+    """Yields what a recipe asks for and its twins in benchmarks/peers do not do."""
     if config.augmentation.name != "none":
         yield f"it has no augmentation {config.augmentation.name}"
     if config.optimizer.name not in ("adam", "adamw"):
@@ -115,7 +115,7 @@ def torch_version(python: str) -> tuple[str, str]:
 
 
 def recipe(config: Config, network: keras.Model, images: int) -> dict[str, Any]:
-    """Returns a recipe as its twins in scripts/peers read it.
+    """Returns a recipe as its twins in benchmarks/peers read it.
 
     Args:
         config: of the recipe.

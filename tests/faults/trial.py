@@ -5,15 +5,14 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import fault_checks
-import fault_kinds
-from fault_proxy import Proxy
-from fault_round import Round
-from fault_works import ALL, Baseline, environment, project, told
 from invoke import Done, Process, mnist_exp, start
 from servers import MlflowServer
 from waiting import until
 
+from faults import checks, kinds
+from faults.proxy import Proxy
+from faults.round import Round
+from faults.works import ALL, Baseline, environment, project, told
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal.state import salvaged
@@ -52,12 +51,12 @@ class Trial:
         if self.server is not None:
             experiment = self.environment["MLFLOW_EXPERIMENT_NAME"] = self.folder.name
             self.environment["MLFLOW_TRACKING_URI"] = self.server[1].uri
-        fresh = self.kind in fault_kinds.FRESH
+        fresh = self.kind in kinds.FRESH
         with start(made, *ALL[self.work], env=self.environment, fresh=fresh) as process:
             around = process, self.environment, self.rng
             r = Round(made, experiment, *around, *(self.server or ()))
             self._await(r)
-            undo = fault_kinds.ALL[self.kind](r)
+            undo = kinds.ALL[self.kind](r)
             try:
                 self.said += _told(process)
                 if process.returncode == 0 and not any(words in self.said for words in _WARNINGS):
@@ -67,7 +66,7 @@ class Trial:
         for place in (r.project, *r.copies):
             self._go_on(place)
             if r.restore is not None:
-                self.findings += fault_checks.false_statuses(self._results(r, place))
+                self.findings += checks.false_statuses(self._results(r, place))
                 if r.restore():
                     r.damage = "\0"
                 self._go_on(place)
@@ -75,9 +74,9 @@ class Trial:
 
     def _await(self, r: Round) -> None:
         """Waits for a moment in the life of the command."""
-        mark = fault_kinds.PHASES.get(self.kind, b"\n")
+        mark = kinds.PHASES.get(self.kind, b"\n")
         moment = self.rng.random()
-        if self.kind not in fault_kinds.PHASES:
+        if self.kind not in kinds.PHASES:
             moment = self.rng.choice([moment, _LATE + (1 - _LATE) * moment])
         wanted = round(moment * self.baseline.told.count(mark))
         until(lambda: told(r.project).count(mark) >= wanted or r.process.poll() is not None)
@@ -90,7 +89,7 @@ class Trial:
         if any(word in self.kind for word in _LATER):
             return
         found = self._results(r, r.project)
-        wrong = fault_checks.findings(found, self.baseline.results, _artifacts(r, r.project))
+        wrong = checks.findings(found, self.baseline.results, _artifacts(r, r.project))
         self.findings += [f"said to be done: {text}" for text in wrong]
 
     def _go_on(self, project: Path) -> None:
@@ -113,9 +112,9 @@ class Trial:
         self.said += f"{command} [{done.returncode}] {done.stdout[-500:]}{done.stderr}\n"
         return done
 
-    def _results(self, r: Round, project: Path) -> list[fault_checks.Result]:
+    def _results(self, r: Round, project: Path) -> list[checks.Result]:
         database = r.database if r.server is not None else project / "mlflow.db"
-        return fault_checks.results(database, r.experiment)
+        return checks.results(database, r.experiment)
 
     def _check(self, r: Round, project: Path) -> None:
         found = self._results(r, project)
@@ -123,11 +122,11 @@ class Trial:
         artifacts = None if self.lost else _artifacts(r, project)
         damaged = r.damage in self.said
         self.findings += [
-            *fault_checks.false_statuses(found),
-            *fault_checks.findings(found, self.baseline.results, artifacts, damaged=damaged),
-            *(() if damaged else fault_checks.marks(project)),
-            *fault_checks.left_over(project, self.folder / "home"),
-            *fault_checks.false_words(self.said),
+            *checks.false_statuses(found),
+            *checks.findings(found, self.baseline.results, artifacts, damaged=damaged),
+            *(() if damaged else checks.marks(project)),
+            *checks.left_over(project, self.folder / "home"),
+            *checks.false_words(self.said),
         ]
 
 

@@ -13,9 +13,9 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import benchmark_frontier
-import benchmark_tracking
+import frontier
 import numpy as np
+import tracking
 from measuring import MNIST_EXP, Line, progress, record, run, table
 from PIL import Image
 from rich.console import Console
@@ -62,22 +62,22 @@ def main() -> None:
     options = parse()
     width = None if sys.stdout.isatty() else PIPED_COLUMNS
     if options.what is None:
-        sys.exit(benchmark_frontier.show(options, width))
+        sys.exit(frontier.show(options, width))
     if options.what == "strokes":
-        import benchmark_strokes
+        import strokes
 
-        sys.exit(benchmark_strokes.show(options, width))
+        sys.exit(strokes.show(options, width))
     with tempfile.TemporaryDirectory(prefix="mnist-exp-benchmark-") as folder:
         if options.what == "sweeps":
-            import benchmark_sweeps
+            import sweeps
 
-            caption = benchmark_sweeps.CAPTION
-            lines = benchmark_sweeps.measure(Path(folder), options)
+            caption = sweeps.CAPTION
+            lines = sweeps.measure(Path(folder), options)
         elif options.what == "records":
-            import benchmark_records
+            import records
 
-            caption = benchmark_records.CAPTION
-            lines = benchmark_records.measure(Path(folder), options.runs)
+            caption = records.CAPTION
+            lines = records.measure(Path(folder), options.runs)
         else:
             caption = CAPTION
             lines = [
@@ -121,7 +121,7 @@ def parse() -> argparse.Namespace:
     )
     strokes.add_argument("run", metavar="RUN", help="as mnist-exp takes it")
     strokes.add_argument("--digits", type=int, default=100_000, metavar="N", help="N at random")
-    benchmark_frontier.add_options(parser)
+    frontier.add_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes every value to FILE")
     for command, runs in ((commands, 3), (sweeps, 1), (records, 3)):
         command.add_argument(
@@ -186,7 +186,7 @@ def measure_training(folder: Path, runs: int) -> list[Line]:
         imports.append(run(IMPORT_TENSORFLOW, folder).seconds)
         trainings.append(run(TRAIN_FAST, folder))
         fits.append(fit_seconds(folder))
-        unrecorded.append(benchmark_tracking.fit_seconds(TRAIN_FAST[2:]))
+        unrecorded.append(tracking.fit_seconds(TRAIN_FAST[2:]))
         progress(f"experiment=fast, {number + 1} of {runs}: {trainings[-1].seconds:.1f} s")
     picture = folder / "digit.png"
     Image.fromarray(np.pad(np.zeros((120, 14), np.uint8), 60, constant_values=255)).save(picture)
@@ -202,7 +202,7 @@ def measure_training(folder: Path, runs: int) -> list[Line]:
         Line("  of which import tensorflow", "s", imports),
         Line("  of which fit", "s", fits),
         Line("  the same fit without a record", "s", unrecorded),
-        Line("  fit with the record, in times of it", "x", [cost], benchmark_tracking.LIMIT),
+        Line("  fit with the record, in times of it", "x", [cost], tracking.LIMIT),
         Line("  beyond import and fit", "s", beyond, BEYOND_SECONDS),
         Line("  peak memory", "MB", [s.peak_mb for s in trainings], PEAK_MB),
         Line("mnist-exp predict, one image", "s", answers, PREDICT_SECONDS),

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fault_proxy import Proxy
 from servers import MlflowServer
 
+from faults.proxy import Proxy
 from mnist_exp.tracking import journal
 
 Undo = Callable[[], None]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from benchmark_ledger import fill
+from ledger import fill
 from measuring import MNIST_EXP, Line, progress, run
 
 from mnist_exp.config.compose import Composer

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-from fault_round import Round, Undo, nothing
+from faults.round import Round, Undo, nothing
 
 
 def _files(r: Round) -> list[Path]:
@@ -108,7 +108,7 @@ _OF = "experiment_id IN (SELECT experiment_id FROM experiments WHERE name = ?)"
 
 def runs_deleted(r: Round) -> Undo:
     """All runs are deleted in MLflow, and restored later."""
-    sql = f"UPDATE runs SET lifecycle_stage = '{{}}' WHERE {_OF}"  # noqa: S608 - both are ours
+    sql = f"UPDATE runs SET lifecycle_stage = '{{}}' WHERE {_OF}"
     return _changed(r, sql.format("deleted"), sql.format("active"))
 
 
@@ -127,5 +127,5 @@ def experiment_deleted(r: Round) -> Undo:
 
 def points_deleted(r: Round) -> Undo:
     """Somebody cleans up a part of the runs that go on."""
-    runs = f"SELECT run_uuid FROM runs WHERE status = 'RUNNING' AND {_OF}"  # noqa: S608 - ours
-    return _changed(r, f"DELETE FROM metrics WHERE run_uuid IN ({runs})", "SELECT ?")  # noqa: S608
+    runs = f"SELECT run_uuid FROM runs WHERE status = 'RUNNING' AND {_OF}"
+    return _changed(r, f"DELETE FROM metrics WHERE run_uuid IN ({runs})", "SELECT ?")

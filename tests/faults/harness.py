@@ -1,8 +1,8 @@
 """Does harm to commands at work and to what is around them, and says whether anything was lost.
 
 Each round starts a command in a folder of its own, waits until its journals have grown to a random
-length, does one thing of `fault_kinds` to it, puts the surroundings right again, and gives the
-commands that a user would give. Then all of `fault_checks` must hold. The same seed picks the same
+length, does one thing of `kinds` to it, puts the surroundings right again, and gives the
+commands that a user would give. Then all of `checks` must hold. The same seed picks the same
 kinds and lengths; what meets what in time is chance.
 """
 
@@ -21,20 +21,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring import progress
+from forks import place
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-import fault_kinds
-import fault_works
-from fault_kinds import faketime
-from fault_proxy import Proxy
-from fault_trial import Trial
-from fault_works import Baseline
-from forks import place
 from servers import MlflowServer
+
+from faults import works as befallen
+from faults.kinds import ALL, PARALLEL, SERVER, faketime
+from faults.proxy import Proxy
+from faults.trial import Trial
+from faults.works import WORKS, Baseline
 
 _SMALL_DISK_BYTES = 24 * 2**20
 
@@ -61,16 +58,16 @@ def main() -> None:
     parser.add_argument("--work", action="append", help="only this one; MNIST run: on real MNIST")
     parser.add_argument("--keep", metavar="FOLDER", help="where rounds with findings are kept")
     options = parser.parse_args()
-    kinds = options.kind or list(fault_kinds.ALL)
-    works = options.work or list(fault_works.WORKS)
-    for given, known in ((kinds, fault_kinds.ALL), (works, fault_works.ALL)):
+    kinds = options.kind or list(ALL)
+    works = options.work or list(WORKS)
+    for given, known in ((kinds, ALL), (works, befallen.ALL)):
         if unknown := set(given) - set(known):
             parser.error(f"there is no {', '.join(unknown)}, only {', '.join(known)}")
     if not any("parallel" in work for work in works):
-        kinds = [kind for kind in kinds if kind not in fault_kinds.PARALLEL]
+        kinds = [kind for kind in kinds if kind not in PARALLEL]
     if faketime() is None:
         kinds = [kind for kind in kinds if "clock" not in kind]
-        progress("No clock is set back: that takes Debian's libfaketime.")
+        _progress("No clock is set back: that takes Debian's libfaketime.")
     with tempfile.TemporaryDirectory(prefix="faults") as folder, place():
         kept = Path(options.keep).absolute() if options.keep else None
         faults = Faults(Path(folder), options.seed, options.jobs, kept, works)
@@ -89,7 +86,7 @@ class Faults:
         seed: int,
         jobs: int,
         kept: Path | None = None,
-        works: Sequence[str] = tuple(fault_works.WORKS),
+        works: Sequence[str] = tuple(WORKS),
     ) -> None:
         """Does nothing yet.
 
@@ -114,16 +111,16 @@ class Faults:
 
     def rounds(self, kinds: list[str]) -> list[Outcome]:
         """Goes through rounds of these kinds, in a random order; Ctrl-C begins no further one."""
-        random.Random(self._seed).shuffle(kinds)  # noqa: S311 - no secret
+        random.Random(self._seed).shuffle(kinds)
         outcomes = []
         pool = ThreadPoolExecutor(self._jobs)
         try:
             for outcome in pool.map(self._round, range(len(kinds)), kinds):
                 outcomes.append(outcome)
                 wrong = "".join(f"\n  {text}" for text in outcome.findings)
-                progress(f"{len(outcomes)}/{len(kinds)} {outcome.kind}, {outcome.work}{wrong}")
+                _progress(f"{len(outcomes)}/{len(kinds)} {outcome.kind}, {outcome.work}{wrong}")
         except KeyboardInterrupt:
-            progress("Stopped: the rounds that have begun go to their end, and do not count.")
+            _progress("Stopped: the rounds that have begun go to their end, and do not count.")
         finally:
             pool.shutdown(cancel_futures=True)
         return outcomes
@@ -131,8 +128,8 @@ class Faults:
     def _baseline(self, work: str) -> Baseline:
         with self._baseline_lock:
             if work not in self._baselines:
-                self._baselines[work] = fault_works.baseline(
-                    self._folder / f"baseline {work}", fault_works.ALL[work]
+                self._baselines[work] = befallen.baseline(
+                    self._folder / f"baseline {work}", befallen.ALL[work]
                 )
             return self._baselines[work]
 
@@ -153,8 +150,8 @@ class Faults:
             self._idle.append(lent)
 
     def _round(self, number: int, kind: str) -> Outcome:
-        rng = random.Random(f"{self._seed} {number}")  # noqa: S311 - no secret
-        works = [w for w in self._works if "parallel" in w or kind not in fault_kinds.PARALLEL]
+        rng = random.Random(f"{self._seed} {number}")
+        works = [w for w in self._works if "parallel" in w or kind not in PARALLEL]
         work = rng.choice(works)
         began = time.monotonic()
         folder = self._folder / f"round-{number}"
@@ -163,7 +160,7 @@ class Faults:
         with contextlib.ExitStack() as stack:
             if kind == "disk full":
                 stack.enter_context(_small_disk(folder))
-            if kind in fault_kinds.SERVER:
+            if kind in SERVER:
                 trial.server = stack.enter_context(self._server())
             try:
                 trial.go()
@@ -210,5 +207,5 @@ def _counts(outcomes: list[Outcome]) -> list[str]:
     return list(map(str, (len(outcomes), met, late, wrong)))
 
 
-if __name__ == "__main__":
-    main()
+def _progress(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

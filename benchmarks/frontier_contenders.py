@@ -1,4 +1,4 @@
-"""Who takes part in the frontier: every recipe of conf/experiment, and scripts/peers.
+"""Who takes part in the frontier: every recipe of conf/experiment, and benchmarks/peers.
 
 What is fixed before any run is settled here: the commands, the precision, and the multiplications
 and additions that an image costs.
@@ -88,7 +88,7 @@ def keras_peer(name: str, title: str, setting: Setting) -> Contender:
     """Returns a peer in plain Keras.
 
     Args:
-        name: as `--only` has it, and scripts/peers/keras_fit.py.
+        name: as `--only` has it, and benchmarks/peers/keras_fit.py.
         title: as the table calls it.
         setting: what all share.
     """

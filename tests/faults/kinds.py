@@ -14,10 +14,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import fault_stores
-from fault_checks import processes
-from fault_round import Round, Undo, nothing
-
+from faults import stores
+from faults.checks import processes
+from faults.round import Round, Undo, nothing
 from mnist_exp.runs.fit import CHECKPOINT
 
 DATA = "images"  # the folder of the data that a round reads, in its project
@@ -97,7 +96,7 @@ def _emptied(r: Round) -> Undo:
     r.damage = "sent without what is gone"  # what it had taken and confirmed before
     assert r.server is not None
     r.server.down()
-    fault_stores.deleted(r)
+    stores.deleted(r)
     up: Undo = r.server.up
     return up
 
@@ -220,14 +219,14 @@ LOCAL: dict[str, Callable[[Round], Undo]] = {
     "Ctrl-C twice": _signal(signal.SIGINT, 2),
     "file-size limit": _file_limit,
     "disk full": _disk_full,
-    "store deleted": fault_stores.deleted,
-    "store truncated": fault_stores.truncated,
-    "store read-only": fault_stores.read_only,
-    "older store": fault_stores.older,
-    "store locked": fault_stores.locked,
-    "runs deleted": fault_stores.runs_deleted,
-    "experiment deleted": fault_stores.experiment_deleted,
-    "points deleted": fault_stores.points_deleted,
+    "store deleted": stores.deleted,
+    "store truncated": stores.truncated,
+    "store read-only": stores.read_only,
+    "older store": stores.older,
+    "store locked": stores.locked,
+    "runs deleted": stores.runs_deleted,
+    "experiment deleted": stores.experiment_deleted,
+    "points deleted": stores.points_deleted,
     "journal damaged": _journal_damaged,
     "checkpoint damaged": _checkpoint_damaged,
     "data damaged": _data_damaged,
