@@ -20,7 +20,7 @@ from mnist_exp.config.hydra import (
     in_place_of_conf,
 )
 from mnist_exp.config.hydra_internal import VERSION_BASE, get_args_parser
-from mnist_exp.config.quoting import nested_in_quotes
+from mnist_exp.config.quoting import nested_in_quotes, readable
 from mnist_exp.core.errors import RequestError, nearest
 from mnist_exp.runs.job import Job, multirun, run
 
@@ -55,6 +55,11 @@ def train(arguments: Sequence[str], *, dry_run: bool = False) -> None:
     flags, unknown = parser.parse_known_intermixed_args(list(arguments))
     if unknown:
         _refuse_flags(" ".join(unknown), _meant(unknown[0]))
+    if flags.multirun and flags.cfg:
+        raise RequestError(
+            "Expected --cfg without -m: it shows the config of one run. Received: both. --dry-run "
+            "shows the jobs of a sweep."
+        )
     if (flags.package or flags.resolve) and not flags.cfg:
         raise RequestError(
             "Expected --cfg job, hydra or all with --package and --resolve, which say how a config "
@@ -151,7 +156,10 @@ def _show(given: Sequence[str], flags: Namespace) -> None:
             _planned(_composer(flags), flags, dry_run=True)
         else:
             _composer(flags).checked(flags.overrides)
-        raise
+        typed, flags.overrides = flags.overrides, list(map(readable, flags.overrides))
+        if typed == flags.overrides:
+            raise
+        _show(given, flags)
 
 
 def _sweep(composer: "Composer", flags: Namespace, *, dry_run: bool) -> None:

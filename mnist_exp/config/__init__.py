@@ -17,6 +17,7 @@
     diagnose     overrides that Hydra refuses, one by one
     refusals     what Hydra says of them, in our words
     slips        what was meant by words that are no override
+    functions    range(), choice() and their like in overrides
     quoting      overrides whose values are read in quotes only
     compose      overrides -> config
     assign       overrides that only set values, quickly

@@ -14,10 +14,16 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
 from mnist_exp.config.diagnose import Examination
-from mnist_exp.config.hydra import CONFIG_NAME, config_loader, hidden, version_base
+from mnist_exp.config.hydra import (
+    CONFIG_NAME,
+    SEARCHPATH,
+    config_loader,
+    hidden,
+    version_base,
+)
 from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.refusals import words
 from mnist_exp.config.schema import Config
@@ -94,6 +100,7 @@ class Composer:
         """
         self.loader = config_loader(config_dir, config_path)
         self.config_name = config_name or CONFIG_NAME
+        self._is_own = bool(config_name or config_path)  # the primary config
 
     def compose(self, overrides: Sequence[str]) -> Composed:
         """Composes and checks one experiment; see the function `compose`."""
@@ -130,16 +137,38 @@ class Composer:
             ConfigError: the configs do not compose without any override either.
         """
         with version_base():
-            examination = Examination(self.loader, self.config_name, RunMode.RUN)
+            examination = self.examination(RunMode.RUN, overrides)
             cfg = examination.compose(overrides)
         values, problems = self.values(cfg)
         return cfg, values, [*examination.problems, *problems]
+
+    def examination(self, mode: RunMode, overrides: Sequence[str]) -> Examination:
+        """Returns what finds wrong overrides, among all options that they can choose.
+
+        Args:
+            mode: RUN, where several values are an error, or MULTIRUN, where jobs take them.
+            overrides: all of the command.
+
+        Raises:
+            ConfigError: a folder of `hydra.searchpath` is not there.
+        """
+        examination = Examination(self.loader, self.config_name, mode)
+        if self._is_own or any(text.startswith(SEARCHPATH) for text in overrides):
+            examination.search(overrides)
+        return examination
 
     def values(self, cfg: DictConfig) -> tuple[dict[str, Any], list[Problem]]:
         """Returns the values of a config as a job has them, and what is wrong so far."""
         with version_base(), _as_job(cfg):
             values, unresolved = plain(cfg)
         return values, [*unresolved, *self._hidden()]
+
+    def resolved(self, cfg: DictConfig, section: str) -> tuple[dict[str, Any], list[Problem]]:
+        """Returns the values of one section, with dots, and what is wrong with them."""
+        problems: list[Problem] = []
+        with version_base(), _as_job(cfg):
+            node = OmegaConf.select(cfg, section)
+            return dict(_resolve(node, list(node), f"{section}.", problems)), problems
 
     def _hidden(self) -> Iterator[Problem]:
         for file in hidden(self.loader):
@@ -182,8 +211,10 @@ def _resolve(
             value = node[key]
         except OmegaConfBaseException as error:
             unresolved: Any = OmegaConf.to_container(node, resolve=False)
-            expected = "a value that resolves"
-            problems.append(Problem(name, expected, str(unresolved[key]), words(error)))
+            expected, remedy = "a value that resolves", words(error)
+            if isinstance(error, UnsupportedInterpolationType):
+                remedy += ". Register a resolver of your own in a file for --components."
+            problems.append(Problem(name, expected, str(unresolved[key]), remedy))
             continue
         if isinstance(value, DictConfig):
             value = dict(_resolve(value, list(value), f"{name}.", problems))

@@ -3,8 +3,10 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -16,8 +18,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from mnist_exp.config import components, slips
-from mnist_exp.config.hydra import OF_THE_USER, SLIPS, config_folder
-from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override
+from mnist_exp.config.functions import mixes, wrong_call
+from mnist_exp.config.hydra import OF_THE_USER, SEARCHPATH, SLIPS, config_folder
+from mnist_exp.config.hydra_internal import ConfigLoaderImpl, apply_override, search
 from mnist_exp.config.keys import GROUPED, schema_keys, takes, takes_list
 from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.quoting import in_quotes
@@ -59,6 +62,22 @@ class Examination:
         self._loader = loader
         self._config_name = config_name
         self._mode = mode
+
+    def search(self, overrides: Sequence[str]) -> None:
+        """Has the loader look for options where `hydra.searchpath` says too.
+
+        Args:
+            overrides: some of which may say it; the primary config may as well.
+
+        Raises:
+            ConfigError: a folder is not there.
+        """
+        said = [text for text in overrides if text.startswith(f"{SEARCHPATH}=")]
+        with suppress(*COMPOSITION_ERRORS), catch_warnings(action="ignore"):  # it is told of below
+            search(self._loader, self._config_name, said)
+        for source in self._loader.get_sources():
+            if source.provider.startswith(SEARCHPATH) and not source.available():
+                raise ConfigError([Problem(SEARCHPATH, "folders of configs", source.path)])
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Composes all overrides as Hydra does, or else those that can be.
@@ -202,32 +221,50 @@ class Examination:
 
     def _parse(self, text: str) -> Iterator[Override]:
         """Yields an override; one that can be read in quotes only is left to the checks of text."""
-        name, sign, typed = text.partition("=")
         read = self._read(text)
-        override = read or (self._read(in_quotes(text)) if sign else None)
+        override = read or (self._read(in_quotes(text)) if "=" in text else None)
         if override is None or (read is None and slips.several(text, self._options())):
             self.problems.append(self._no_override(text))
             return
-        key, sweeps = override.key_or_group, override.is_sweep_override()
-        quoted = shlex.quote(in_quotes(text))
-        if read is None and typed.startswith("~/"):
+        problem = self._unread(override, text) if read is None else self._unfit(override)
+        if problem is None:
+            yield override
+        else:
+            self.problems.append(problem)
+
+    def _unread(self, override: Override, text: str) -> Problem | None:
+        """Returns what is wrong with a value that Hydra's grammar takes in quotes only."""
+        name, _, typed = text.partition("=")
+        key = override.key_or_group
+        if typed.startswith("~/"):
             remedy = f'Write "{name}=$HOME{typed[1:]}": within a word the shell leaves ~ as it is.'
-            self.problems.append(Problem(key, "text", typed, remedy))
-        elif read is None and (takes(key, typed) or override.is_hydra_override()):
+            return Problem(key, "text", typed, remedy)
+        if takes(key, typed) or override.is_hydra_override():
             special = next((c for c in typed if self._read(f"key=a{c}a") is None), "that")
             received = f"{typed}, and Hydra takes {special} in quotes only"
-            self.problems.append(Problem(key, "text", received, f"Write {quoted}."))
-        elif sweeps and self._mode == RunMode.RUN:
+            return Problem(key, "text", received, f"Write {shlex.quote(in_quotes(text))}.")
+        call = wrong_call(text)
+        return Problem(key, "a value, or a function of Hydra's", typed, call) if call else None
+
+    def _unfit(self, override: Override) -> Problem | None:
+        """Returns what is wrong with a value that Hydra's grammar takes."""
+        text, key = str(override.input_line), override.key_or_group
+        name, _, typed = text.partition("=")
+        sweeps = override.is_sweep_override()
+        if mixes(override.value()):
+            expected = "values, or one range(), choice(), interval() or glob() alone"
+            return Problem(key, expected, typed, "Write all values out: a,b,c.")
+        if sweeps and self._mode == RunMode.RUN:
             more = f", or write a list: {name}=[{typed}]" if takes_list(key) else ""
+            quoted = shlex.quote(in_quotes(text))
             more = f", or write text: {quoted}" if takes(key, typed) else more
             remedy = f"Add -m to sweep over the values{more}."
-            self.problems.append(Problem(key, "one value", f"several, {typed}", remedy))
-        elif override.is_hydra_override() and key.endswith((".dir", ".subdir")) and text[-1] == "=":
-            self.problems.append(Problem(key, "a folder", "nothing", "Name one, or leave it out."))
-        elif not sweeps and _is_taken_for_another_type(key, override.value(), typed):
-            self.problems.append(_no_text(override))
-        else:
-            yield override
+            return Problem(key, "one value", f"several, {typed}", remedy)
+        if override.is_hydra_override() and key.endswith((".dir", ".subdir")) and text[-1] == "=":
+            return Problem(key, "a folder", "nothing", "Name one, or leave it out.")
+        if not sweeps and _is_taken_for_another_type(key, override.value(), typed):
+            return _no_text(override)
+        return None
 
     def _no_override(self, text: str) -> Problem:
         expected = "an override: key=value, +key=value, ~key or group=option"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mnist_exp.config.assign import Base, Setting, number, setting
 from mnist_exp.config.compose import Composed, Composer, choices
@@ -21,6 +21,8 @@ from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.refusals import words
 from mnist_exp.config.validate import validate
 from mnist_exp.config.wording import show
+
+PARAMS = "hydra.sweeper.params"
 
 
 class _Selection(NamedTuple):
@@ -49,8 +51,8 @@ class SweepComposer:
         self._bases: dict[tuple[str, ...], tuple[Base | None, dict[str, str]]] = {}
         self._read: dict[str, _Selection | Setting | None] = {}
         self._set_keys: set[str] = set()  # of settings that Hydra's parser has read
-        examination = self._examination(RunMode.MULTIRUN)
         with version_base():
+            examination = composer.examination(RunMode.MULTIRUN, overrides)
             parsed = examination.parse(overrides)
             self.problems = tuple(examination.problems)
             common = [o for o in examination.selections(parsed) if not o.is_sweep_override()]
@@ -64,7 +66,7 @@ class SweepComposer:
         self._common = (*self.for_hydra, *others)  # options of all jobs
         self._common_cfg = cfg
         self.overrides = (
-            *self._params(parsed),  # of hydra.sweeper.params, which the command line overrides
+            *self._params(cfg, parsed),  # of hydra.sweeper.params, which the command line overrides
             *(o for o in parsed if o not in hydras),
         )
 
@@ -134,8 +136,8 @@ class SweepComposer:
             self._bases[selections] = base, choices(cfg.hydra)
         return self._bases[selections]
 
-    def _params(self, parsed: Sequence[Override]) -> list[Override]:
-        """Returns the space of a sweep in a file.
+    def _params(self, cfg: DictConfig, parsed: Sequence[Override]) -> list[Override]:
+        """Returns the space of a sweep in a file, its interpolations resolved, as Hydra does.
 
         Raises:
             ConfigError: it is none.
@@ -143,8 +145,11 @@ class SweepComposer:
         params = self.hydra["sweeper"].get("params") or {}
         if not isinstance(params, dict) or any(isinstance(v, dict) for v in params.values()):
             expected, remedy = "lines of KEY: VALUES", "Write them as model.dropout: 0.1,0.2."
-            key = "hydra.sweeper.params"
-            raise ConfigError([Problem(key, expected, show(params), remedy)])
+            raise ConfigError([Problem(PARAMS, expected, show(params), remedy)])
+        if params:
+            params, problems = self._composer.resolved(cfg, PARAMS)
+            if problems:
+                raise ConfigError(problems)
         typed = {override.get_key_element() for override in parsed}
         texts = [
             f"{key}={'null' if value is None else value}"

@@ -33,6 +33,7 @@ _FULL_ERROR = re.compile(r",? set env var `?HYDRA_FULL_ERROR=1`? to see chained 
 SLIPS = (TypeError, AssertionError)  # Hydra's own, over overrides such as `model=[[1]]` and `+=`
 OF_THE_USER = "command-line"  # where Hydra says that --config-dir comes from
 _FLAGS = {OF_THE_USER: "--config-dir", "main": "--config-path"}
+SEARCHPATH = "hydra.searchpath"  # more folders; where Hydra says that they come from begins so too
 
 
 def config_folder() -> Path:
@@ -121,7 +122,8 @@ def hidden(loader: ConfigLoaderImpl) -> Iterator[Path]:
             other = folder / name
             if other.is_file() and other.read_bytes() != file.read_bytes():
                 yield other
-        if source.provider not in _FLAGS or folder == config_folder():  # a user's may be any folder
+        of_the_user = source.provider in _FLAGS or source.provider.startswith(SEARCHPATH)
+        if not of_the_user or folder == config_folder():  # a user's may be any folder
             for file in folder.rglob("*.yaml"):
                 first.setdefault(str(file.relative_to(folder)), file)
 
@@ -133,7 +135,8 @@ def given_flags(hydra: Any) -> list[str]:
         hydra: the `hydra` section of the config, or what holds it as mappings.
 
     Returns:
-        One argument a flag; folders as seen from where the command was given.
+        One argument a flag, and `hydra.searchpath=` where it was typed; the folders of flags as
+        seen from where the command was given.
     """
     runtime = hydra["runtime"]
     here = Path(runtime["cwd"])
@@ -145,7 +148,8 @@ def given_flags(hydra: Any) -> list[str]:
             below = path.relative_to(here) if path.is_relative_to(here) else path
             flags.append(f"{flag}={below if scheme == 'file' else f'{scheme}://{path}'}")
     name = hydra["job"]["config_name"]
-    return flags if name == CONFIG_NAME else [*flags, f"--config-name={name}"]
+    flags += [] if name == CONFIG_NAME else [f"--config-name={name}"]
+    return flags + [o for o in hydra["overrides"]["hydra"] if o.startswith(f"{SEARCHPATH}=")]
 
 
 @contextmanager
@@ -159,7 +163,8 @@ def hydra_errors() -> Iterator[None]:
     try:
         yield
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise RequestError(_FULL_ERROR.sub("", " ".join(str(error).split()))) from error
+        said = _FULL_ERROR.sub("", " ".join(str(error).split()))
+        raise RequestError(f"Expected a command that Hydra can run. Received: {said}") from error
     except BlockingIOError as error:  # of a launcher
         raise ExperimentError(
             f"Expected to start the processes of the jobs. Received: {error.strerror}. End other "

@@ -27,6 +27,7 @@ __all__ = [
     "get_args_parser",
     "print_completions",
     "register_resolver",
+    "search",
 ]
 
 _IS_1_3 = hydra.__version__.startswith("1.3.")
@@ -42,6 +43,21 @@ def apply_override(override: Override, cfg: DictConfig) -> None:
         HydraException: it does not fit the config.
     """
     ConfigLoaderImpl._apply_overrides_to_config([override], cfg)  # noqa: SLF001
+
+
+def search(loader: ConfigLoaderImpl, config_name: str, overrides: Sequence[str]) -> None:
+    """Has a loader look for options where `hydra.searchpath` says too, as Hydra does for itself.
+
+    Args:
+        loader: which then has these folders among its sources.
+        config_name: the primary config, which may say it.
+        overrides: those that say it.
+
+    Raises:
+        HydraException: it is no list of texts.
+    """
+    found = loader._parse_overrides_and_create_caching_repo(config_name, list(overrides))  # noqa: SLF001
+    loader.repository = found[1].delegate
 
 
 def flag_values(flag: str) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from omegaconf.errors import KeyValidationError
 from yaml import Mark, MarkedYAMLError
 
 from mnist_exp.config.hydra_internal import being_read
@@ -31,6 +32,9 @@ def words(error: BaseException) -> str:
         return "its defaults lead back to itself."
     if isinstance(error, AttributeError):  # of Hydra's, over a section `hydra` that is null
         return "Leave `hydra:` out of that file, or write keys below it."
+    for part in (error, error.__cause__):
+        if isinstance(part, KeyValidationError):
+            return f"{being_read(part)} has a key that is no text: write it in quotes."
     parts = [error] if error.__cause__ is None else [error, error.__cause__]
     text = " ".join(" ".join(str(part).split()) for part in parts).strip()
     for more in _MORE:

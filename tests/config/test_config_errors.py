@@ -134,6 +134,38 @@ def test_sweep_over_hydra_or_an_interval_is_refused():
         assert [problem.key for problem in caught.value.problems] == [override.partition("=")[0]]
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=range(0,3),7",
+        "seed=[range(0,3),7]",
+        "seed=tag(a,range(0,3)),7",
+        "optimizer.learning_rate=interval(0.1,1),3",
+        "model.filters=[choice(8,16)]",
+        "model=glob(*),cnn",
+    ],
+)
+def test_a_function_among_other_values_is_refused(override):
+    for refuse in (plan, compose):
+        with pytest.raises(ConfigError, match="or glob\\(\\) alone"):
+            refuse([override])
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("seed=rnage(0,3)", "Did you mean 'range'?"),
+        ("seed=sort(range(3),revers=true)", "unexpected keyword argument 'revers'"),
+        ("seed=choice()", "empty choice"),
+        ("model=globb(*)", "Did you mean 'glob'?"),
+    ],
+)
+def test_what_is_wrong_with_a_function_is_told(override, words):
+    with pytest.raises(ConfigError, match="a function of Hydra's") as caught:
+        plan([override])
+    assert words in str(caught.value)
+
+
 def test_sweep_with_a_bad_override_is_checked_beyond_it():
     with pytest.raises(ConfigError) as caught:
         plan(["modle=3", "training.epochs=0", "seed=0,-1", "x=="])

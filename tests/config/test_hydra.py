@@ -62,6 +62,61 @@ def test_an_interpolation_within_another_is_read_by_all_commands(sealed_environm
     assert "[1 of 1]" in sweep.stderr
 
 
+def test_options_on_a_searchpath_can_be_chosen(sealed_environment):
+    Path("shared/model").mkdir(parents=True)
+    Path("shared/model/own.yaml").write_text(
+        "name: mlp\nhidden_units: [11]\nactivation: relu\ndropout: 0\n"
+    )
+    place = f"file://{Path('shared').absolute()}"
+    Path("main").mkdir()
+    text = f"defaults: [config, _self_]\nhydra:\n  searchpath: ['{place}']\n"
+    Path("main/top.yaml").write_text(text)
+    typed = f"hydra.searchpath=[{place}]"
+    for given in ([typed], ["--config-dir=main", "--config-name=top"]):
+        planned = here("train", "-m", *given, "model=own,mlp", "--dry-run", check=True)
+        assert "0  own " in planned.stdout
+    cfg, config = Composer().checked([typed, "model=own"])
+    assert config.model.options()["hidden_units"] == (11,)
+    assert given_flags(cfg.hydra) == [typed]
+    refused = here("train", "-m", "hydra.searchpath=[nowhere]", "seed=1,2", "--dry-run")
+    assert refused.returncode == 2
+    assert "hydra.searchpath: Expected folders of configs. Received: nowhere." in refused.stderr
+    Path("shared/model/cnn.yaml").write_text("name: mlp\n")
+    hiding = here("train", typed, "data=digits")
+    assert "shared/model/cnn.yaml, which a file of mnist-exp hides" in hiding.stderr
+
+
+def test_a_space_in_a_file_is_resolved_once_as_hydra_does(sealed_environment, monkeypatch):
+    Path("own/experiment").mkdir(parents=True)
+    Path("own/experiment/space.yaml").write_text(
+        "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '${oc.env:SEEDS}'}}}"
+    )
+    command = ("train", "--config-dir=own", "experiment=space", "--dry-run")
+    refused = here(*command)
+    assert refused.returncode == 2
+    assert "hydra.sweeper.params.seed: Expected a value that resolves" in refused.stderr
+    monkeypatch.setenv("SEEDS", "3,5")
+    assert here(*command, check=True).stderr.startswith("Sweep sweep-")
+    assert " 2 jobs" in here(*command).stderr
+
+
+def test_what_hydras_grammar_takes_in_quotes_only_is_shown_as_it_runs(sealed_environment):
+    Path("own/model").mkdir(parents=True)
+    shutil.copy(config_folder() / "model" / "mlp.yaml", "own/model/größe.yaml")
+    command = ("train", "--config-dir=own", "model=größe", "--cfg=job", "--package=model")
+    assert "name: mlp\n" in here(*command, check=True).stdout
+    both = here("train", "-m", "seed=1,2", "--cfg=job")
+    assert (both.returncode, "Expected --cfg without -m" in both.stderr) == (2, True)
+
+
+def test_a_key_that_is_no_text_is_told_with_its_file(sealed_environment):
+    Path("own/model").mkdir(parents=True)
+    Path("own/model/none.yaml").write_text("null: 3\n")
+    refused = here("train", "--config-dir=own", "model=none")
+    assert refused.returncode == 2
+    assert "own/model/none.yaml has a key that is no text" in refused.stderr
+
+
 def test_jobs_have_folders_of_their_own(sealed_environment):
     refused = here("train", "-m", "data=digits", "seed=1,2", "hydra.sweep.subdir=${hydra.job.num}")
     assert refused.returncode == 2
