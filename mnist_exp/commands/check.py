@@ -7,6 +7,8 @@ from typing import Any
 from mnist_exp.config import components, places, sources
 from mnist_exp.config.compose import compose
 from mnist_exp.config.hydra import config_folder
+from mnist_exp.config.problems import ConfigError
+from mnist_exp.config.quoting import in_quotes
 from mnist_exp.config.registry import GROUPS, Source
 from mnist_exp.core import plain_yaml
 from mnist_exp.core.errors import RequestError, reason_of
@@ -37,8 +39,7 @@ def check(file: Path | None, overrides: Sequence[str] = ()) -> int:
         sources.use(file)
     own = _own(file)
     options = list(_options(own))
-    if own[_METRICS]:
-        options.append((_METRICS, f"[{','.join(sorted(own[_METRICS]))}]"))
+    options += [(_METRICS, f"[{name}]") for name in sorted(own[_METRICS])]
     if not options:
         raise RequestError(
             "Expected components with YAML files that name them, in a folder `conf` beside their "
@@ -50,7 +51,15 @@ def check(file: Path | None, overrides: Sequence[str] = ()) -> int:
     for group, option in options:
         fitting = [text for text in overrides if _group_of(text) == group]
         data = [] if group == "data" else [_DATA]
-        config = compose([*data, f"{group}={option}", *fitting]).config
+        chosen = f"{group}={option}" if group == _METRICS else in_quotes(f"{group}={option}")
+        try:
+            config = compose([*data, chosen, *fitting]).config
+        except ConfigError as error:
+            say(f"{group}={option}")
+            for problem in error.problems:
+                say(f"  not tried: {problem}")
+            is_well = False
+            continue
         if group != _METRICS:
             name = getattr(config, group).name
             if name not in own[group]:

@@ -176,8 +176,11 @@ def _broken(what: str, problem: Exception) -> RequestError:
         trace = trace.tb_next
     if isinstance(problem, SyntaxError):
         line = f", line {problem.lineno}"
+    alone = " A file is loaded alone: put several into a package, or all into one file."
+    remedy = alone if isinstance(problem, ImportError) and Path(what).is_file() else ""
     return RequestError(
         f"Expected components in {what} that can be loaded. Received: {reason_of(problem)}{line}."
+        f"{remedy}"
     )
 
 

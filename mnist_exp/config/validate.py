@@ -84,7 +84,7 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
             yield Problem(f"{key}.name", expected, name, remedy)
         else:
             expected = "a key" if field is None else describe(field.annotation, field.metadata)
-            expected = field.description or expected if field else expected
+            expected += f": {field.description}" if field and field.description else ""
             value = select(values, key)
             if item["type"] == "missing" and value is None:
                 what = "OPTION" if key in GROUPED else "VALUE"

@@ -3,6 +3,8 @@
 import json
 import types
 from collections.abc import Callable, Iterable
+from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -10,7 +12,14 @@ from pydantic.fields import FieldInfo
 from mnist_exp.config.fields import A_DATABASE, A_DEVICE, A_NAME
 from mnist_exp.core.errors import closest, nearest
 
-SCALARS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+SCALARS = {
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    str: "text",
+    Path: "text",
+    dict: "keys and values",
+}
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 # Forms of text, in words.
 _FORMS = {
@@ -54,7 +63,7 @@ def describe(annotation: Any, metadata: Iterable[Any] = (), *, many: bool = Fals
         return f"{'lists' if many else 'a list'} of {some}{values}"
     if annotation is str and _has(metadata, "min_length"):
         return "text that is not empty"
-    return " ".join([_scalar(annotation, many=many), _limits(metadata)]).strip()
+    return " ".join([_scalar(origin or annotation, many=many), _limits(metadata)]).strip()
 
 
 def show(value: Any) -> str:
@@ -96,6 +105,8 @@ _ALIKE: tuple[Callable[[str, str], bool], ...] = (str.__eq__, _are_initials, _be
 
 
 def _scalar(annotation: Any, *, many: bool) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return f"one of {', '.join(str(member.value) for member in annotation)}"
     name = SCALARS.get(annotation, "a section of keys")
     if annotation in (int, float):
         return f"{name}s" if many else f"a {name}"

@@ -93,7 +93,7 @@ def load(
         official.test,
         name,
         digest=digest(official),
-        source=official.source,
+        source=str(official.source),  # a user's own may give a path
         available=len(official.train),
     )
 

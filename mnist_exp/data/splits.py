@@ -60,14 +60,21 @@ def digest(official: Official) -> str:
     return state.hexdigest()
 
 
-def wrong_form(official: Official) -> str:
+def wrong_form(official: object) -> str:
     """Returns what keeps a data set from being used as MNIST is, in words; nothing if all is well.
 
     Args:
         official: of a user's own, who may have given anything.
     """
+    import numpy as np
+
+    if not isinstance(official, Official):
+        return f"{type(official).__name__}, not Official(train=Split(images, labels), test=...)"
     for name in ("train", "test"):
         split = getattr(official, name)
+        arrays = (split.images, split.labels) if isinstance(split, Split) else ()
+        if not arrays or not all(isinstance(array, np.ndarray) for array in arrays):
+            return f"{type(split).__name__} as {name}, not Split(images, labels) of NumPy arrays"
         images, labels = split.images, split.labels
         if images.shape != (len(labels), *IMAGE_SHAPE) or str(images.dtype) != "uint8":
             return f"{images.dtype} {list(images.shape)} as images of {name}, not uint8 [N, 28, 28]"

@@ -55,8 +55,8 @@ class Evaluation:
         return {f"{split}{name}": self._number(name, score) for name, score in functions.items()}
 
     def _number(self, name: str, score: Score) -> float:
-        try:
-            return float(score(self.probabilities, self.labels))
+        try:  # copies: it may sort them in place
+            return float(score(self.probabilities.copy(), self.labels.copy()))
         except Exception as error:  # a user's own code may raise anything
             raise ExperimentError(
                 f"Expected a number from the metric {name} for {len(self.labels):,} images. "

@@ -17,6 +17,7 @@ from mnist_exp.runs import callbacks as own
 from mnist_exp.runs import console, ensemble, environment, fit, pipeline, source_code
 from mnist_exp.runs.fit import CHECKPOINT, Pruned, Stops
 from mnist_exp.runs.pipeline import Run
+from mnist_exp.runs.recorded_config import accepted
 from mnist_exp.runs.swept import swept_numbers
 from mnist_exp.tracking import journal
 from mnist_exp.tracking.journal import events, staging
@@ -159,7 +160,8 @@ def resume_in(
     """
     code = source_code.code()
     before = salvaged(job_dir)
-    config = environment.moved_here(from_record(before.start.config))
+    with accepted(before.start.run_name, before.start.tags):
+        config = environment.moved_here(from_record(before.start.config))
     environment.adopt(before.start.tags)
     typed = before.start.overrides
     if overrides is not None:

@@ -7,6 +7,7 @@ by the digest of all that it depends on. Of built-in components the tests of thi
 import contextlib
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -108,8 +109,8 @@ def prove(config: Config) -> Iterator[tuple[str, str]]:
             try:
                 problem = check(config)
             except Exception as error:  # noqa: BLE001 - a user's own code may raise anything
-                computed = f"in {config.training.precision}"
-                problem = f"{computed} it raises {reason_of(error).removesuffix('.')}."
+                where = f"in {config.training.precision} " if check is _same_training else ""
+                problem = f"{where}it raises {_reason(error)}."
             yield words, problem
             if problem:
                 return
@@ -132,8 +133,11 @@ def _same_numbers(config: Config) -> str:
     probabilities = draws / draws.sum(axis=1, keepdims=True)
     labels = (np.arange(_IMAGES) % CLASSES).astype(np.uint8)
     for name, score in components.scores(config.metrics).items():
-        first, second = (float(score(probabilities, labels)) for _ in range(2))
-        if first != second:
+        try:
+            first, second = (float(score(probabilities.copy(), labels.copy())) for _ in range(2))
+        except Exception as error:  # noqa: BLE001 - a user's own code may raise anything
+            return f"{name} raises {_reason(error)}."
+        if first != second and not (math.isnan(first) and math.isnan(second)):
             return f"{name} gives {first} and then {second} for the same predictions."
     return ""
 
@@ -150,6 +154,22 @@ def _a_number_for_each_image(config: Config) -> str:
             "mean to the training."
         )
     return ""
+
+
+def _a_factor_at_any_share(config: Config) -> str:
+    import numpy as np
+    import tensorflow as tf
+
+    schedule = components.build("schedule", config.schedule)
+    try:
+        shares = map(tf.constant, (0.0, 0.5, 1.0))
+        factors = [float(tf.function(schedule, autograph=False)(share)) for share in shares]
+    except Exception as error:  # noqa: BLE001 - a user's own code may raise anything
+        return (
+            f"it raises {_reason(error)}. The share of training that is done is a tensor in a "
+            "graph: choose by tf.where, not by if, and compute by tf.cos and its like."
+        )
+    return "" if np.isfinite(factors).all() else f"it gives {factors} at shares of 0, 0.5 and 1."
 
 
 def _steps_at_any_rate(config: Config) -> str:
@@ -170,13 +190,19 @@ def _steps_at_any_rate(config: Config) -> str:
 
 
 def _logits_for_any_batch(config: Config) -> str:
+    import keras
     import numpy as np
 
     from mnist_exp.models import networks
     from mnist_exp.training import build
 
     network = build.network(config)
-    shapes = tuple(getattr(network, name, None) for name in ("input_shape", "output_shape"))
+    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
+        return (
+            f"it is {type(network).__name__}: build a functional or a Sequential model that begins "
+            "with keras.Input((28, 28, 1))."
+        )
+    shapes = network.input_shape, network.output_shape
     if shapes != ((None, *IMAGE_SHAPE, 1), (None, CLASSES)):
         expected = f"a Keras model from {[None, *IMAGE_SHAPE, 1]} to {[None, CLASSES]}"
         return f"it is not {expected}, but from {shapes[0]} to {shapes[1]}."
@@ -184,6 +210,8 @@ def _logits_for_any_batch(config: Config) -> str:
         logits = networks.predictor(network)(_random_images(count))
         if not np.isfinite(logits).all():
             return "its first logits are not finite."
+        if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-3):
+            return "it gives probabilities, not logits: leave its softmax out."
     return ""
 
 
@@ -208,10 +236,15 @@ def _same_images(config: Config) -> str:
     images = _random_images(_BATCH)[..., None].astype(np.float32)
     targets = np.eye(CLASSES, dtype=np.float32)[np.arange(_BATCH) % CLASSES]
     first, second = (augment(images, targets, np.array([1, 2], np.int32)) for _ in range(2))
-    changed = np.asarray(first[0])
-    if changed.shape != images.shape or changed.dtype != np.float32:
-        expected = f"float32 {list(images.shape)}"
-        return f"it gives {changed.dtype} {list(changed.shape)}, not {expected}."
+    if not isinstance(first, tuple | list) or len(first) != len(("images", "targets")):
+        return "it gives no pair of images and targets, as one with mixes=True does."
+    for what, given, found in zip(("images", "targets"), (images, targets), first, strict=True):
+        changed = np.asarray(found)
+        if changed.shape != given.shape or changed.dtype != np.float32:
+            expected = f"float32 {list(given.shape)}"
+            return f"it gives {changed.dtype} {list(changed.shape)} as {what}, not {expected}."
+        if not np.isfinite(changed).all():
+            return f"it gives {what} that are not finite."
     if not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True)):
         return (
             "it gives other images for the same seed: draw by tf.random.stateless_uniform and its "
@@ -279,6 +312,7 @@ _CHECKS: tuple[tuple[str, frozenset[str], Check], ...] = (
     ("images and labels have their form", frozenset({"data"}), _images_have_their_form),
     ("a metric is a number of the predictions alone", frozenset({"metrics"}), _same_numbers),
     ("a loss is a number for each image", frozenset({"loss"}), _a_number_for_each_image),
+    ("a schedule is a factor at any share", frozenset({"schedule"}), _a_factor_at_any_share),
     ("an optimizer steps at any rate", frozenset({"optimizer"}), _steps_at_any_rate),
     ("a model gives ten logits for any batch", _MODEL, _logits_for_any_batch),
     ("the seed alone decides the first weights", _MODEL, _same_first_weights),
@@ -321,6 +355,10 @@ def _random_images(count: int) -> Any:
     import numpy as np
 
     return np.random.default_rng(0).integers(0, 256, (count, *IMAGE_SHAPE), dtype=np.uint8)
+
+
+def _reason(error: Exception) -> str:
+    return reason_of(error).removesuffix(".")
 
 
 def _equal(first: list[Any], second: list[Any]) -> bool:

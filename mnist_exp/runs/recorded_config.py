@@ -51,7 +51,7 @@ def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]
     if component is None:
         raise RequestError(
             f"Expected the data set {name} of run {evidence.run.name}. Received: none of that "
-            f"name. {_remedy(evidence)}"
+            f"name. {_remedy(evidence.run.name, evidence.run.tags)}"
         )
     is_own = component.source is not None
     chosen = [] if is_own else [f"data={name}"]
@@ -85,7 +85,7 @@ def config_of(evidence: Evidence, local: Mapping[str, Any]) -> Config:
     Raises:
         RequestError: this version does not accept it; with every key that is in the way.
     """
-    with _accepted(evidence):
+    with accepted(evidence.run.name, evidence.run.tags):
         return rebuilt(evidence.config, local)
 
 
@@ -95,28 +95,37 @@ def as_recorded(evidence: Evidence) -> Config:
     Raises:
         RequestError: this version does not accept it; with every key that is in the way.
     """
-    with _accepted(evidence):
+    with accepted(evidence.run.name, evidence.run.tags):
         return from_record(evidence.config)
 
 
 @contextmanager
-def _accepted(evidence: Evidence) -> Iterator[None]:
+def accepted(name: str, tags: Mapping[str, str]) -> Iterator[None]:
+    """Tells what to do where the recorded config of a run is not accepted within the block.
+
+    Args:
+        name: of the run.
+        tags: that it began with.
+
+    Raises:
+        RequestError: this version does not accept it; with every key that is in the way.
+    """
     try:
         yield
     except ConfigError as error:
         raise RequestError(
             f"Expected a recorded config that this version of mnist-exp accepts. Received: that of "
-            f"run {evidence.run.name}, with",
+            f"run {name}, with",
             *(f"  {problem}" for problem in error.problems),
-            _remedy(evidence),
+            _remedy(name, tags),
         ) from error
 
 
-def _remedy(evidence: Evidence) -> str:
-    own = recorded_components(evidence.run.tags)
+def _remedy(name: str, tags: Mapping[str, str]) -> str:
+    own = recorded_components(tags)
     if own and not places.files():
         return f"It was made with {', '.join(own)}: name such a file with --components FILE."
-    return f"To run the code of then: `mnist-exp reproduce {evidence.run.name} --worktree`."
+    return f"To run the code of then: `mnist-exp reproduce {name} --worktree`."
 
 
 def placed(evidence: Evidence, config: Config, overrides: Sequence[str] = ()) -> Config:

@@ -230,7 +230,7 @@ def _graph(task: Task) -> RunSteps:
         pixels, targets = changed(pixels, tf.one_hot(digits, CLASSES), number, done)
         with tf.GradientTape() as tape:
             logits = network(pixels / 255, training=True)
-            losses = task.loss(targets, tf.cast(logits, tf.float32))
+            losses = tf.cast(task.loss(targets, tf.cast(logits, tf.float32)), tf.float32)
             penalties = [tf.cast(penalty, tf.float32) for penalty in network.losses]
             loss = optimizer.scale_loss(tf.add_n([tf.reduce_mean(losses), *penalties]))
         variables = network.trainable_variables

@@ -47,7 +47,7 @@ def dots(*, ink: Fraction, root: Path):
     labels = (np.arange(300) % 10).astype(np.uint8)
     images = np.zeros((300, 28, 28), np.uint8)
     images[np.arange(300), 10 + labels, 10] = int(255 * ink)
-    return Official(Split(images, labels), Split(images, labels), "dots")
+    return Official(Split(images, labels), Split(images, labels), root)
 """
 
 

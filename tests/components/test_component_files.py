@@ -43,7 +43,7 @@ def test_a_model_of_ones_own_is_recorded_reproduced_and_named_when_it_changes(pr
     assert "components components.py" in alone.stdout
     assert "not loaded" in alone.stdout
     assert "resnet" in alone.stderr
-    for verb in (("evaluate",), ("export", "--format", "onnx", "--out", "m")):
+    for verb in (("resume",), ("evaluate",), ("export", "--format", "onnx", "--out", "m")):
         unnamed = mnist_exp(project, verb[0], run.run_id, *verb[1:])
         assert unnamed.returncode == 2
         remedy = "It was made with components.py: name such a file with --components FILE."
@@ -159,7 +159,7 @@ HEAD = "from mnist_exp.extend import BelowOne, metric, model\n"
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("import nothing_of_that_name", "line 1"),
+        ("import nothing_of_that_name", "line 1. A file is loaded alone"),
         ("x = = 1", "line 1"),
         (HEAD + '@model("cnn")\ndef cnn(): ...', "Received: that of a built-in one"),
         (HEAD + '@model("own")\ndef own(*, dropout: BelowOne = 0.5): ...', "which has a default"),

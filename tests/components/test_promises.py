@@ -32,6 +32,22 @@ return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(),
 """,
         "from (None, 28, 28, 1) to (None, 9)",
     ),
+    ("model", "certain"): (
+        """
+return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(),
+                         keras.layers.Dense(10, activation="softmax")])
+""",
+        "leave its softmax out",
+    ),
+    ("model", "subclassed"): (
+        """
+class Own(keras.Model):
+    def call(self, x):
+        return x
+return Own()
+""",
+        "it is Own: build a functional or a Sequential model that begins with keras.Input((28, 28",
+    ),
     ("model", "custom"): (
         """
 class Twice(keras.layers.Layer):
@@ -50,15 +66,32 @@ return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), Twice
         "return lambda images, seed: images[:, :20]",
         "not float32 [16, 28, 28, 1]",
     ),
+    ("augmentation", "bright"): (
+        "return lambda images, seed: images / (images - images)",
+        "it gives images that are not finite",
+    ),
+    ("augmentation", "mixing"): (
+        "return lambda images, targets, seed: (images, targets[:, :1])",
+        "it gives float32 [16, 1] as targets, not float32 [16, 10]",
+    ),
+    ("augmentation", "lonely"): (
+        "return lambda images, targets, seed: images",
+        "it gives no pair of images and targets",
+    ),
+    ("schedule", "halves"): ("return lambda done: 1.0 if done < 0.5 else 0.1", "by tf.where"),
     ("loss", "endless"): (
-        "return lambda targets, logits: tf.reduce_sum(targets * logits, axis=1) / 0",
+        "return lambda targets, logits: tf.cast(tf.reduce_sum(targets * logits, 1), 'float64') / 0",
         "not finite",
     ),
     ("loss", "mean"): (
         "return lambda targets, logits: tf.reduce_mean(tf.square(targets - logits))",
         "it gives [] for 16 images, not [16]",
     ),
-    ("metric", "moody"): ("", "for the same predictions"),
+    ("metric", "moody"): (
+        "import random; return random.random()",
+        "for the same predictions",
+    ),
+    ("metric", "silent"): ("return None", "silent raises TypeError"),
     ("optimizer", "absent"): ("return keras.optimizers.Nothing()", "it raises AttributeError"),
     ("optimizer", "decaying"): (
         "return keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 100))",
@@ -72,8 +105,8 @@ return keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), Twice
 # Valid, however odd.
 WHOLE = {
     ("model", "ones"): """
-x = keras.layers.Dense(8, kernel_initializer="ones")(keras.layers.Flatten()(
-    image := keras.Input((28, 28, 1))))
+x = keras.layers.Normalization(mean=0.13, variance=0.09)(image := keras.Input((28, 28, 1)))
+x = keras.layers.Dense(8, kernel_initializer="ones")(keras.layers.Flatten()(x))
 x = keras.layers.BatchNormalization(scale=False)(x)
 return keras.Model(image, keras.layers.Dense(10, kernel_initializer="ones")(x))
 """,
@@ -86,13 +119,13 @@ return lambda images, seed: tf.where(
 
 def functions(bodies) -> str:
     """A file of components, each without arguments."""
-    lines = ["from mnist_exp.extend import augmentation, loss, model, optimizer"]
+    lines = ["from mnist_exp.extend import augmentation, loss, metric, model, optimizer, schedule"]
     for (group, name), body in bodies.items():
         if group == "metric":
-            lines += ["import random", "from mnist_exp.extend import metric", f"@metric({name!r})"]
-            lines += [f"def {name}(probabilities, labels): return random.random()"]
+            lines += [f"@metric({name!r})", f"def {name}(probabilities, labels): {body}"]
             continue
-        lines += [f"@{group}({name!r})", f"def {name}():"]
+        mixes = ", mixes=True" if "images, targets, seed" in body else ""
+        lines += [f"@{group}({name!r}{mixes})", f"def {name}():"]
         body_lines = ["import keras, numpy as np, tensorflow as tf", *body.strip().splitlines()]
         lines += [f"    {line}" for line in body_lines]
     return "\n".join(lines) + "\n"
@@ -121,7 +154,8 @@ def test_promises_that_are_broken_are_told_and_odd_components_keep_them(project)
         if not line.startswith("  "):
             key = tuple(line.split("="))
         said.setdefault(key, []).append(line)
-    said["metric", "moody"] = said.pop(("metrics", "[moody]"))
+    for name in ("moody", "silent"):
+        said["metric", name] = said.pop(("metrics", f"[{name}]"))
     assert said.keys() == bodies.keys()
     for key, (_, words) in BROKEN.items():
         assert words in said[key][-1], said[key]
@@ -144,6 +178,10 @@ def test_what_was_not_tried_is_no_success(project, sealed_environment):
     none = mnist_exp(project / "empty", "check", "own.py")
     assert none.returncode == 1
     assert none.stdout.startswith("loss squares\n  not tried: write conf/loss/squares.yaml with ")
+    (file.parent / "conf" / "loss" / "more.yaml").write_text("name: squares\nmore: 1\n")
+    more = mnist_exp(project / "empty", "check", "own.py")
+    assert more.returncode == 1
+    assert more.stdout.startswith("loss=more\n  not tried: loss.more: Expected")
     wrong = mnist_exp(project / "empty", "check", "own.py", "model.x=1")
     assert wrong.returncode == 2
     assert "Expected overrides of what is tried, loss. Received: model.x=1." in wrong.stderr

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.data.splits import Official, Split, class_shares, digest, divide
+from mnist_exp.data.splits import Official, Split, class_shares, digest, divide, wrong_form
 
 
 @pytest.fixture
@@ -97,3 +97,12 @@ def test_shares_never_exceed_what_a_class_has():
             shares = class_shares(counts, number)
             assert shares.sum() == number
             assert (shares <= counts).all()
+
+
+def test_what_is_no_data_set_is_told(train):
+    assert wrong_form(Official(train, train, "own")) == ""
+    assert wrong_form((train, train)).startswith("tuple, not Official(train=Split(images, labels)")
+    listed = Split(train.images.tolist(), train.labels)
+    for wrong in (listed, (train.images, train.labels)):
+        words = f"{type(wrong).__name__} as test, not Split(images, labels) of NumPy arrays"
+        assert wrong_form(Official(train, wrong, "own")) == words

@@ -93,3 +93,18 @@ def test_fifteen_bins_hold_every_image(logits, labels):
     calibration = evaluate(logits, labels).calibration
     assert len(calibration.counts) == 15
     assert calibration.counts.sum() == 500
+
+
+def test_a_metric_may_change_what_it_is_given():
+    def margin(probabilities, labels):
+        probabilities.sort(axis=1)
+        labels[:] = 0
+        return (probabilities[:, -1] - probabilities[:, -2]).mean()
+
+    logits, labels = np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8)
+    evaluation = evaluate(logits, labels)
+    before = evaluation.probabilities.copy()
+    scores = {"margin": margin, "share": lambda p, y: (p.argmax(axis=1) == y).mean()}
+    assert evaluation.scores("val/", scores)["val/share"] == 1.0
+    assert (evaluation.probabilities == before).all()
+    assert (labels == np.arange(10)).all()

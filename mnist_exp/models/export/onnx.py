@@ -48,6 +48,14 @@ def _converted(classifier: keras.Model) -> onnx.ModelProto:
     pixels = tf.TensorSpec([None, *IMAGE_SHAPE], tf.uint8, name=INPUT)
     graph = tf.function(lambda images: classifier(images, training=False), autograph=False)
     model: onnx.ModelProto = tf2onnx.convert.from_function(graph, [pixels])[0]
+    # Constants that a layer keeps, such as those of Normalization, come out as further inputs.
+    captured = graph.get_concrete_function(pixels).graph.captures
+    constants = {inner.name: outer for outer, inner in captured if outer.dtype != tf.resource}
+    for value in list(model.graph.input):
+        if value.name in constants:
+            array = constants[value.name].numpy()
+            model.graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
+            model.graph.input.remove(value)
     return model
 
 
