@@ -247,6 +247,7 @@ class Recorder:
             if outcome in DONE:  # it may go on when there is room
                 outcome, self.incomplete = "failed", str(full)
                 self.tags({FAILURE_TAG: reason_of(full)})
+        staging.clear(self.job_dir, parts_alone=True)  # nothing more is staged
         self._append(events.End(events.now(), events.STATUS_OF_OUTCOME[outcome], outcome))
         problem, size = self._journal.problem, self._journal.size
         self._journal.close()

@@ -73,6 +73,7 @@ def test_a_pruned_run_is_finished_and_a_failed_one_keeps_its_files(store, start_
         run = store.get(recorder.run_id)
         assert (run.status, run.outcome) == (status, outcome)
         assert (recorder.job_dir / "artifacts").exists() is kept
+        assert not (recorder.job_dir / "artifacts" / ".part").exists()
 
 
 def test_the_start_holds_the_config_for_resume(store, start_run):
