@@ -1,6 +1,7 @@
 """`mnist-exp predict`: image files -> the digits in them, by the ONNX model of a run."""
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -59,7 +60,7 @@ def predict(
                 f"Expected --show to name a new PNG file. Received: {picture}. Name it "
                 f"{picture.with_suffix(_PICTURE)}."
             )
-    names = _names(selector, images)
+    names, refused = _names(selector, images)
     reader, run = recognizer_of(selector)
     answers: list[Answer] = []
     drawn: list[Any] = []  # float32 [H, W] of the first
@@ -84,7 +85,7 @@ def predict(
             say(f"Unsure: {least}, by its mistakes on validation images.", error=True)
     if picture is not None and answers:
         _draw(answers, drawn, run, picture)
-    return REFUSED if len(answers) < len(names) else 0
+    return REFUSED if refused or len(answers) < len(names) else 0
 
 
 def _least(name: str, threshold: float) -> str:
@@ -94,20 +95,35 @@ def _least(name: str, threshold: float) -> str:
     return f"{name} needs {threshold:.2%} of confidence for an answer"
 
 
-def _names(selector: str, images: Sequence[str]) -> list[str]:
-    """Returns the image files that all arguments mean."""
+def _names(selector: str, images: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns the image files that all arguments mean, and what is wrong with other arguments.
+
+    Raises:
+        RequestError: none means one.
+    """
     if not images:
         image = selector if Path(selector).suffix.lower() in SUFFIXES else "digit.png"
         raise RequestError(
             f"Expected a run and images. Received: {selector} alone. Write mnist-exp predict best "
             f"{shlex.quote(image)}."
         )
-    return [name for image in images for name in _files(image)]
+    names: list[str] = []
+    refused: list[str] = []
+    for image in images:
+        try:
+            names += _files(image)
+        except RequestError as problem:
+            refused.append(str(problem))
+    if not names:
+        raise RequestError(*refused)
+    for text in refused:
+        say(text, error=True)
+    return names, refused
 
 
 def _files(image: str) -> Iterator[str]:
     """Yields the image files that an argument means."""
-    path = Path(image)
+    path = Path(image or os.devnull)  # the working folder was not named
     try:
         is_file, found = path.is_file(), images_in(path) if path.is_dir() else None
     except OSError as problem:
@@ -125,9 +141,14 @@ def _files(image: str) -> Iterator[str]:
             )
         yield from map(str, found)
     else:
+        received, remedy = f"{image}, which does not exist", "Check the path."
+        if not image:
+            received = "an empty name"
+        elif path.exists():
+            received, remedy = f"{image}, a pipe or a device", "Pipe the image to -."
         raise RequestError(
-            f"Expected an image file, a folder, or - for standard input. Received: {image}, "
-            "which does not exist or is neither. Check the path."
+            "Expected an image file, a folder, or - for standard input. Received: "
+            f"{received}. {remedy}"
         )
 
 

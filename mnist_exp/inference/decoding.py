@@ -29,6 +29,7 @@ _ONE_COLOUR = 0.2  # so little do the grey values of one pen differ
 # Paper is wider than twice this part of its longer side, or fills so much of the box around it.
 _WIDEST_STROKE, _FULL = 0.2, 0.75
 
+_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF")  # of PNG, JPEG and WebP
 _HEIC, _PDF = "a HEIC photo, as phones take them", "a PDF document"
 _OTHERS = {  # what else is opened as an image: how it begins, from its first or fifth byte on
     **dict.fromkeys((b"ftyphe", b"ftypmif1", b"ftypmsf1"), _HEIC),
@@ -141,6 +142,8 @@ def _opened(content: bytes, name: str) -> Image.Image:
         most = f"at most {MOST_PIXELS:,} pixels"
         raise _refused(name, most, "many times more", _SMALLER) from problem
     except UnidentifiedImageError as problem:
+        if content.startswith(_BEGINNINGS):
+            raise _broken(name, EOFError("it breaks off")) from problem
         kind, remedy = _kind(content)
         raise _refused(name, "a PNG, JPEG, WebP or BMP image", kind, remedy) from problem
     except Exception as problem:  # as above
@@ -201,6 +204,8 @@ def _scaled(image: Image.Image) -> NDArray[np.float32]:
 
 def _kind(content: bytes) -> tuple[str, str]:
     """Returns what a file of another format is, and what to do about it."""
+    if b"<svg" in content[:1024]:
+        content = b"<svg"  # after a declaration, or a comment
     for start, kind in _OTHERS.items():
         if content.startswith(start) or content.startswith(start, 4):
             return kind, _REMEDIES.get(kind, _SAVE_ANEW)

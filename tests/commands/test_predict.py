@@ -118,17 +118,22 @@ def test_one_bad_image_keeps_none_of_the_others_back(work, tmp_path):
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     good.write_bytes(encoded(draw(STROKES[7])))
     bad.write_text("not an image")
-    result = mnist_exp("predict", "latest", str(bad), str(good), "--json")
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    result = mnist_exp("predict", "latest", str(bad), "absent", str(good), str(pipe), "--json")
     assert result.returncode == 2
     assert [Path(answer["image"]).name for answer in json.loads(result.stdout)] == ["good.png"]
-    [line] = result.stderr.decode().splitlines()
-    assert line.startswith(f"{bad}: Expected a PNG, JPEG, WebP or BMP image.")
+    absent, piped, text = result.stderr.decode().splitlines()
+    assert absent.endswith("Received: absent, which does not exist. Check the path.")
+    assert piped.endswith(f"Received: {pipe}, a pipe or a device. Pipe the image to -.")
+    assert text.startswith(f"{bad}: Expected a PNG, JPEG, WebP or BMP image.")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["latest", "absent.png"], "Received: absent.png, which does not exist"),
+        (["latest", ""], "Received: an empty name."),
         (["latest", "empty"], "Expected a folder with images"),
         (["latest", "x" * 300], "File name too long"),
         (["nonesuch", "-"], "Expected a run id or its start"),

@@ -166,6 +166,8 @@ def bomb(width, height):
         (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF image. Open it in another program"),
         (b"%PDF-1.7\n", "a PDF document. Save the page as PNG"),
         (encoded(SEVEN, "TIFF"), "a TIFF image"),
+        (b"<?xml version='1.0'?>\n<svg/>", "an SVG drawing"),
+        (encoded(SEVEN)[:30], "a broken one (EOFError: it breaks off)"),
         (encoded(SEVEN)[:200], "a broken one"),
         (encoded(SEVEN, "JPEG")[:100], "a broken one"),
         (encoded(SEVEN, "GIF"), "a GIF image"),

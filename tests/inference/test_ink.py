@@ -53,6 +53,17 @@ def test_nothing_is_drawn_there(ground):
     assert found is None or not (found > 0.5).any()
 
 
+@pytest.mark.parametrize("margin", [10, 30, 60])
+@pytest.mark.parametrize("aspect", [3, 4, 6, 8, 10])
+def test_ink_at_the_beginning_of_a_wide_strip(aspect, margin):
+    height = 100 + 2 * margin
+    size = (aspect * height, height)
+    grey = draw(STROKES[2], height=100, pen=8, at=(margin, margin), size=size) / np.float32(255)
+    found = find_ink(grey)
+    assert found is not None
+    assert ((found > 0.5) != (grey < 0.5)).sum() < 0.1 * (grey < 0.5).sum()
+
+
 @pytest.mark.parametrize("column", range(90, 110))
 def test_ink_of_one_grey_over_a_faint_step_of_the_paper(column):
     grey = np.full((280, 280), 255, np.uint8)

@@ -88,6 +88,7 @@ const tell = (change, answer) => {
   answered = change;
   texts.innerHTML = answer.texts ?? "";
   cards.innerHTML = answer.cards ?? "";
+  if (answer.by) document.querySelector("#heading p").innerHTML = answer.by;
   if (answer.problem) complain(answer.problem);
   mark();
 };
@@ -227,6 +228,7 @@ const read = async (file, before) => {
   const strokes = paper.strokes.filter((one) => !before.includes(one)).map(fitted);
   stroke = stroke && fitted(stroke);
   const ink = isDark(ground) ? "white" : "black";
+  forget();
   change({ ground, ink, strokes }, strokes.length || run !== beside.value ? null : answer);
 };
 
@@ -269,9 +271,16 @@ const open = (file) => {
     });
 };
 
+// The next drawing is not to be filed as this one was going to be.
+const forget = () => {
+  const digit = find("#digit :checked");
+  if (digit) digit.checked = false;
+};
+
 const tools = {
   clear: () => {
     pointer = stroke = null; // what is being drawn is gone too
+    forget();
     if (isClear()) show(CLEAR);
     else change(CLEAR);
   },

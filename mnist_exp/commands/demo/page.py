@@ -22,6 +22,7 @@ from mnist_exp.inference.drawings import file_drawing
 
 TITLE = "Draw a digit"
 NOTHING_DRAWN = "Nothing is drawn yet."
+GONE = "The run beside is not offered any more. Load the page anew."
 DIGITS = [str(digit) for digit in range(10)]
 # Fonts of the machine: nothing is asked from outside.
 _FONTS = ["system-ui", "sans-serif"]
@@ -52,8 +53,9 @@ def page(
         drawings: the folder that drawings are filed in; None: they cannot be.
     """
     others = others or {}
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
-        gr.HTML(_heading(reader), elem_id="heading")
+    with _Page(title=TITLE, analytics_enabled=False) as blocks:
+        heading = f"<h1>{TITLE}</h1><p>{_read_by(reader)}</p>"
+        gr.HTML(heading, elem_id="heading")
         pad([cards.NOBODY, *others], beside, files=drawings is not None)
         gr.api(_reading(reader, others), api_name="read", queue=False)
         if drawings is not None:
@@ -62,11 +64,19 @@ def page(
     return blocks
 
 
-def _heading(reader: Reader) -> str:
-    return (
-        f"<h1>{TITLE}</h1><p>Read by <b>{html.escape(reader.name)}</b>"
-        f"{', ' if reader.caption else ''}{html.escape(reader.caption)}</p>"
-    )
+class _Page(gr.Blocks):  # type: ignore[misc]
+    """A page that does not print what was sent where that is too little."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        """Refuses it, as Gradio does."""
+        if len(inputs) < len(block_fn.inputs):
+            raise gr.Error("Expected a value for each argument.", print_exception=False)
+
+
+def _read_by(reader: Reader) -> str:
+    """Returns HTML."""
+    comma = ", " if reader.caption else ""
+    return f"Read by <b>{html.escape(reader.name)}</b>{comma}{html.escape(reader.caption)}"
 
 
 def _reading(reader: Reader, others: Readers) -> Callable[[Any, Any], dict[str, str]]:
@@ -78,19 +88,22 @@ def _reading(reader: Reader, others: Readers) -> Callable[[Any, Any], dict[str, 
             beside: the name of a run that reads it, too.
 
         Returns:
-            HTML: `texts` and `cards`; else the `problem`, in words. Of an image file, `image` is
-            what the pad is to show, unless it cannot be decoded.
+            HTML: `texts` and `cards`; else the `problem`, in words. `by` is what the heading is to
+            say: the server may have another run than when the page was loaded. Of an image file,
+            `image` is what the pad is to show, unless it cannot be decoded.
         """
-        answer = {}
+        answer = {"by": _read_by(reader)}
         try:
             grey = picture_of(value)
             if grey is None:
-                return {"problem": NOTHING_DRAWN}
+                return answer | {"problem": NOTHING_DRAWN}
             if not is_drawing(value):
                 answer["image"] = data_url(grey)
             readers = [reader]
             if isinstance(beside, str) and beside in others:
                 readers.append(others[beside]())
+            elif beside != cards.NOBODY:
+                return answer | {"problem": GONE}
             answers = [cards.Answer(each.name, each.recognizer.read(grey)) for each in readers]
             return answer | cards.cards(answers)._asdict()
         except (RequestError, ExperimentError) as problem:
