@@ -46,6 +46,7 @@ def main() -> None:
     """Runs the command line and exits."""
     tensorflow_setup.ours = True
     _require_home()
+    _require_streams()
     gc.set_threshold(COLLECTION_THRESHOLD)
     # Hydra's, of every file in --config-dir; one that is wanted is told of.
     warnings.filterwarnings("ignore", "Support for .yml files is deprecated", UserWarning)
@@ -128,6 +129,14 @@ def _require_home() -> None:
         Path.home()
     except RuntimeError:
         os.environ["HOME"] = "/"
+
+
+def _require_streams() -> None:
+    """Lets what is said go nowhere where the shell has closed stdout or stderr."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            stream = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+            setattr(sys, name, stream)
 
 
 def _stop(kind: type[BaseException], *_: object) -> None:

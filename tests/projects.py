@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_exp.tracking.journal import pending_runs
-from mnist_exp.tracking.mlflow.location import resolve
+from mnist_exp.tracking.mlflow.location import sqlite_uri
 from mnist_exp.tracking.mlflow.relocation import relocate
 from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.records import RunRecord
@@ -27,7 +27,7 @@ ENSEMBLE = (*MEMBER, "ensemble.members=2", "seed=1")
 
 def store(folder: Path) -> Store:
     """Returns the store of a folder."""
-    return Store(resolve(f"sqlite:///{folder}/mlflow.db"), "mnist")
+    return Store(sqlite_uri(folder / "mlflow.db"), "mnist")
 
 
 def only_run(folder: Path) -> RunRecord:

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,9 +210,16 @@ def test_reader_that_leaves_is_no_error():
     os.close(writer)
 
 
+def test_a_shell_may_have_closed_what_is_written_to():
+    command = f"{shlex.quote(sys.executable)} -m mnist_exp"
+    for line, code in (("runs >&- 2>&-", 0), ("evaluate nope 2>&-", 2), ("--help >&-", 0)):
+        assert subprocess.run(["sh", "-c", f"{command} {line}"], check=False).returncode == code
+
+
 def test_runs_and_sync_of_an_empty_folder():
     told = command("runs").stdout
-    assert told.startswith(f"No runs yet in sqlite:///{Path.cwd()}/mlflow.db, where those of this")
+    where = f"sqlite:///{Path.cwd()}/mlflow.db"
+    assert told.startswith(f"No runs yet in the experiment 'mnist' of {where}, where those of this")
     assert told.endswith("Make one with `mnist-exp train`.\n")
     assert json.loads(command("runs", "--json").stdout) == []
     assert command("sync").stdout.startswith("Nothing is pending")

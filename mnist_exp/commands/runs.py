@@ -125,9 +125,11 @@ def show(runs: Sequence[RunRecord], *, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     if not runs:
-        where = without_password(current_experiment().uri)
-        say(f"No runs yet in {where}, where those of this folder are kept.")
-        say("Make one with `mnist-exp train`.")
+        experiment = current_experiment()
+        where = without_password(experiment.uri)
+        name = experiment.name
+        say(f"No runs yet in the experiment {name!r} of {where}, where those of this folder go.")
+        say(experiment.advice())
         return
     console = table_console()
     console.print(table(rows(runs), console.width))

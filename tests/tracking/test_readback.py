@@ -15,6 +15,7 @@ from waiting import until
 from mnist_exp.tracking.journal.pending_runs import pending
 from mnist_exp.tracking.mlflow.connection import connect
 from mnist_exp.tracking.mlflow.logged_model import model_id
+from mnist_exp.tracking.mlflow.store import Store
 from mnist_exp.tracking.recorder import Recorder
 from mnist_exp.tracking.sync.readback import read_anew
 from mnist_exp.tracking.sync.recovery import recover, send_ended
@@ -121,6 +122,23 @@ def test_runs_that_a_store_lost_later_are_told_of_and_sent_again(store, start_ru
     run = only_run(Path.cwd())
     assert (run.status, run.metrics["train/loss"]) == ("FINISHED", 0.5)
     assert here("sync", check=True).stdout == "Nothing is pending.\n"
+
+
+def test_a_run_is_found_when_its_experiment_has_another_name_or_was_deleted(store, start_run):
+    assert other_half(half_a_run(start_run))
+    client, name = store.client, store.experiment
+    key = client.get_experiment_by_name(name).experiment_id
+    client.rename_experiment(key, "renamed")
+    assert here("sync", check=True).stdout == "Nothing is pending.\n"
+    assert here("sync", "--again", check=True).stdout == "Nothing is pending.\n"
+    assert Store(store.uri, name).find_run("job-1") is not None
+    where = "Runs are in renamed: MLFLOW_EXPERIMENT_NAME names the one to look in."
+    assert where in here("runs", check=True).stdout
+    assert where in here("evaluate", "latest").stderr
+    client.rename_experiment(key, name)
+    client.delete_experiment(key)
+    restore = f"`mlflow experiments restore --experiment-id {key}` brings it back."
+    assert restore in here("runs", check=True).stdout
 
 
 def test_files_that_outlive_their_store_are_sent_again(one_run):

@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def test_a_copy_works_without_its_original_and_leaves_it_alone(one_run, tmp_path):
     before = contents(one_run)
-    copy = tmp_path / "the copy's: 100 %"
+    copy = tmp_path / "the copy's: 100%25"
     shutil.copytree(one_run, copy)
     trained = mnist_exp(copy, "train", *SMALL, "seed=1", check=True)
     assert trained.stderr.count(SAID + str(copy / "mlruns")) == 1

@@ -1,18 +1,18 @@
 """The store is made once, and holds what a plain MLflow client and UI look for."""
 
 import json
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
-from projects import artifact
 from waiting import until
 
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.tracking.journal.events import Dataset, Start
 from mnist_exp.tracking.mlflow.connection import connect
-from mnist_exp.tracking.mlflow.location import resolve, sqlite_path
+from mnist_exp.tracking.mlflow.location import resolve, sqlite_path, sqlite_uri
 from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.mlflow.store import Point, Store
 from mnist_exp.tracking.names import OUTCOME_TAG
@@ -115,15 +115,19 @@ def test_the_store_and_its_artifacts_lie_where_mlflow_puts_them(run_id, sealed_e
     assert run.info.artifact_uri.startswith(experiment.artifact_location)
 
 
-def test_a_store_elsewhere_keeps_its_artifacts_beside_it(sealed_environment):
-    folder = sealed_environment / "else where"
+@pytest.mark.parametrize("name", ["else where", "else%20where", 'el\'se "where"'])
+def test_a_store_elsewhere_keeps_its_artifacts_beside_it(sealed_environment, name):
+    folder = sealed_environment / name
     folder.mkdir()
-    store = Store(resolve("sqlite:///else where/runs.db"), "mnist")
+    store = Store(sqlite_uri(folder / "runs.db"), "mnist")
     run_id = store.create_run(start_event(uri=store.uri))
     Path("a.txt").write_text("a")
     store.log_artifact(run_id, Path("a.txt"), "texts/a.txt")
-    assert artifact(store, run_id, "texts/a.txt").is_relative_to(folder / "mlruns")
-    assert {path.name for path in sealed_environment.iterdir()} == {"else where", "a.txt"}
+    assert (folder / "mlruns" / "1" / run_id / "artifacts" / "texts" / "a.txt").read_text() == "a"
+    assert store.listed(run_id, "texts") == {"texts/a.txt"}
+    for stray in sealed_environment.glob("else%25*"):  # MLflow makes the folder of the URI
+        shutil.rmtree(stray)
+    assert {path.name for path in sealed_environment.iterdir()} == {name, "a.txt"}
 
 
 def test_a_store_of_mlflows_own_making_gets_write_ahead_logging(store):

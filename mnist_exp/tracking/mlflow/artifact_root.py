@@ -17,6 +17,14 @@ FOLDER = "mlruns"  # beside a local store, as MLflow has it
 VARIABLE = "MLFLOW_DEFAULT_ARTIFACT_ROOT"
 
 
+def recorded(folder: Path) -> str:
+    """Returns a folder of artifacts as MLflow is to record it: a URI where it reads paths as such.
+
+    It unquotes what a plain path holds, and writes it into SQL between quotes of one kind.
+    """
+    return folder.as_uri() if {"%", "'", '"'} & {*str(folder)} else str(folder)
+
+
 def local_folder(place: str) -> Path | None:
     """Returns the folder that an artifact location names; None where it is on no disk."""
     parts = urlsplit(place)

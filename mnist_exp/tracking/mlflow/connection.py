@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.locks import Lock
 from mnist_exp.core.text import without_password
-from mnist_exp.tracking.mlflow.artifact_root import FOLDER
+from mnist_exp.tracking.mlflow.artifact_root import FOLDER, recorded
 from mnist_exp.tracking.mlflow.location import sqlite_path, sqlite_uri
 from mnist_exp.tracking.mlflow.relocation import relocate
 
@@ -185,7 +185,7 @@ def _create(path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
         part = Path(folder) / path.name
         # The artifacts lie where MLflow itself would put them: beside the file.
-        store = SqlAlchemyStore(sqlite_uri(part), str(path.parent / FOLDER))
+        store = SqlAlchemyStore(sqlite_uri(part), recorded(path.parent / FOLDER))
         store.engine.dispose()
         _use_wal(part)
         # What is left of a store that was moved away would be read as part of the new one.
@@ -216,4 +216,4 @@ def _create_experiment(client: Any, uri: str, name: str) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     tags = [ExperimentTag(key, value) for key, value in _EXPERIMENT_TAGS.items()]
-    SqlAlchemyStore(uri, str(path.parent / FOLDER)).create_experiment(name, tags=tags)
+    SqlAlchemyStore(uri, recorded(path.parent / FOLDER)).create_experiment(name, tags=tags)

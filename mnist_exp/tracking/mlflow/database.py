@@ -29,7 +29,7 @@ _RUNS = f"""
 SELECT run_uuid, {_NAME}, status, COALESCE(start_time, 0), end_time, artifact_uri,
     runs.lifecycle_stage
 FROM runs JOIN experiments USING (experiment_id)
-WHERE experiments.name = ? AND workspace = 'default'
+WHERE workspace = 'default'
 """  # noqa: S608 - it is the text above
 # Field of a record -> its table, and the value there; NULL stands for NaN.
 _FIELDS = {
@@ -106,11 +106,32 @@ def search(
 def of_job(file: Path, experiment: str, job_id: str) -> RunRecord | None:
     """Returns the run of a job folder, a deleted one too; None where there is none.
 
+    It is looked for in every experiment where its own, which may have another name now, has none.
+
     Raises:
         sqlite3.Error: the file cannot be read.
     """
-    found = _search(file, experiment, (tagged(JOB_ID_TAG, job_id),))
+    of_job = (tagged(JOB_ID_TAG, job_id),)
+    found = _search(file, experiment, of_job) or _search(file, None, of_job)
     return min(found, key=lambda run: run.deleted, default=None)
+
+
+def experiments(file: Path) -> list[tuple[str, str, bool, bool]]:
+    """Returns of each experiment its id, its name, whether it is deleted, and whether it has runs.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    with _open(file) as database:
+        if database is None:
+            return []
+        sql = (
+            "SELECT experiment_id, name, lifecycle_stage <> 'active', EXISTS "
+            "(SELECT 1 FROM runs WHERE runs.experiment_id = experiments.experiment_id) "
+            "FROM experiments WHERE workspace = 'default'"
+        )
+        rows = database.execute(sql)
+        return [(str(key), name, bool(gone), bool(has)) for key, name, gone, has in rows]
 
 
 def points(file: Path, run_id: str) -> set[tuple[str, int]]:
@@ -148,18 +169,20 @@ def model_places(file: Path, run_ids: Collection[str]) -> list[tuple[str, str]]:
 
 def _search(
     file: Path,
-    experiment: str,
+    experiment: str | None,
     conditions: Sequence[Condition],
     limit: int | None = None,
     keys: Collection[str] | None = None,
 ) -> list[RunRecord]:
+    if experiment is not None:
+        conditions = (Condition("experiments.name = ?", (experiment,)), *conditions)
     sql = _RUNS + "".join(f"AND {condition.sql}\n" for condition in conditions)
     sql += "ORDER BY start_time DESC, run_uuid LIMIT ?"
     values = [value for condition in conditions for value in condition.values]
     with _open(file) as database:
         if database is None:
             return []
-        rows = database.execute(sql, [experiment, *values, -1 if limit is None else limit])
+        rows = database.execute(sql, [*values, -1 if limit is None else limit])
         found = {
             run_id: RunRecord(
                 run_id=run_id,

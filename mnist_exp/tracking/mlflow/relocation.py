@@ -10,13 +10,12 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
-from urllib.parse import quote
 
 from mnist_exp.core import ids
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
 from mnist_exp.tracking.journal import pending_runs
-from mnist_exp.tracking.mlflow.artifact_root import FOLDER, local_folder
+from mnist_exp.tracking.mlflow.artifact_root import FOLDER, local_folder, recorded
 from mnist_exp.tracking.names import JOB_ID_TAG
 
 _LOCKED_SECONDS = 30.0
@@ -51,7 +50,7 @@ def relocate(file: Path) -> None:
             origin = _moved_from(database, file)
             if origin is None:  # another process was faster
                 return
-            runs = _rewrite(database, str(origin / FOLDER), str(file.parent / FOLDER))
+            runs = _rewrite(database, origin / FOLDER, file.parent / FOLDER)
             job_ids = [job_id for (job_id,) in database.execute(_JOB_IDS, [JOB_ID_TAG])]
             for job_id in filter(ids.is_id, job_ids):  # before it counts as adjusted
                 job_dir = file.parent / pending_runs.OUTPUTS / job_id
@@ -81,11 +80,11 @@ def _moved_from(database: sqlite3.Connection, file: Path) -> Path | None:
     return None if stays and not _has_folders(here / FOLDER) else origin
 
 
-def _rewrite(database: sqlite3.Connection, old: str, new: str) -> int:
+def _rewrite(database: sqlite3.Connection, old: Path, new: Path) -> int:
     """Replaces the beginning of places; returns how many of runs were concerned."""
     runs = 0
     for table, column in _PLACES:
-        for before, after in ((old, new), (f"file://{quote(old)}", f"file://{quote(new)}")):
+        for before, after in ((str(old), recorded(new)), (old.as_uri(), new.as_uri())):
             changed = database.execute(
                 f"UPDATE {table} SET {column} = ? || substr({column}, length(?) + 1) "  # noqa: S608
                 f"WHERE substr({column}, 1, length(?) + 1) = ? || '/'",

@@ -179,9 +179,25 @@ class Store:
 
     # Reading
 
+    def experiments(self) -> list[tuple[str, str, bool, bool]]:
+        """Returns what `database.experiments` does; those of a server are taken to have runs."""
+        from mlflow.entities import ViewType
+
+        found = self.client.search_experiments(view_type=ViewType.ALL)
+        return [
+            (one.experiment_id, one.name, one.lifecycle_stage != "active", one.name != "Default")
+            for one in found
+        ]
+
     def find_run(self, job_id: str) -> RunRecord | None:
-        """Returns the run of a job folder, a deleted one too; None when MLflow has none."""
+        """Returns the run of a job folder, a deleted one too; None when MLflow has none.
+
+        It is looked for in every experiment where its own, which may be renamed, has none.
+        """
         found = list(self._search(_of_job(job_id), "all"))
+        if not found:
+            every = [other.experiment_id for other in self.client.search_experiments()]
+            found = list(self._search(_of_job(job_id), "all", experiments=every))
         return min(found, key=lambda run: run.deleted) if found else None
 
     def of_job(self, job_id: str) -> RunRecord | None:
@@ -337,6 +353,12 @@ def unreachable(uri: str, problem: Exception) -> RequestError:
         return RequestError(
             f"Expected the driver of the database {without_password(uri)} to be installed. "
             f"Received: {problem}. Install it with pip, or name another store with "
+            "MLFLOW_TRACKING_URI."
+        )
+    if getattr(problem, "error_code", "") == "ENDPOINT_NOT_FOUND" or "code 404" in str(problem):
+        return RequestError(
+            f"Expected an MLflow store at {without_password(uri)}. Received: a server that answers "
+            "404 there. Give the address that MLflow has on it, with its path, if any, by "
             "MLFLOW_TRACKING_URI."
         )
     return RequestError(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 from mnist_exp.core.statistics import wilson_interval
+from mnist_exp.core.text import few
 from mnist_exp.evaluation.names import CHOSEN_VAL_ACCURACY, VAL_ACCURACY
 from mnist_exp.tracking.mlflow import database, registry
 from mnist_exp.tracking.mlflow.location import sqlite_path
@@ -117,6 +118,18 @@ class Experiment:
         else:
             runs = list(islice(self.store.search(f"tags.`{SWEEP_TAG}` LIKE '%'"), _NAMES))
         return sorted({run.tags[SWEEP_TAG] for run in runs})
+
+    def advice(self) -> str:
+        """Returns, where the experiment has no runs, what to do, in a sentence."""
+        found = self.store.experiments() if self._file is None else database.experiments(self._file)
+        deleted = next((key for key, name, gone, _ in found if gone and name == self.name), None)
+        if deleted is not None:
+            restore = f"`mlflow experiments restore --experiment-id {deleted}`"
+            return f"That experiment was deleted in MLflow: {restore} brings it back."
+        others = [name for _, name, gone, has in found if has and not gone and name != self.name]
+        if others:
+            return f"Runs are in {few(others)}: MLFLOW_EXPERIMENT_NAME names the one to look in."
+        return "Make one with `mnist-exp train`."
 
     def champion(self) -> Version | None:
         """Returns the champion of the registered model; None when there is none."""

@@ -45,7 +45,7 @@ class Found:
 
 def current_experiment() -> Experiment:
     """Returns the experiment that plain `mnist-exp train` records in."""
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", DEFAULT_EXPERIMENT)
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
     return Experiment(resolve(None), name)
 
 

@@ -39,8 +39,8 @@ def select(selector: str, experiment: Experiment) -> RunRecord:
     if not experiment.runs(1):
         raise RequestError(
             f"Expected a run to choose with {selector!r}. Received: the experiment "
-            f"{experiment.name!r} of {without_password(experiment.uri)}, which has none. Make one "
-            "with `mnist-exp train`."
+            f"{experiment.name!r} of {without_password(experiment.uri)}, which has none. "
+            f"{experiment.advice()}"
         )
     if selector == "best":
         raise RequestError(
@@ -66,10 +66,12 @@ def _champion(experiment: Experiment) -> RunRecord | None:
         )
     run = None if champion.run_id is None else experiment.get(champion.run_id)
     if run is None:
+        received = f"the run {champion.run_id}, which is deleted or in another one"
+        if champion.run_id is None:
+            received = f"version {champion.number} of the registered model, which is of no run"
         raise RequestError(
-            f"Expected the champion in the experiment {experiment.name!r}. Received: the run "
-            f"{champion.run_id}, which is deleted or in another one. `mnist-exp promote RUN` makes "
-            "another."
+            f"Expected the champion in the experiment {experiment.name!r}. Received: {received}. "
+            "`mnist-exp promote RUN` makes another."
         )
     return run
 
