@@ -69,9 +69,7 @@ def _ground(survey: NDArray[np.float32]) -> NDArray[np.float32]:
     # Light that falls off towards an edge goes on falling off beyond it, or the edge would be ink.
     pad = min(size, *(side - 1 for side in survey.shape))
     beyond = np.pad(survey, pad, mode="reflect", reflect_type="odd") if pad > 0 else survey
-    beyond = np.minimum(
-        beyond, survey.max()
-    )  # ink near an edge is not reflected to more than light
+    beyond = np.minimum(beyond, survey.max())  # beyond ink at an edge is no more than light
     window = cv2.getStructuringElement(cv2.MORPH_RECT, (size, size))
     closed = cv2.morphologyEx(beyond, cv2.MORPH_CLOSE, window, borderType=cv2.BORDER_REPLICATE)
     smooth: NDArray[np.float32] = cv2.GaussianBlur(closed, (0, 0), _SMOOTHNESS)

@@ -236,9 +236,10 @@ def _same_images(config: Config) -> str:
     images = _random_images(_BATCH)[..., None].astype(np.float32)
     targets = np.eye(CLASSES, dtype=np.float32)[np.arange(_BATCH) % CLASSES]
     first, second = (augment(images, targets, np.array([1, 2], np.int32)) for _ in range(2))
-    if not isinstance(first, tuple | list) or len(first) != len(("images", "targets")):
+    names = ("images", "targets")
+    if not isinstance(first, tuple | list) or len(first) != len(names):
         return "it gives no pair of images and targets, as one with mixes=True does."
-    for what, given, found in zip(("images", "targets"), (images, targets), first, strict=True):
+    for what, given, found in zip(names, (images, targets), first, strict=True):
         changed = np.asarray(found)
         if changed.shape != given.shape or changed.dtype != np.float32:
             expected = f"float32 {list(given.shape)}"

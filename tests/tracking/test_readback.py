@@ -132,7 +132,7 @@ def test_a_run_is_found_when_its_experiment_has_another_name_or_was_deleted(stor
     assert here("sync", check=True).stdout == "Nothing is pending.\n"
     assert here("sync", "--again", check=True).stdout == "Nothing is pending.\n"
     assert Store(store.uri, name).find_run("job-1") is not None
-    where = "Runs are in renamed: MLFLOW_EXPERIMENT_NAME names the one to look in."
+    where = "Others are in renamed, which MLFLOW_EXPERIMENT_NAME can name."
     assert where in here("runs", check=True).stdout
     assert where in here("evaluate", "latest").stderr
     client.rename_experiment(key, name)

@@ -127,9 +127,8 @@ class Experiment:
             restore = f"`mlflow experiments restore --experiment-id {deleted}`"
             return f"That experiment was deleted in MLflow: {restore} brings it back."
         others = [name for _, name, gone, has in found if has and not gone and name != self.name]
-        if others:
-            return f"Runs are in {few(others)}: MLFLOW_EXPERIMENT_NAME names the one to look in."
-        return "Make one with `mnist-exp train`."
+        where = f" Others are in {few(others)}, which MLFLOW_EXPERIMENT_NAME can name."
+        return f"Make one with `mnist-exp train`.{where * bool(others)}"
 
     def champion(self) -> Version | None:
         """Returns the champion of the registered model; None when there is none."""
