@@ -25,14 +25,18 @@ def mixes(value: Any) -> bool:
     return any(isinstance(part, Sweep | Glob) or mixes(part) for part in parts)
 
 
-def wrong_call(text: str) -> str:
-    """Returns in a sentence what is wrong with a function in an override; "" where none is."""
+def refusal(text: str) -> str:
+    """Returns what Hydra's grammar says against an override; "" where it takes it."""
     try:
         OverridesParser.create().parse_overrides([text])
     except (HydraException, ValueError, RecursionError) as error:
-        said = str(error)
-    else:
-        return ""
+        return str(error) or type(error).__name__
+    return ""
+
+
+def wrong_call(text: str) -> str:
+    """Returns in a sentence what is wrong with a function in an override; "" where none is."""
+    said = refusal(text)
     unknown = _UNKNOWN.search(said)
     if unknown is not None:
         known = unknown["known"].split(",")

@@ -2,8 +2,7 @@
 
 import re
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from mnist_exp.config.functions import refusal
 
 # An interpolation with another at its end, alone: with more around it, the quotes would be wrong.
 _NESTED = re.compile(r"""[^=]+=\$\{[^'"{},]*\$\{[^'"{},]*\}\}""")
@@ -18,11 +17,7 @@ def in_quotes(text: str) -> str:
 
 def readable(text: str) -> str:
     """Returns an override in quotes where Hydra's grammar takes it only so."""
-    try:
-        OverridesParser.create().parse_overrides([text])
-    except (HydraException, ValueError, RecursionError):
-        return in_quotes(text)
-    return text
+    return in_quotes(text) if refusal(text) else text
 
 
 def nested_in_quotes(text: str) -> str:

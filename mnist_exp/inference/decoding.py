@@ -38,7 +38,6 @@ _OTHERS = {  # what else is opened as an image: how it begins, from its first or
     b"II*\0": "a TIFF image",
     b"MM\0*": "a TIFF image",
     b"%PDF": _PDF,
-    b"<svg": "an SVG drawing",
 }
 _REMEDIES = {
     _HEIC: "Send or save it as JPEG. (An iPhone takes JPEG photos after Settings, Camera, Formats, "
@@ -205,7 +204,7 @@ def _scaled(image: Image.Image) -> NDArray[np.float32]:
 def _kind(content: bytes) -> tuple[str, str]:
     """Returns what a file of another format is, and what to do about it."""
     if b"<svg" in content[:1024]:
-        content = b"<svg"  # after a declaration, or a comment
+        return "an SVG drawing", _SAVE_ANEW
     for start, kind in _OTHERS.items():
         if content.startswith(start) or content.startswith(start, 4):
             return kind, _REMEDIES.get(kind, _SAVE_ANEW)

@@ -122,16 +122,12 @@ def experiments(file: Path) -> list[tuple[str, str, bool, bool]]:
     Raises:
         sqlite3.Error: the file cannot be read.
     """
-    with _open(file) as database:
-        if database is None:
-            return []
-        sql = (
-            "SELECT experiment_id, name, lifecycle_stage <> 'active', EXISTS "
-            "(SELECT 1 FROM runs WHERE runs.experiment_id = experiments.experiment_id) "
-            "FROM experiments WHERE workspace = 'default'"
-        )
-        rows = database.execute(sql)
-        return [(str(key), name, bool(gone), bool(has)) for key, name, gone, has in rows]
+    sql = (
+        "SELECT experiment_id, name, lifecycle_stage <> 'active', EXISTS "
+        "(SELECT 1 FROM runs WHERE runs.experiment_id = experiments.experiment_id) "
+        "FROM experiments WHERE workspace = 'default'"
+    )
+    return [(str(key), name, bool(gone), bool(has)) for key, name, gone, has in _rows(file, sql)]
 
 
 def points(file: Path, run_id: str) -> set[tuple[str, int]]:
@@ -140,11 +136,7 @@ def points(file: Path, run_id: str) -> set[tuple[str, int]]:
     Raises:
         sqlite3.Error: the file cannot be read.
     """
-    with _open(file) as database:
-        if database is None:
-            return set()
-        sql = "SELECT DISTINCT key, step FROM metrics WHERE run_uuid = ?"
-        return set(database.execute(sql, [run_id]))
+    return set(_rows(file, "SELECT DISTINCT key, step FROM metrics WHERE run_uuid = ?", run_id))
 
 
 def model_places(file: Path, run_ids: Collection[str]) -> list[tuple[str, str]]:
@@ -157,14 +149,11 @@ def model_places(file: Path, run_ids: Collection[str]) -> list[tuple[str, str]]:
     Raises:
         sqlite3.Error: the file cannot be read.
     """
-    with _open(file) as database:
-        if database is None:
-            return []
-        sql = (
-            "SELECT source_run_id, artifact_location FROM logged_models "
-            "WHERE source_run_id IN (SELECT value FROM json_each(?))"
-        )
-        return database.execute(sql, [json.dumps(list(run_ids))]).fetchall()
+    sql = (
+        "SELECT source_run_id, artifact_location FROM logged_models "
+        "WHERE source_run_id IN (SELECT value FROM json_each(?))"
+    )
+    return _rows(file, sql, json.dumps(list(run_ids)))
 
 
 def _search(
@@ -209,11 +198,14 @@ def champion(file: Path) -> Version | None:
     Raises:
         sqlite3.Error: the file cannot be read.
     """
+    rows = _rows(file, _CHAMPION, CHAMPION, REGISTERED_MODEL)
+    return Version(str(rows[0][0]), rows[0][1] or None) if rows else None
+
+
+def _rows(file: Path, sql: str, *values: str) -> list[Any]:
+    """Returns what a query finds; nothing where MLflow has made no tables yet."""
     with _open(file) as database:
-        if database is None:
-            return None
-        row = database.execute(_CHAMPION, [CHAMPION, REGISTERED_MODEL]).fetchone()
-    return None if row is None else Version(str(row[0]), row[1] or None)
+        return [] if database is None else database.execute(sql, values).fetchall()
 
 
 @contextlib.contextmanager

@@ -196,14 +196,13 @@ class Store:
         """
         found = list(self._search(_of_job(job_id), "all"))
         if not found:
-            every = [other.experiment_id for other in self.client.search_experiments()]
-            found = list(self._search(_of_job(job_id), "all", experiments=every))
+            found = list(self._search(_of_job(job_id), "all", experiments=self._every()))
         return min(found, key=lambda run: run.deleted) if found else None
 
     def of_job(self, job_id: str) -> RunRecord | None:
         """Returns the run of a job folder, of any experiment, that is not deleted."""
-        every = [found.experiment_id for found in self.client.search_experiments()]
-        return next(self._search(_of_job(job_id), "active_only", experiments=every), None)
+        found = self._search(_of_job(job_id), "active_only", experiments=self._every())
+        return next(found, None)
 
     def last_sign(self, run: RunRecord) -> int:
         """Returns when a run began or told its last metric, in unix milliseconds."""
@@ -264,6 +263,10 @@ class Store:
         """Returns step -> value of a metric; empty where the run has none."""
         points = self.client.get_metric_history(run_id, metric)
         return {point.step: point.value for point in points}
+
+    def _every(self) -> list[str]:
+        """Returns the ids of all experiments that are not deleted."""
+        return [found.experiment_id for found in self.client.search_experiments()]
 
     def _experiment_id(self, *, create: bool) -> str | None:
         if self._id is None or create:  # it may have been deleted meanwhile
