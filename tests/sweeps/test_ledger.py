@@ -1,33 +1,15 @@
 """What is known of a sweep before it begins."""
 
-from dataclasses import replace
 from pathlib import Path
+
+from begun_jobs import IDENTITIES, begun
 
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.tracking.journal.state import salvaged
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.store import Store
-from mnist_exp.tracking.names import JOB_ID_TAG, KEY_TAG, OVERRIDES_TAG, SWEEP_TAG
-from mnist_exp.tracking.recorder import Recorder
 
 OUTAGE = "http://127.0.0.1:9"
-IDENTITIES = [f"2026-01-01_00-00-00_{letter * 6}" for letter in "abc"]
-
-
-def begun(number, *, sweep="grid", key, uri=None):
-    """Begins the record of a job, in a job folder of its own."""
-    job_dir = Path("outputs", IDENTITIES[number]).absolute()
-    job_dir.mkdir(parents=True)
-    return Recorder.start(
-        job_dir,
-        job_id=job_dir.name,
-        run_name=job_dir.name,
-        uri=uri,
-        experiment="mnist",
-        config={},
-        params={"sweep.job": "0", "seed": "0", "data.validation_images": "200"},
-        tags={SWEEP_TAG: sweep, KEY_TAG: key, JOB_ID_TAG: job_dir.name},
-    )
 
 
 def test_jobs_at_work_are_known_before_mlflow_knows_them():
@@ -71,10 +53,7 @@ def test_jobs_that_a_store_has_no_more_are_counted():
     assert all(recorder.end("finished") for recorder in recorders)
     ledger = Ledger("grid", resolve(None), "mnist")
     ledger.read()
-    results = [
-        ledger.result(replace(run, tags=run.tags | {OVERRIDES_TAG: "[]"}), epochs=False)
-        for run in ledger.latest()
-    ]
+    results = [ledger.result(run, epochs=False) for run in ledger.latest()]
     assert ledger.lacking(results) == 0
     ledger.experiment.store.client.delete_run(recorders[0].run_id)
     assert ledger.lacking(results) == 1

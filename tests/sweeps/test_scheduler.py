@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from begun_jobs import begun
 from sweep_results import job
 
 from mnist_exp.config.compose import compose
@@ -87,6 +88,35 @@ def test_a_stop_that_is_learned_of_while_a_job_is_taken_begins_none():
         SimpleNamespace(next=take, look=lambda: None, is_over=lambda: False), engine, retries=0
     )
     scheduler.run()
+
+
+def test_a_job_that_outlives_its_engine_keeps_one_slot(sealed_environment):
+    """The other slot takes jobs meanwhile; what the job reaches in the end counts."""
+    engine, told = Engine(), []
+    recorder = begun(0, key="key")
+    draft = SimpleNamespace(assignment=SimpleNamespace(overrides=("model=mlp",)))
+    folders = [recorder.job_dir.name, "job-1", "job-2"]
+    jobs = [PlannedJob(number, draft, folder) for number, folder in enumerate(folders)]
+
+    def look():
+        """Ends what runs, one after the other."""
+        if not told and not engine.futures[0].done():
+            engine.futures[0].set_exception(RuntimeError("the worker is gone"))
+            engine.futures[1].set_result(job(1))
+        elif len(engine.futures) == len(folders) and not engine.futures[2].done():
+            engine.futures[2].set_result(job(2))
+        elif told == [1, 2]:
+            recorder.metrics({"val/accuracy": 0.5}, step=1)
+            recorder.end("finished")
+
+    division = SimpleNamespace(
+        next=lambda: jobs.pop(0) if jobs else None,
+        look=look,
+        is_over=lambda: not jobs,
+        end=lambda result: told.append(result.number),
+    )
+    made(division, engine).run()
+    assert told == [1, 2, 0]
 
 
 @pytest.mark.parametrize("others_run", [True, False])

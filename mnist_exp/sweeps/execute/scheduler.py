@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from mnist_exp.core.errors import ExperimentError, reason_of
 from mnist_exp.sweeps.execute.division import Division
@@ -24,6 +25,14 @@ from mnist_exp.tracking.sync.recovery import recover
 
 _FRUITLESS = 3  # times that one job does not begin, after which the engine is at fault
 _POLL_SECONDS = 0.5
+
+
+class _Lost(NamedTuple):
+    """A job whose engine gave no result; its process may be alive all the same."""
+
+    job: PlannedJob
+    since: int  # ms, when it was handed over
+    problem: Exception  # the engine's
 
 
 class Scheduler:
@@ -57,6 +66,7 @@ class Scheduler:
         self._retries = retries
         self._started = started
         self._running: dict[Future[JobResult | None], tuple[PlannedJob, int]] = {}
+        self._lost: list[_Lost] = []
         self._again: deque[PlannedJob] = deque()
         self._failures: Counter[int] = Counter()
         self._fruitless: Counter[int] = Counter()
@@ -74,12 +84,13 @@ class Scheduler:
         """
         try:
             self._fill()
-            while self._running or not (self.stopped or self._division.is_over()):
+            while self._under_way or not (self.stopped or self._division.is_over()):
                 if not self._running:
                     time.sleep(_POLL_SECONDS)
                 ended, _ = wait(self._running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in ended:
                     self._take(future, *self._running.pop(future))
+                self._take_lost()
                 if self.stopped:
                     self._engine.withdraw()
                 self._division.look()
@@ -88,10 +99,15 @@ class Scheduler:
             self._engine.cancel()
             raise
 
+    @property
+    def _under_way(self) -> int:
+        """How many jobs have a slot."""
+        return len(self._running) + len(self._lost)
+
     def _fill(self) -> None:
         """Hands jobs over while there are slots."""
         # After a stop too the engine is asked, which tells when it is gone.
-        while len(self._running) < self._engine.slots and not self.stopped:
+        while self._under_way < self._engine.slots and not self.stopped:
             job = self._again.popleft() if self._again else self._division.next()
             if isinstance(job, JobResult):
                 self._division.end(job)
@@ -103,25 +119,39 @@ class Scheduler:
             self._running[self._engine.submit(self._task(job))] = job, since
 
     def _take(self, future: Future[JobResult | None], job: PlannedJob, since: int) -> None:
-        """Takes what came of a job that has ended, or runs it again."""
-        problem: Exception | None = None
+        """Takes what an engine says of a job."""
         try:
             result = future.result()
         except CancelledError:
             return
-        except Exception as lost:  # noqa: BLE001 - each engine has its own way to fail
-            problem = lost
-            self._await_end(job)
-            result = self._found(job, since, lost)
-            if (
-                result is not None
-                and result.outcome == "killed"
-                and self._engine.lost_machine(lost)
-            ):
+        except Exception as problem:  # noqa: BLE001 - each engine has its own way to fail
+            self._lost.append(_Lost(job, since, problem))
+            return
+        self._end(job, result, "nothing")
+
+    def _take_lost(self) -> None:
+        """Takes what lost jobs wrote, once no process is at them; ends the records of dead ones."""
+        alive = set()
+        if self._lost:
+            pending = recover(Path.cwd())
+            alive = {one.job_dir.absolute() for one in pending if one.result == "alive"}
+        lost, self._lost = self._lost, []
+        for one in lost:
+            job, problem = one.job, one.problem
+            if (self._outputs / job.folder).absolute() in alive:
+                self._lost.append(one)
+                continue
+            result = self._found(job, one.since, problem)
+            is_killed = result is not None and result.outcome == "killed"
+            if is_killed and self._engine.lost_machine(problem):
                 result = None
+            self._end(job, result, reason_of(problem))
+
+    def _end(self, job: PlannedJob, result: JobResult | None, received: str) -> None:
+        """Tells what came of a job, or has it run again; `received` says why it did not begin."""
         if result is None:
             if not self.stopped:
-                self._begin_again(job, reason_of(problem) if problem else "nothing")
+                self._begin_again(job, received)
         elif self._is_tried_again(job, result):
             self._failures[job.number] += 1
             self._again.append(job)
@@ -155,15 +185,6 @@ class Scheduler:
                 f"Expected {self._engine.name} to run jobs. Received: {received}. See its "
                 "documentation, or use hydra/launcher=sequential."
             )
-
-    def _await_end(self, job: PlannedJob) -> None:
-        """Waits for a job that outlived its engine, and ends the record of a dead one."""
-        folder = (self._outputs / job.folder).absolute()
-        while any(
-            pending.result == "alive" and pending.job_dir.absolute() == folder
-            for pending in recover(Path.cwd())
-        ):
-            time.sleep(_POLL_SECONDS)
 
     def _found(self, job: PlannedJob, since: int, problem: Exception) -> JobResult | None:
         """Returns what a job wrote, before its process died; None where it did not begin."""
