@@ -22,6 +22,7 @@ _ASKED = "/gradio_api/run/"
 _NEVER_ASKED = "/gradio_api/deep_link"
 _MOST_SESSIONS = 64  # whose last questions Gradio keeps, and so many images
 _MOST_CONNECTIONS = 256  # of a page, a handful at once
+_QUEUE_SECONDS = 1.0  # between two looks at an empty queue
 # A browser refuses whatever the page should ask from another machine. Gradio compiles templates.
 _POLICY = (
     "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
@@ -70,6 +71,9 @@ def application(page: "gr.Blocks", look: dict[str, object], host: str) -> "ASGIA
     if is_loopback(host) and ":" not in host:  # a site may have a name of its own for 127.0.0.1
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", host])
     page.state_session_capacity = _MOST_SESSIONS
+    # Nothing of the page goes through Gradio's queue, at which it looks 1,000 times a second.
+    queue = page._queue  # noqa: SLF001 - Gradio has no setting for it
+    queue.sleep_when_free = queue.progress_update_sleep_when_free = _QUEUE_SECONDS
     gr.mount_gradio_app(
         app,
         page,

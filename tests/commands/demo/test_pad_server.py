@@ -2,9 +2,11 @@
 
 import base64
 import io
+import re
 import signal
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -92,6 +94,18 @@ def test_what_a_page_would_not_ask_is_refused(address):
         store = client.get(f"{address}/gradio_api/file=mlflow.db")
         assert store.status_code in (403, 404)
         assert "Nothing drawn" not in ask(client, address, as_url(image_of(3)))
+
+
+def test_it_sleeps_while_nobody_asks(server):
+    _, process = server
+
+    def wakes():
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)$", status, re.MULTILINE)[1])
+
+    before = wakes()
+    time.sleep(1)
+    assert wakes() - before < 100
 
 
 def memory_bytes(process):
