@@ -4,8 +4,8 @@ Only formulas: what is compared with what, and which runs belong together, is de
 """
 
 import math
-from collections.abc import Sequence
-from statistics import NormalDist
+from collections.abc import Iterable, Sequence
+from statistics import NormalDist, multimode
 from typing import NamedTuple
 
 LEVEL = 0.05  # a p below it says that two things differ
@@ -230,6 +230,11 @@ def pairs_needed(
         middle = (low + high) // 2
         low, high = (low, middle) if finds(middle) else (middle, high)
     return high if high <= most else None
+
+
+def usual(counts: Iterable[int]) -> int:
+    """Returns the count that most have, of equals the greatest; 0 of none."""
+    return max(multimode(counts), default=0)
 
 
 def standard_deviation(values: Sequence[float]) -> float:

@@ -15,7 +15,7 @@ from mnist_exp.commands.compare.significance import (
     findings,
     looks_in_words,
 )
-from mnist_exp.core.statistics import Summary, summarize
+from mnist_exp.core.statistics import Summary, summarize, usual
 from mnist_exp.core.text import picked
 from mnist_exp.evaluation.names import FIT_SECONDS, PARAMETERS, TEST
 from mnist_exp.tracking.names import CODE_TAG, VALIDATION_IMAGES
@@ -23,6 +23,10 @@ from mnist_exp.tracking.read.evidence import Predictions
 from mnist_exp.tracking.read.experiment import least
 
 RANKED = "Ranked by validation accuracy, less what few images leave open; "
+RANKED_AS_SWEPT = (
+    "Ranked by validation accuracy, less what few images leave open, with those of fewer seeds "
+    "than most behind the others; "
+)
 TWO_SEEDS = (
     "An interval of two seeds is 12.7 times as wide as they lie apart (t of 1 degree of freedom); "
     "a third seed narrows it to about a quarter."
@@ -36,8 +40,8 @@ INTERVALS = (
 TESTS = (
     " Each config is tested against the first: two runs, or the one seed that groups share, by the "
     "images that one of them alone recognises (exact McNemar test), which tells of these networks "
-    "and these images, not of the configs; groups by the seeds that they share (paired t test); p "
-    "is corrected for the number of tests (Holm)."
+    "and these images, not of the configs; groups by the seeds that they share (paired t test), "
+    "to which the difference belongs; p is corrected for the number of tests (Holm)."
 )
 _TWO = 2
 
@@ -78,13 +82,16 @@ def compare(choice: Choice, looks: Looks) -> Comparison:
     """
     unordered = group(choice.runs)
     validations = {id(one): _validation(one) for one in unordered}
+    # As in the ranking of the sweep itself: where anything is compared, seeds differ by intent.
+    most_have = usual(len(one.runs) for one in unordered) if choice.swept else 0
 
-    def rank(one: Group) -> tuple[float, float]:
+    def rank(one: Group) -> tuple[bool, float, float]:
         validation = validations[id(one)]
         if validation is None:
-            return math.inf, math.inf
+            return True, math.inf, math.inf
         images = int(one.settings[VALIDATION_IMAGES])
-        return -least(validation.mean, images), -validation.mean
+        few = len(one.runs) < most_have
+        return few, -least(validation.mean, images), -validation.mean
 
     groups = sorted(unordered, key=rank)
     places = [rank(one) for one in groups]
@@ -151,8 +158,11 @@ def _parameters(one: Group) -> int | None:
 
 def _notes(rows: Sequence[ComparedConfig], choice: Choice, looks: Looks) -> list[str]:
     places = [row.place for row in rows if row.place is not None]
-    order = RANKED if places else UNRANKED
-    best = picked(len(places), places.count(1), "with the newest run")
+    counts = {len(row.group.runs) for row in rows}
+    ranked = RANKED_AS_SWEPT if choice.swept and len(counts) > 1 else RANKED
+    order = ranked if places else UNRANKED
+    first = "that was named first" if choice.named else "with the newest run"
+    best = picked(len(places), places.count(1), first)
     notes = [f"{order}{CHOOSES_NOTHING}{best}{INTERVALS}"]
     if len(rows) > 1:
         notes[0] += TESTS

@@ -25,6 +25,7 @@ from mnist_exp.tracking.read.evidence import Evidence, Predictions
 
 SHOWN = 8  # configs; more colours than that look alike
 MOST_IMAGES = 40
+NONE = -1  # in the place of a digit, where as many seeds of a config say another
 METRICS = (TRAIN_LOSS, VAL_LOSS, TRAIN_ACCURACY, VAL_ACCURACY)
 
 _ABSURD = 1e30  # no loss and no accuracy; scales cannot hold more
@@ -53,7 +54,7 @@ class Image(NamedTuple):
 
     number: int  # in the test set, from 0
     label: int  # what it shows
-    digits: tuple[int, ...]  # what each voter takes it for
+    digits: tuple[int, ...]  # what each voter takes it for, or NONE
     pixels: NDArray[np.uint8] | None  # uint8 [28, 28], 0-255, ink bright; None where out of reach
 
 
@@ -191,14 +192,15 @@ def majority(seeds: Sequence[Predictions]) -> tuple[NDArray[np.int64], NDArray[n
     """Returns what most seeds take each image for, and how many of them do.
 
     Returns:
-        int64 [N], 0-9, the lower digit where as many say either; float64 [N], above 0, to 1.
+        int64 [N], 0-9, or NONE where as many say another; float64 [N], 0-1, 0 of NONE.
     """
     votes = np.zeros((len(seeds[0].labels), CLASSES), np.uint16)
     images = np.arange(len(votes))
     for one in seeds:
         votes[images, one.digits] += 1
-    digits = votes.argmax(axis=1)
-    return digits, votes[images, digits] / len(seeds)
+    digits, most = votes.argmax(axis=1), votes.max(axis=1)
+    clear = (votes == most[:, None]).sum(axis=1) == 1
+    return np.where(clear, digits, NONE), np.where(clear, most / len(seeds), 0)
 
 
 def dividing(digits: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -208,14 +210,14 @@ def dividing(digits: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[
     the same, so it is the configs that differ and not the seeds.
 
     Args:
-        digits: [voters, N], 0-9.
+        digits: [voters, N], 0-9, or NONE of those that have no vote.
         shares: [voters, N], 0-1, of their seeds that say so.
 
     Returns:
         int64 [images], indices.
     """
     counts = np.stack([(digits == digit).sum(axis=0) for digit in range(CLASSES)])
-    pairs = (len(digits) ** 2 - (counts**2).sum(axis=0)) // 2
+    pairs = (counts.sum(axis=0) ** 2 - (counts**2).sum(axis=0)) // 2
     order = np.lexsort((-shares.sum(axis=0).round(9), -pairs))  # stable: the first image first
     return order[: int((pairs > 0).sum())]
 

@@ -51,13 +51,26 @@ def group(runs: Iterable[RunRecord]) -> list[Group]:
     found: dict[frozenset[tuple[str, str]], list[RunRecord]] = {}
     for run in runs:
         found.setdefault(frozenset(_settings(run).items()), []).append(run)
-    return [
-        _group(same, {**_settings(same[0]), **split, **threads, **code})
+    apart = [
+        (same, {**split, **threads, **code})
         for alike in found.values()
         for on_one_split, split in _apart(alike, SPLIT, _split)
         for on_so_many_threads, threads in _apart(on_one_split, THREADS, _threads)
         for same, code in _apart(on_so_many_threads, CODE, _code)
     ]
+    telling = {key for _, values in apart for key in values}
+    return [
+        _group(
+            same, _settings(same[0]) | {key: _common(same, key) for key in _READ if key in telling}
+        )
+        for same, _ in apart
+    ]
+
+
+def _common(runs: Sequence[RunRecord], key: str) -> str:
+    """Returns what runs have in a column that tells some of them apart."""
+    values = set(map(_READ[key], runs))
+    return values.pop() if len(values) == 1 else "several"
 
 
 def _apart(
@@ -100,6 +113,9 @@ def _code(run: RunRecord) -> str:
     if COMPONENTS_TAG in run.tags:  # of the user's own, which are code too
         digest = hashlib.sha256(f"{digest}{run.tags[COMPONENTS_TAG]}".encode()).hexdigest()
     return digest[:_DIGEST_CHARACTERS]
+
+
+_READ = {SPLIT: _split, THREADS: _threads, CODE: _code}
 
 
 def _group(runs: Sequence[RunRecord], settings: Mapping[str, str]) -> Group:

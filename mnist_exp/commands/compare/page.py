@@ -177,8 +177,10 @@ def _accuracy(summary: Summary | None) -> tuple[str, str]:
     return accuracy, f"({interval}" if interval else ""
 
 
-def _points(difference: float) -> str:
-    """Returns a difference of accuracies in percentage points, with its sign."""
+def _points(difference: float | None) -> str:
+    """Returns a difference of accuracies in percentage points, with its sign; "" of none."""
+    if difference is None:
+        return ""
     return f"{100 * difference:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 

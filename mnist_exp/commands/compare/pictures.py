@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mnist_exp.commands.compare import figures, table
-from mnist_exp.commands.compare.details import Details, Image
+from mnist_exp.commands.compare.details import NONE, Details, Image
 from mnist_exp.core.statistics import Summary
 from mnist_exp.evaluation.names import TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS
 
@@ -119,6 +119,8 @@ def tile(image: Image, found: Details) -> dict[str, Any]:
     colours = [""] * len(names) if found.disagreement.voters else figures.COLOURS
     votes: dict[int, list[dict[str, str]]] = {image.label: []}
     for digit, place in sorted((digit, place) for place, digit in enumerate(image.digits)):
+        if digit == NONE:
+            continue
         votes.setdefault(digit, []).append({"name": names[place], "colour": colours[place]})
     uri = ""
     if image.pixels is not None:

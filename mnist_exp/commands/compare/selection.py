@@ -28,6 +28,8 @@ class Choice:
     left_out: list[str] = field(default_factory=list)  # a line for each reason
     predictions: dict[str, Predictions] = field(default_factory=dict)  # run id -> of the test
     complete: bool = True  # whether every run that was named is among them
+    named: bool = False  # whether runs were named, in whose order they are
+    swept: bool = False  # whether they are those of sweeps, and no others
 
 
 def choose(
@@ -50,7 +52,9 @@ def choose(
         RequestError: nothing is left to compare, or there is no such sweep, or no run on such data.
     """
     with reading() as experiment:
-        choice = Choice(experiment.store, [])
+        choice = Choice(
+            experiment.store, [], named=bool(selectors), swept=bool(sweeps) and not selectors
+        )
         named = _named(selectors, experiment, choice)
         choice.runs += named
         for sweep in sweeps:
@@ -64,7 +68,7 @@ def choose(
     if from_seed:
         old = f"with a seed below {from_seed}"
         _drop(choice, {run.run_id: old for run in choice.runs if seed_of(run) < from_seed})
-    leading = _leading(choice.runs, data, named=bool(selectors))
+    leading = _leading(choice.runs, data, named=choice.named)
     _drop(choice, _on_other_data(choice.runs, leading))
     _drop(choice, _without_predictions(choice))
     found = {run.run_id for run in choice.runs}

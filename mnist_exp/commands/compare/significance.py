@@ -38,7 +38,8 @@ class Finding:
     """What a test says of a config beside the reference."""
 
     method: str  # BY_IMAGES, BY_SEEDS, or "" where nothing is paired
-    difference: float  # of test accuracy, this one's minus the reference's, 0-1
+    # Of test accuracy, this one's minus the reference's, 0-1, over what is paired; else None.
+    difference: float | None
     p: float | None  # two-sided, by seeds for all looks together; None without a test
     adjusted: float | None  # by Holm, for the number of tests
     remark: str  # what the numbers are, or what would tell more
@@ -54,7 +55,7 @@ class Finding:
         """The verdict in words."""
         if self.adjusted is None:
             return self.remark
-        if self.significant:
+        if self.significant and self.difference is not None:
             word = "better" if self.difference > 0 else "worse"
             return f"{word} on test{f': {self.scope}, not its config' if self.scope else ''}"
         return f"not distinguishable{f'; {self.remark}' if self.remark else ''}"
@@ -134,8 +135,7 @@ def _finding(
         return replace(
             found, remark=f"only seed {shared[0]} is shared; {found.remark}", scope=scope
         )
-    means = [math.fsum(_accuracy(p) for p in side.values()) / len(side) for side in (own, others)]
-    return Finding("", means[0] - means[1], None, None, "not tested: no seed in common")
+    return Finding("", None, None, None, "not tested: no seed in common")
 
 
 def by_seeds(differences: Sequence[float], images: int, looks: Looks, *, tests: int = 1) -> Finding:

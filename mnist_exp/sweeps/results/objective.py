@@ -107,7 +107,7 @@ class Objective:
         """Says what the intervals are."""
         of_one = "; a single seed has none"
         if self._is_accuracy:
-            of_one = " or, of a single seed, over its validation images (Wilson)"
+            of_one = " or, of a single seed or seeds that agree, over validation images (Wilson)"
         return f"Intervals: 95 %, over the seeds of a config (Student's t){of_one}."
 
     @property

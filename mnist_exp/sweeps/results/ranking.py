@@ -6,9 +6,10 @@ Test accuracy travels along to be shown; nothing here is decided by it.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median, multimode
+from statistics import median
 from typing import Literal
 
+from mnist_exp.core.statistics import usual
 from mnist_exp.evaluation.names import TEST_ACCURACY
 from mnist_exp.runs.command import key_of, train_command
 from mnist_exp.sweeps.results.objective import Objective
@@ -73,19 +74,18 @@ def ranking(results: Iterable[JobResult]) -> list[RankedConfig]:
     for result in sorted(results, key=lambda result: result.number):
         groups.setdefault(frozenset(settings(result.overrides).items()), []).append(result)
     rows = [_row(jobs) for jobs in groups.values()]
-    usual = usual_seeds(rows)
+    most_have = usual_seeds(rows)
 
     def order(row: RankedConfig) -> tuple[int, bool, float]:
         # So the one seed of a config that went well does not beat others that have all of theirs.
-        return _ORDER.index(row.outcome), len(row.values) < usual, -_or_worst(row.mean)
+        return _ORDER.index(row.outcome), len(row.values) < most_have, -_or_worst(row.mean)
 
     return sorted(rows, key=order)
 
 
 def usual_seeds(rows: Sequence[RankedConfig]) -> int:
     """Returns how many seeds most finished configs were measured with, of equals the greater."""
-    counts = [len(row.values) for row in rows if row.outcome == "finished" and row.values]
-    return max(multimode(counts), default=0)
+    return usual(len(row.values) for row in rows if row.outcome == "finished" and row.values)
 
 
 def _row(jobs: Sequence[JobResult]) -> RankedConfig:

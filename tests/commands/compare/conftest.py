@@ -21,10 +21,9 @@ def curves() -> Curves:
 def compared(curves) -> Callable[..., Comparison]:
     """Compares runs by what they predicted."""
 
-    def make(runs, predictions, left_out=(), looks=2, last=False) -> Comparison:
-        return compare(
-            Choice(curves, list(runs), list(left_out), dict(predictions)), Looks(looks, last=last)
-        )
+    def make(runs, predictions, left_out=(), looks=2, last=False, **chosen: bool) -> Comparison:
+        choice = Choice(curves, list(runs), list(left_out), dict(predictions), **chosen)
+        return compare(choice, Looks(looks, last=last))
 
     return make
 

@@ -7,6 +7,7 @@ from made_runs import LABELS, predicted, record, sweep
 from mnist_exp import data
 from mnist_exp.commands.compare.details import (
     MOST_IMAGES,
+    NONE,
     SHOWN,
     curve,
     details,
@@ -90,7 +91,8 @@ def test_a_config_says_what_most_of_its_seeds_say():
     digits, shares = majority(seeds)
     assert digits.tolist() == [8, 3, 3]
     assert shares == pytest.approx([2 / 3, 2 / 3, 2 / 3])
-    assert majority(seeds[1:])[0].tolist() == [5, 3, 3]  # the lower one of a tie
+    digits, shares = majority(seeds[1:])
+    assert (digits.tolist(), shares.tolist()) == ([NONE, NONE, 3], [0, 0, 1])
 
 
 def test_images_come_by_pairs_of_votes_then_by_how_sure_they_are():
@@ -99,6 +101,23 @@ def test_images_come_by_pairs_of_votes_then_by_how_sure_they_are():
     shares[0, 3] = 0.6
     # Pairs: 0, 4, 5, 3, 3.
     assert dividing(digits, shares).tolist() == [2, 1, 4, 3]
+
+
+def test_a_config_whose_seeds_are_divided_has_no_vote(compared, curves):
+    runs = [
+        record(f"{model}-{seed}", seed=seed, **{"model.name": model})
+        for model in ("cnn", "mlp")
+        for seed in (0, 1)
+    ]
+    predictions = {
+        "cnn-0": predicted({3: 5, 7: 1}),
+        "cnn-1": predicted({7: 1}),
+        "mlp-0": predicted({12: 7}),
+        "mlp-1": predicted({}),
+    }
+    found = details(compared(runs, predictions), curves).disagreement
+    assert [(image.number, image.digits) for image in found.images] == [(7, (1, 7))]
+    assert found.total == 1
 
 
 def test_disagreement_names_who_says_what(compared, curves):

@@ -50,6 +50,15 @@ def test_the_same_seed_on_other_threads_is_another_row():
     assert shown(found) == {"training.threads": ["2", "1"]}
 
 
+def test_what_tells_some_rows_apart_is_told_of_all():
+    of_mlp = [run("c", model="mlp"), run("d", model="mlp", seed=1, training__threads="1")]
+    found = group([run("a"), run("b", training__threads="1"), *of_mlp, run("e", model="tiny")])
+    assert shown(found) == {
+        "model": ["cnn", "cnn", "mlp", "tiny"],
+        "training.threads": ["2", "1", "several", "2"],
+    }
+
+
 def test_other_seeds_by_other_code_stay_together():
     [found] = group([run("a", code="1" * 64), run("b", seed=1, code="2" * 64)])
     assert found.seeds == (0, 1)

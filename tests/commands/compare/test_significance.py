@@ -147,6 +147,7 @@ def test_only_shared_seeds_are_paired():
     found = findings(group(runs), predictions, Looks(2, last=False))[1]
     assert found.method == ""
     assert found.words == "not tested: no seed in common"
+    assert found.difference is None
     runs[3].params["seed"] = "1"
     found = findings(group(runs), predictions, Looks(2, last=False))[1]
     assert found.method == "McNemar"

@@ -85,6 +85,28 @@ def test_all_of_few_images_do_not_beat_nearly_all_of_many(compared):
     assert [row.group.runs[0].run_id for row in rows] == ["many", "few"]  # as `best` chooses
 
 
+def test_of_a_sweep_a_lucky_seed_alone_is_not_the_best(compared):
+    """As the sweep's own ranking has it; of runs that anybody chose, what is best is."""
+    runs, predictions = sweep({"cnn": 0.97, "mlp": 0.94, "tiny": 0.99}, seeds=2)
+    del runs[-1]
+    swept = compared(runs, predictions, swept=True)
+    assert [row.group.options["model"] for row in swept.rows] == ["cnn", "mlp", "tiny"]
+    assert [row.place for row in swept.rows] == [1, 2, 3]
+    assert "with those of fewer seeds than most behind the others" in swept.notes[0]
+    assert swept.rows[1].finding.method == "paired t"
+    other = compared(runs, predictions)
+    assert [row.group.options["model"] for row in other.rows] == ["tiny", "cnn", "mlp"]
+    assert "fewer seeds" not in other.notes[0]
+
+
+def test_of_equals_it_is_told_which_stands_first(compared):
+    runs, predictions = sweep({"cnn": 0.97, "mlp": 0.97}, seeds=1)
+    newest = "2 are equally good, of which the one with the newest run stands first."
+    assert newest in compared(runs, predictions).notes[0]
+    named = "2 are equally good, of which the one that was named first stands first."
+    assert named in compared(runs, predictions, named=True).notes[0]
+
+
 @pytest.mark.parametrize("width", [200, 120, 80])
 def test_the_table_fits_its_terminal(three_by_five, width):
     lines = shown(three_by_five, width).splitlines()
