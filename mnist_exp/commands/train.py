@@ -178,7 +178,7 @@ def _sweep(composer: "Composer", flags: Namespace, *, dry_run: bool) -> None:
     if sweep.complete:
         sweep.publish()
     else:
-        multirun(composer, flags.overrides, sweep)
+        multirun(composer, sweep.for_all, sweep)
     sweep.conclude()
 
 

@@ -55,7 +55,8 @@ class SweepComposer:
             examination = composer.examination(RunMode.MULTIRUN, overrides)
             parsed = examination.parse(overrides)
             self.problems = tuple(examination.problems)
-            common = [o for o in examination.selections(parsed) if not o.is_sweep_override()]
+            selected = examination.selections(parsed)
+            common = [o for o in selected if not o.is_sweep_override()]
             cfg = examination.compose([str(override.input_line) for override in common])
             if len(examination.problems) > len(self.problems):
                 raise ConfigError(examination.problems)
@@ -65,6 +66,12 @@ class SweepComposer:
         others = (str(override.input_line) for override in common if override not in hydras)
         self._common = (*self.for_hydra, *others)  # options of all jobs
         self._common_cfg = cfg
+        # What Hydra composes before its sweeper has chosen: without keys of options to come.
+        self.for_all = tuple(
+            str(override.input_line)
+            for override in parsed
+            if override in selected or _composes(override, cfg)
+        )
         self.overrides = (
             *self._params(cfg, parsed),  # of hydra.sweeper.params, which the command line overrides
             *(o for o in parsed if o not in hydras),
@@ -164,3 +171,14 @@ class SweepComposer:
 
     def _examination(self, mode: RunMode) -> Examination:
         return Examination(self._composer.loader, self._composer.config_name, mode)
+
+
+def _composes(override: Override, cfg: DictConfig) -> bool:
+    """Tells whether a config takes a value: it has the key, or needs none."""
+    if override.is_sweep_override() or override.is_hydra_override():
+        return True
+    if override.is_add() or override.is_force_add():
+        return True
+    section, _, name = override.key_or_group.rpartition(".")
+    values = OmegaConf.select(cfg, section) if section else cfg
+    return isinstance(values, DictConfig) and name in values

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -187,7 +188,8 @@ class Plan:
             try:
                 composed.append(self._composer.job(overrides))
             except ConfigError as error:
-                problems = list(dict.fromkeys([*problems, *error.problems]))
+                of_sweep = map(self._of_sweep, error.problems)
+                problems = list(dict.fromkeys([*problems, *of_sweep]))
             if len(problems) >= _MOST_PROBLEMS:
                 break
             held_out = not composed or composed[-1].config.data.validation_images
@@ -196,6 +198,26 @@ class Plan:
         if problems:
             raise ConfigError(problems)
         return composed
+
+    def _of_sweep(self, problem: Problem) -> Problem:
+        """Returns what is wrong with one job as what is wrong with the values of the sweep."""
+        section = problem.key.partition(".")[0]
+        for override in self._composer.overrides:
+            typed = str(override.input_line).partition("=")[2]
+            if override.is_interval_sweep() and override.key_or_group == problem.key:
+                if not problem.expected.startswith("a whole number"):
+                    continue
+                whole = re.sub(r"interval\([^()]*\)", r"int(\g<0>)", typed)
+                return replace(problem, received=typed, remedy=f"Write '{problem.key}={whole}'.")
+            is_other_option = problem.expected.startswith(f"a key of {section} ")
+            if (
+                is_other_option
+                and override.is_sweep_override()
+                and override.key_or_group == section
+            ):
+                remedy = f"Sweep over those options of {section} alone that have this key."
+                return replace(problem, remedy=remedy)
+        return problem
 
     def _fixed_problems(self) -> list[Problem]:
         """Returns what else is wrong where no job can be composed."""

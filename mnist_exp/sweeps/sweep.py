@@ -58,6 +58,7 @@ class Sweep:
             ExperimentError: the data cannot be read.
         """
         self.plan = Plan(composer)
+        self.for_all = composer.for_all  # overrides, as Hydra composes them before any job
         self._hydra = composer.hydra
         self._engine = engine(_launcher(composer.hydra))
         tracking = self.plan.config.tracking

@@ -29,6 +29,18 @@ SMALL = ["data=digits", *SMOKE, "model=seed_mlp"]
             ["Did you mean 'search.trials'?", "whose first end is below"],
         ),
         (["-m", "model=glob(resnet*)"], ["model", "resnet*"]),
+        (
+            ["-m", "search=tpe", "training.batch_size=tag(log,interval(32,128))"],
+            [
+                "has 1 problem",
+                "Received: tag(log,interval(32,128)).",
+                "Write 'training.batch_size=tag(log,int(interval(32,128)))'.",
+            ],
+        ),
+        (
+            ["-m", "model=mlp,cnn", "model.hidden_units=[8],[16]"],
+            ["Received: a key of mlp.", "those options of model alone that have this key"],
+        ),
         (["-m", "seed=0,1", "training.threads=1,2"], ["training.threads", "no part of what a job"]),
         (["-m", "seed=0,1", "sweep.name=a/b c"], ["sweep.name", "letters, digits, '.'", "null"]),
         (
@@ -45,6 +57,8 @@ SMALL = ["data=digits", *SMOKE, "model=seed_mlp"]
         "several",
         "search",
         "glob",
+        "whole",
+        "option",
         "threads",
         "name",
         "resources",

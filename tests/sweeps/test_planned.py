@@ -24,6 +24,13 @@ def test_a_yaml_that_changes_meanwhile(folder):
     assert "all 2 jobs are done" in folder.train(*sweep, "--dry-run").stderr
 
 
+def test_a_value_of_all_options_that_the_default_one_does_not_know(folder):
+    """Hydra composes the default model, which has no hidden units, before its sweeper is called."""
+    folder.train("-m", *SMALL, "model=mlp,seed_mlp", "model.hidden_units=[16]")
+    jobs = folder.jobs().values()
+    assert [run.params["model.hidden_units"] for run in jobs] == ["[16]"] * 2
+
+
 def test_data_that_change_meanwhile(folder):
     write(folder.path, seed=0)
     own = ["data=idx", f"data.root={folder.path}", "data.validation_images=20", "model=mlp"]

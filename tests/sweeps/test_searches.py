@@ -6,6 +6,7 @@ import signal
 
 import idx_files
 import optuna
+import pytest
 from projects import SMOKE
 
 from mnist_exp.config.compose import Composer
@@ -133,6 +134,20 @@ def test_seeds_repeat_a_trial(folder):
     again = folder.train("-m", *search)
     assert "4 runs so far" in again.stderr
     assert len(folder.runs()) == 4
+
+
+@pytest.mark.parametrize("launcher", ["sequential", "parallel"])
+def test_two_points_of_a_space_that_are_one_config_are_trained_once(folder, launcher):
+    """Two options of a group whose keys are swept too, and 0 beside 0.0."""
+    space = ["loss=cross_entropy,smoothed", "loss.label_smoothing=0,0.1", "model.dropout=0,0.0"]
+    search = [*SMALL, "search=random", "search.trials=8", *space, f"hydra/launcher={launcher}"]
+    told = folder.train("-m", *search).stderr
+    assert "[8 of 8]" in told
+    assert told.count(", which is the same") == 6
+    assert sorted(run.params["loss.label_smoothing"] for run in folder.runs()) == ["0.0", "0.1"]
+    assert folder.parent().metrics["sweep/finished"] == 8
+    assert "[8 of 8]" in folder.train("-m", *search).stderr
+    assert len(folder.runs()) == 2
 
 
 def test_a_trial_that_the_schema_refuses_is_told_as_a_failure(folder):

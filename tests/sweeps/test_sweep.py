@@ -88,6 +88,7 @@ def test_a_grid_grows(grid):
     assert max(map(len, dry.stdout.splitlines())) <= 80
     grown = grid.folder.train("-m", *GROWN)
     assert "Sweep grid: 2 of 4 done, 2 to do" in grown.stderr
+    assert "2 other jobs of this sweep, of values that are not given now" in grown.stderr
     rows = [line.split() for line in grown.stdout.splitlines() if line[:2] in {"1 ", "2 "}]
     assert sorted(row[1:3] for row in rows) == [["seed_mlp", "2"], ["tiny", "2"]]  # of two seeds
     assert f" model={rows[0][1]} " in grown.stdout.partition("The winner again")[2]

@@ -12,7 +12,7 @@ from mnist_exp.sweeps.plan import Plan
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.sweeps.results.result import JobResult
 from mnist_exp.sweeps.search.space import Space
-from mnist_exp.tracking.names import DONE
+from mnist_exp.tracking.names import DONE, KEY_TAG
 
 
 def announcement(
@@ -45,6 +45,13 @@ def announcement(
     lines = [f"Sweep {plan.name}: {words}{about}"]
     if plan.repeated:
         lines.append(f"{plan.repeated} more would repeat one of these; left out.")
+    planned = {job.draft.key for job in pending.jobs}
+    others = sum(run.tags[KEY_TAG] not in planned for run in ledger.latest())
+    if plan.space is None and others:
+        lines.append(
+            f"{counted(others, 'other job')} of this sweep, of values that are not given now, will "
+            "not be in its ranking and record. Give all values to have them in it."
+        )
     stale = sum(map(pending.is_stale, runs))
     if stale and plan.config.sweep.rerun == "none":
         lines.append(

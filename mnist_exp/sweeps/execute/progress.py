@@ -114,14 +114,17 @@ class Progress:
     def note(self, result: JobResult) -> None:
         """Tells of a result that stands."""
         with self._lock:
+            same = [n for n, one in self._results.items() if one.key == result.key != ""]
             self._results[result.number] = result
             job = self._watched.pop(result.number, None)
             if job is not None and result.run_name and not self._size(job):
                 self._queue = False  # journals are out of reach: which jobs wait cannot be told
                 self._running = dict.fromkeys(self._running, _STARTING)
             self._running[result.number] = "ended"  # its slot is one that works
-            was_elsewhere = job is None and result.run_name  # else it could not run anywhere
-            line = self._line(result, " elsewhere" if was_elsewhere else "")
+            where = ""
+            if job is None and result.run_name:  # else it could not run anywhere
+                where = f" as job {same[0]}, which is the same" if same else " elsewhere"
+            line = self._line(result, where)
             self._running.pop(result.number)
         self.say(line)
 

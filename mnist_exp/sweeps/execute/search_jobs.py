@@ -103,19 +103,34 @@ class SearchJobs(Jobs):
 
     def next(self, results: Results, busy: Collection[int]) -> PlannedJob | JobResult | None:
         """Returns the job to run next, or the result of one that the schema refuses; see `Jobs`."""
-        trials = self._trials(results)
-        open_ones = sum(trial.outcome is None for trial in trials)
-        for proposal in self._explorer.next(trials, open_ones + 1):
-            first = proposal.number * self._seeds
-            numbers = range(first, first + self._seeds)
-            if proposal.number not in self._params and any(number in busy for number in numbers):
-                return None  # another command is at it, with what is not known yet
-            for number in numbers:
-                if number not in results and number not in busy:
-                    return self._job(number, proposal, results)
+        jobs = (job for planned in self._jobs.values() for job in planned)
+        at_work = {job.draft.key for job in jobs if job.number in busy}
+        known = -1
+        while known < len(self._params):  # a trial that is to wait makes room for another
+            known = len(self._params)
+            trials = self._trials(results)
+            open_ones = sum(trial.outcome is None for trial in trials)
+            for proposal in self._explorer.next(trials, open_ones + 1):
+                first = proposal.number * self._seeds
+                numbers = range(first, first + self._seeds)
+                is_new = proposal.number not in self._params
+                if is_new and any(number in busy for number in numbers):
+                    return None  # another command is at it, with what is not known yet
+                for number in numbers:
+                    if number in results or number in busy:
+                        continue
+                    job = self._job(number, proposal, results)
+                    if isinstance(job, JobResult) or job.draft.key not in at_work:
+                        return job
+                    self._params[proposal.number] = proposal.params
         return None
 
     def _job(self, number: int, proposal: Proposal, results: Results) -> PlannedJob | JobResult:
+        """Returns a job, or the result that it has without a run.
+
+        That is of a config that the schema refuses, and of one that another job has had: values of
+        other names, such as two options of a group, may come to the same.
+        """
         jobs = self._jobs.get(proposal.number)
         if jobs is None or jobs[0].draft.assignment.params != proposal.params:
             try:
@@ -127,6 +142,11 @@ class SearchJobs(Jobs):
             jobs = [PlannedJob(first + place, draft) for place, draft in enumerate(drafts)]
             self._jobs[proposal.number] = jobs
         job = jobs[number - jobs[0].number]
+        same = (r for n, r in results.items() if r.key == job.draft.key and n != number)
+        if (result := next(same, None)) is not None:
+            self._params[proposal.number] = proposal.params
+            own = job.draft.assignment
+            return replace(result, number=number, overrides=own.overrides, trial=own.trial)
         return replace(job, draft=replace(job.draft, assignment=self._assigned(job, results)))
 
     def _assigned(self, job: PlannedJob, results: Mapping[int, JobResult]) -> Assignment:
