@@ -6,6 +6,7 @@ from pathlib import Path
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.core.terminal import say
 from mnist_exp.core.text import counted
+from mnist_exp.tracking.mlflow.attempt import Attempt
 from mnist_exp.tracking.mlflow.location import resolve
 from mnist_exp.tracking.mlflow.preflight import preflight
 from mnist_exp.tracking.sync.recovery import lost, recover, send_again
@@ -42,6 +43,8 @@ def sync(to: str | None = None, *, again: bool = False) -> None:
             preflight(to)
         except RequestError as problem:
             raise RequestError(_SETTINGS.sub("--to", str(problem))) from problem
+    with Attempt():  # a store that was copied or moved has runs to be read back
+        preflight(resolve(None))
     if again:
         send_again(Path.cwd())
     pending = recover(Path.cwd(), to=to, tell=True)

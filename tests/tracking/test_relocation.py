@@ -115,6 +115,17 @@ def test_a_copy_that_was_made_too_early_for_an_artifact_is_told_of(
     assert not (job_dir / staging.FOLDER / ".part").exists()
 
 
+def test_sync_alone_finds_what_a_copy_lacks(one_run, sealed_environment):
+    copy = copied(one_run, sealed_environment)
+    moved = copy.rename(copy.with_name("moved"))
+    (digests,) = moved.glob("mlruns/*/*/artifacts/sha256sums.txt")
+    digests.unlink()
+    synced = mnist_exp(moved, "sync")
+    assert synced.returncode == 1
+    assert SAID + str(moved / "mlruns") in synced.stderr
+    assert "sent without what is gone (sha256sums.txt is gone)" in synced.stdout
+
+
 def test_a_store_that_mlflow_made_from_another_folder_stays(tmp_path):
     """MLflow has the artifacts below its working folder, wherever the file is."""
     data = tmp_path / "data"
