@@ -15,6 +15,13 @@ _WIDEST_STROKE = 0.3  # of the longer side
 _SMOOTHNESS = 2.0  # pixels of the survey
 _DARKEST_GROUND = 0.05
 _FITTED_SIDE, _FITS = 64, 5
+# An image that ink fills from side to side, as one that was cut out close to what is written.
+_FILLED = 0.2, 0.6  # of the pixels
+_MOST_AT_EDGES = 0.88  # as large a share as in all: a shadow across has as large a one there
+_FILLED_LONG, _FILLED_SHORT = 0.8, 0.5  # of height or width, from the first ink to the last
+_LEAST_STEP = 0.15  # of brightness, between ink and ground
+_LEAST_DIVIDED = 0.78  # of the variance, by two classes; of a ramp, as light falls off, 0.75
+_MARGIN = 0.25  # of the longer side, that such an image gets
 
 
 def find_ink(grey: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -27,6 +34,16 @@ def find_ink(grey: NDArray[np.float32]) -> NDArray[np.float32] | None:
         float32 [H, W], 0 ground to 1 ink, with the soft edges of the image; None where nothing
         stands out from the ground.
     """
+    ground = _ground_of_filled(_resized(grey, *_survey_shape(grey)))
+    if ground is None:
+        return _found(grey)
+    margin = round(_MARGIN * max(grey.shape))
+    found = _found(np.pad(grey, margin, constant_values=ground))
+    return None if found is None else found[margin:-margin, margin:-margin]
+
+
+def _found(grey: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Finds ink where there is more ground; see `find_ink`."""
     survey = _resized(grey, *_survey_shape(grey))
     dark = _ink_is_dark(survey)
     if not dark:
@@ -40,6 +57,28 @@ def find_ink(grey: NDArray[np.float32]) -> NDArray[np.float32] | None:
         return None
     found: NDArray[np.float32] = np.clip(darkness / np.float32(full), 0, 1)
     return found
+
+
+def _ground_of_filled(survey: NDArray[np.float32]) -> np.float32 | None:
+    """Returns the brightness of the ground where ink fills the image; None where it does not.
+
+    There may be more ink than ground then, but less of it along the edges.
+    """
+    dark = survey < _otsu(survey.ravel())
+    edge = np.ones(survey.shape, bool)
+    edge[1:-1, 1:-1] = False
+    ink = dark if dark[edge].mean() < dark.mean() else ~dark
+    share, along_edges = ink.mean(), ink[edge].mean()
+    if not (_FILLED[0] < share < _FILLED[1] and along_edges < _MOST_AT_EDGES * share):
+        return None
+    places = [np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0)]
+    reach = [np.ptp(found) / side for found, side in zip(places, survey.shape, strict=True)]
+    if max(reach) < _FILLED_LONG or min(reach) < _FILLED_SHORT:
+        return None
+    step = abs(survey[ink].mean() - survey[~ink].mean())
+    if step < _LEAST_STEP or share * (1 - share) * step**2 < _LEAST_DIVIDED * survey.var():
+        return None
+    return np.float32(np.median(survey[edge & ~ink]))
 
 
 def _ink_is_dark(survey: NDArray[np.float32]) -> bool:

@@ -53,6 +53,23 @@ def test_nothing_is_drawn_there(ground):
     assert found is None or not (found > 0.5).any()
 
 
+@pytest.mark.parametrize("is_dark", [True, False])
+@pytest.mark.parametrize(
+    ("digit", "pen", "margin"),
+    [(1, 16, 0), (2, 16, 0), (2, 22, 0), (2, 34, 4), (2, 34, 8), (4, 34, 0)],
+)
+def test_ink_that_fills_its_image(digit, pen, margin, is_dark):
+    """As somebody cuts a digit out who wrote it with a felt-tip pen: half of it is ink."""
+    ink = 1 - draw(STROKES[digit], height=100, pen=pen, at=(100, 100)).astype(np.float32) / 255
+    rows, columns = (np.flatnonzero((ink > 0.5).any(axis=axis)) for axis in (1, 0))
+    ink = np.pad(ink, margin)[
+        rows[0] : rows[-1] + 1 + 2 * margin, columns[0] : columns[-1] + 1 + 2 * margin
+    ]
+    found = find_ink(0.9 - 0.8 * ink if is_dark else 0.1 + 0.8 * ink)
+    assert found is not None
+    assert ((found > 0.5) != (ink > 0.5)).mean() < 0.02
+
+
 @pytest.mark.parametrize("margin", [10, 30, 60])
 @pytest.mark.parametrize("aspect", [3, 4, 6, 8, 10])
 def test_ink_at_the_beginning_of_a_wide_strip(aspect, margin):
