@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "run"]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Loads `run` and looks up `__version__` on first use."""
     if name == "run":

@@ -80,6 +80,7 @@ def test_import_is_light():
 
 def test_version_is_known():
     assert mnist_exp.__version__.count(".") == 2
+    assert {"run", "__version__"} <= set(dir(mnist_exp))
 
 
 def test_unknown_attribute_is_refused():

@@ -89,7 +89,9 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     [
         (["tarin"], "Did you mean 'train'?"),
         (["model=mlp", "seed=1"], "Write `mnist-exp train model=mlp seed=1`"),
+        (["model=mlp", "train"], "Write `mnist-exp train model=mlp`"),
         (["-m", "model=mlp,cnn"], "Write `mnist-exp train -m model=mlp,cnn`"),
+        (["--runs"], "Write `mnist-exp runs`"),
         (["train", "modle=cnn"], "Did you mean 'model'?"),
         (["train", "tracking.uri=htp://127.0.0.1:5000"], "Did you mean 'http'?"),
         (["train", "seed=1", "-m", "model=cnn,mlpp"], "Did you mean 'mlp'?"),

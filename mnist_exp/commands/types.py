@@ -77,11 +77,9 @@ class Verbs(click.Group):
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
         if args and _is_of_a_verb(args[0]) and not ctx.resilient_parsing:
-            verb = next((word for word in args if word in self.commands), "train")
-            others = shlex.join(word for word in args if word != verb)
             raise RequestError(
                 f"Expected a verb before its flags. Received: {args[0]}. "
-                f"Write `{PROGRAM} {verb} {others}`."
+                f"{_verb_first(args, self.list_commands(ctx))}"
             )
         return super().parse_args(ctx, args)
 
@@ -93,9 +91,15 @@ def _is_of_a_verb(flag: str) -> bool:
 
 def _meant(args: Sequence[str], verbs: Sequence[str]) -> str:
     """Returns a sentence on the command that was meant, or nothing."""
-    if "=" in args[0]:
-        return f" Write `{PROGRAM} train {shlex.join(args)}`."
-    return nearest(args[0], verbs)
+    return f" {_verb_first(args, verbs)}" if "=" in args[0] else nearest(args[0], verbs)
+
+
+def _verb_first(args: Sequence[str], verbs: Sequence[str]) -> str:
+    """Returns a sentence with the command line as it was meant: a verb, then the rest."""
+    given = {word: word.lstrip("-") for word in args}
+    verb = next((word for word in args if given[word] in verbs), "")
+    others = [word for word in args if word != verb]
+    return f"Write `{shlex.join([PROGRAM, given.get(verb, 'train'), *others])}`."
 
 
 def takes_components(command: Callable[..., Any]) -> Callable[..., Any]:

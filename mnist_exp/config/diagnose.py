@@ -26,7 +26,7 @@ from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.quoting import in_quotes
 from mnist_exp.config.refusals import words
 from mnist_exp.config.registry import GROUPS
-from mnist_exp.config.validate import unknown_key
+from mnist_exp.config.validate import RECIPE, unknown_key
 from mnist_exp.config.wording import nearest_key
 from mnist_exp.core.errors import nearest
 
@@ -198,7 +198,7 @@ class Examination:
             return
         remedy = "Try it without the +." if override.is_add() else words(error)
         if _WITHOUT_PACKAGE.search(remedy):
-            remedy = "Begin that file with the line `# @package _global_`, as every recipe does."
+            remedy = RECIPE
         elif "with ListConfig" in remedy and self._is_selection(override):
             remedy = "That file is a list. Write KEY: VALUE in it, without a dash."
         elif _OF_DEFAULTS.match(remedy):

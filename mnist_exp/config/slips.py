@@ -53,7 +53,7 @@ def across(words: Sequence[str], reads: Reads, options: Options) -> Slips:
             if meant is not None:
                 typed = repr(" ".join(parts))
                 remedy = f"Write {shlex.quote(meant)}."
-                received = str(length)
+                received = f"{length} arguments"
                 problems.append(Problem(typed, "an override in one argument", received, remedy))
                 del left[:length]
                 break

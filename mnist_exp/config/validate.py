@@ -93,6 +93,9 @@ def _translate(error: ValidationError, values: Mapping[str, Any]) -> Iterator[Pr
             yield Problem(key, expected, show(value), _remedy(key, field, value))
 
 
+RECIPE = "Begin a recipe with the line `# @package _global_`, in UTF-8 without a BOM."
+
+
 def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Problem:
     """Returns the problem of a key that this config does not have.
 
@@ -108,21 +111,35 @@ def unknown_key(key: str, values: Mapping[str, Any], known: Iterable[str]) -> Pr
     if "." in key and key in values:  # `training.epochs: 3` in a file
         remedy = f"In a file write `{section}:`, and below it, indented, the rest."
         return Problem(key, "a key of the config", "a key with a dot", remedy)
-    if key == "experiment" and isinstance(found, list):  # its file
-        return Problem(key, "keys in its file", "a list", "Write KEY: VALUE, without a dash.")
-    if key == "experiment" and isinstance(found, str):
-        remedy = f"Write `defaults:`, and below it, indented, `- {found}`."
-        return Problem(key, "a recipe named among the defaults of another", found, remedy)
+    if key == "experiment" and (problem := _in_recipe(found)):
+        return problem
     if not set(within).isdisjoint(Config.model_fields):
-        remedy = "Begin a recipe with the line `# @package _global_`, in UTF-8 without a BOM."
-        return Problem(key, "a key of the config", "a section of one of its files", remedy)
+        return Problem(key, "a key of the config", "a section of one of its files", RECIPE)
     if owners:
         name = select(values, f"{section}.name")
         expected = f"a key of {section} {name}" if name else f"no key of {section}, which is null"
         remedy = f"Choose it first, with {section}=OPTION."
         return Problem(key, expected, f"a key of {' and '.join(owners)}", remedy)
+    if "." in key and section in values and values[section] is None:
+        return Problem(section, "a section of keys", "null", _indent(section))
     meant = nearest_key(key, [*known, *schema_keys(), "defaults"])
     return Problem(key, "a key of the config", "an unknown key", meant.strip())
+
+
+def _in_recipe(found: object) -> Problem | None:
+    """Returns what is wrong with the file of a recipe that became the value of `experiment`."""
+    key = "experiment"
+    if isinstance(found, list):
+        return Problem(key, "keys in its file", "a list", "Write KEY: VALUE, without a dash.")
+    if isinstance(found, str):
+        remedy = f"Write `defaults:`, and below it, indented, `- {found}`."
+        return Problem(key, "a recipe named among the defaults of another", found, remedy)
+    return Problem(key, "keys in its file", "an empty one", RECIPE) if found == {} else None
+
+
+def _indent(section: str) -> str:
+    choose = f"choose an option by `- override /{section}: OPTION` under `defaults`"
+    return f"In a file, indent the keys below `{section}:`, or {choose}."
 
 
 def _foreign_keys(error: ValidationError) -> dict[str, list[str]]:
@@ -171,6 +188,7 @@ def _remedy(key: str, field: FieldInfo | None, value: Any) -> str:
     elif key in GROUPED:
         option = value if isinstance(value, str) else "OPTION"
         remedy = f"In a file, choose an option by `- override /{key}: {option}` under `defaults`."
+        remedy = _indent(key) if value is None else remedy
     elif isinstance(value, int | float) and takes(key, text):
         remedy = f"In a file, it becomes text in quotes: '{text}'."
     elif text.casefold() == "none" and takes(key, None):

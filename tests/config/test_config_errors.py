@@ -192,11 +192,17 @@ def test_an_option_whose_name_is_a_number_is_written_in_quotes(tmp_path):
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ("defaults:\n  - override /model: mlp\n", "Begin that file with the line `# @package"),
+        ("defaults:\n  - override /model: mlp\n", "Begin a recipe with the line `# @package"),
         ("seed: 1\n", "Begin a recipe with the line `# @package"),
         ("# mine\n# @package _global_\nseed: 1\n", "Begin a recipe with the line `# @package"),
         ("# @package global\nseed: 1\n", "Begin a recipe with the line `# @package"),
         ("\ufeff# @package _global_\nseed: 1\n", "`, in UTF-8 without a BOM."),
+        (
+            "\ufeff# @package _global_\ndefaults:\n  - override /model: mlp\n",
+            "`, in UTF-8 without a BOM.",
+        ),
+        ("", "experiment: Expected keys in its file. Received: an empty one. Begin a recipe"),
+        ("# @package _global_\ntraining:\nepochs: 1\n", "indent the keys below `training:`"),
         ("- seed: 1\n", "Received: a list. Write KEY: VALUE, without a dash."),
         ("# @package _global_\n- seed: 1\n", "That file is a list. Write KEY: VALUE in it"),
         ("# @package _global_\nmodel: mlp\n", "by `- override /model: mlp` under `defaults`"),
@@ -219,6 +225,13 @@ def test_a_recipe_that_hydra_misreads_is_told_how_it_is_written(text, remedy, tm
     with pytest.raises(ConfigError) as refused:
         compose(["experiment=mine"], str(tmp_path))
     assert remedy in str(refused.value)
+
+
+def test_a_key_of_a_section_that_is_null_is_told_once(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\ntraining:\n")
+    with pytest.raises(ConfigError, match="has 1 problem"):
+        compose(["experiment=mine", "training.batch_size=64"], str(tmp_path))
 
 
 @pytest.mark.parametrize(
