@@ -76,6 +76,20 @@ def test_a_pruned_run_is_finished_and_a_failed_one_keeps_its_files(store, start_
         assert not (recorder.job_dir / "artifacts" / ".part").exists()
 
 
+def test_a_run_that_is_stopped_while_its_model_is_saved_leaves_no_part_of_it(start_run):
+    class Stopped:
+        def save(self, file):
+            file.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    recorder = start_run()
+    with pytest.raises(KeyboardInterrupt):
+        recorder.model(Stopped(), requirements=[])
+    recorder.end("killed")
+    left = {path.name for path in (recorder.job_dir / "artifacts").glob("**/*")}
+    assert not {name for name in left if "part" in name or "model" in name}
+
+
 def test_the_start_holds_the_config_for_resume(store, start_run):
     recorder = start_run()
     recorder.end("killed")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 FOLDER = "artifacts"
-_PARTS = ".part"
+PARTS = ".part"  # what is not whole, below that folder
 
 
 def stage(job_dir: Path, path: str, write: Callable[[Path], object]) -> str:
@@ -24,7 +24,7 @@ def stage(job_dir: Path, path: str, write: Callable[[Path], object]) -> str:
     Raises:
         OSError: It could not be written.
     """
-    part = job_dir / FOLDER / _PARTS / path
+    part = job_dir / FOLDER / PARTS / path
     place = job_dir / FOLDER / path
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -58,4 +58,4 @@ def digest_of(file: Path) -> str:
 
 def clear(job_dir: Path, *, parts_alone: bool = False) -> None:
     """Removes all staged files, or those alone that never became whole."""
-    shutil.rmtree(job_dir / FOLDER / (_PARTS if parts_alone else ""), ignore_errors=True)
+    shutil.rmtree(job_dir / FOLDER / (PARTS if parts_alone else ""), ignore_errors=True)

@@ -4,6 +4,7 @@ Only the process that trains has Keras; only the one that sends loads MLflow. Th
 holding what `mlflow.keras.log_model` would have made, as a test makes sure.
 """
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from mnist_exp.core import plain_yaml
 from mnist_exp.core.errors import RequestError, reason_of
+from mnist_exp.tracking.journal import staging
 from mnist_exp.tracking.journal.events import Model
 from mnist_exp.tracking.mlflow.store import Store, answering
 from mnist_exp.tracking.names import OUTCOME_TAG
@@ -30,13 +32,15 @@ def save_model(model: Any, folder: Path) -> None:
         model: A built Keras model, uint8 [N, 28, 28] to float32 [N, 10].
         folder: Where it goes; an older one there is replaced when the new one is complete.
     """
-    part = folder.with_name(f".{folder.name}.part")
+    part = folder.with_name(staging.PARTS) / folder.name
     shutil.rmtree(part, ignore_errors=True)
     (part / _DATA).mkdir(parents=True)
     model.save(keras_file(part))
     (part / _DATA / _MODULE_FILE).write_text(_MODULE, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
+    with contextlib.suppress(OSError):  # it holds others
+        part.parent.rmdir()
 
 
 def send_model(store: Store, run_id: str, folder: Path, event: Model) -> str:
