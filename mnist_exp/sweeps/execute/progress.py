@@ -114,7 +114,8 @@ class Progress:
     def note(self, result: JobResult) -> None:
         """Tells of a result that stands."""
         with self._lock:
-            same = [n for n, one in self._results.items() if one.key == result.key != ""]
+            others = (n for n in self._results if n != result.number)
+            same = [n for n in others if self._results[n].key == result.key != ""]
             self._results[result.number] = result
             job = self._watched.pop(result.number, None)
             if job is not None and result.run_name and not self._size(job):
