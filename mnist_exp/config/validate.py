@@ -138,8 +138,11 @@ def _in_recipe(found: object) -> Problem | None:
 
 
 def _indent(section: str) -> str:
-    choose = f"choose an option by `- override /{section}: OPTION` under `defaults`"
-    return f"In a file, indent the keys below `{section}:`, or {choose}."
+    return f"In a file, indent the keys below `{section}:`, or {_choose(section, 'OPTION')}"
+
+
+def _choose(group: str, option: str) -> str:
+    return f"choose an option by `- override /{group}: {option}` under `defaults`."
 
 
 def _foreign_keys(error: ValidationError) -> dict[str, list[str]]:
@@ -187,8 +190,7 @@ def _remedy(key: str, field: FieldInfo | None, value: Any) -> str:
         remedy = "In a file, a space stands behind the colon of a key."
     elif key in GROUPED:
         option = value if isinstance(value, str) else "OPTION"
-        remedy = f"In a file, choose an option by `- override /{key}: {option}` under `defaults`."
-        remedy = _indent(key) if value is None else remedy
+        remedy = _indent(key) if value is None else f"In a file, {_choose(key, option)}"
     elif isinstance(value, int | float) and takes(key, text):
         remedy = f"In a file, it becomes text in quotes: '{text}'."
     elif text.casefold() == "none" and takes(key, None):

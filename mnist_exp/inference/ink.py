@@ -34,17 +34,18 @@ def find_ink(grey: NDArray[np.float32]) -> NDArray[np.float32] | None:
         float32 [H, W], 0 ground to 1 ink, with the soft edges of the image; None where nothing
         stands out from the ground.
     """
-    ground = _ground_of_filled(_resized(grey, *_survey_shape(grey)))
+    survey = _survey(grey)
+    ground = _ground_of_filled(survey)
     if ground is None:
-        return _found(grey)
+        return _found(grey, survey)
     margin = round(_MARGIN * max(grey.shape))
-    found = _found(np.pad(grey, margin, constant_values=ground))
+    wider = np.pad(grey, margin, constant_values=ground)
+    found = _found(wider, _survey(wider))
     return None if found is None else found[margin:-margin, margin:-margin]
 
 
-def _found(grey: NDArray[np.float32]) -> NDArray[np.float32] | None:
+def _found(grey: NDArray[np.float32], survey: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """Finds ink where there is more ground; see `find_ink`."""
-    survey = _resized(grey, *_survey_shape(grey))
     dark = _ink_is_dark(survey)
     if not dark:
         grey, survey = 1 - grey, 1 - survey
@@ -140,10 +141,11 @@ def _otsu(values: NDArray[np.float32]) -> float:
     return float(edges[1:-1][np.argmax(below * above * (means_above - means_below) ** 2)])
 
 
-def _survey_shape(grey: NDArray[np.float32]) -> tuple[int, int]:
+def _survey(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns a small copy, in which the ground is looked at."""
     factor = min(1.0, _SURVEY_SIDE / max(grey.shape))
-    height, width = grey.shape
-    return max(1, round(height * factor)), max(1, round(width * factor))
+    height, width = (max(1, round(side * factor)) for side in grey.shape)
+    return _resized(grey, height, width)
 
 
 def _resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

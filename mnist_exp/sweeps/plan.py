@@ -202,19 +202,14 @@ class Plan:
     def _of_sweep(self, problem: Problem) -> Problem:
         """Returns what is wrong with one job as what is wrong with the values of the sweep."""
         section = problem.key.partition(".")[0]
-        for override in self._composer.overrides:
-            typed = str(override.input_line).partition("=")[2]
-            if override.is_interval_sweep() and override.key_or_group == problem.key:
-                if not problem.expected.startswith("a whole number"):
-                    continue
+        is_whole = problem.expected.startswith("a whole number")
+        is_of_another = problem.expected.startswith(f"a key of {section} ")
+        for override in filter(Override.is_sweep_override, self._composer.overrides):
+            key, typed = override.key_or_group, str(override.input_line).partition("=")[2]
+            if is_whole and key == problem.key and override.is_interval_sweep():
                 whole = re.sub(r"interval\([^()]*\)", r"int(\g<0>)", typed)
                 return replace(problem, received=typed, remedy=f"Write '{problem.key}={whole}'.")
-            is_other_option = problem.expected.startswith(f"a key of {section} ")
-            if (
-                is_other_option
-                and override.is_sweep_override()
-                and override.key_or_group == section
-            ):
+            if is_of_another and key == section:
                 remedy = f"Sweep over those options of {section} alone that have this key."
                 return replace(problem, remedy=remedy)
         return problem

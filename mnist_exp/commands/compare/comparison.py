@@ -22,11 +22,8 @@ from mnist_exp.tracking.names import CODE_TAG, VALIDATION_IMAGES
 from mnist_exp.tracking.read.evidence import Predictions
 from mnist_exp.tracking.read.experiment import least
 
-RANKED = "Ranked by validation accuracy, less what few images leave open; "
-RANKED_AS_SWEPT = (
-    "Ranked by validation accuracy, less what few images leave open, with those of fewer seeds "
-    "than most behind the others; "
-)
+RANKED = "Ranked by validation accuracy, less what few images leave open"
+FEWER_BEHIND = ", with those of fewer seeds than most behind the others"
 TWO_SEEDS = (
     "An interval of two seeds is 12.7 times as wide as they lie apart (t of 1 degree of freedom); "
     "a third seed narrows it to about a quarter."
@@ -159,8 +156,8 @@ def _parameters(one: Group) -> int | None:
 def _notes(rows: Sequence[ComparedConfig], choice: Choice, looks: Looks) -> list[str]:
     places = [row.place for row in rows if row.place is not None]
     counts = {len(row.group.runs) for row in rows}
-    ranked = RANKED_AS_SWEPT if choice.swept and len(counts) > 1 else RANKED
-    order = ranked if places else UNRANKED
+    fewer = FEWER_BEHIND if choice.swept and len(counts) > 1 else ""
+    order = f"{RANKED}{fewer}; " if places else UNRANKED
     first = "that was named first" if choice.named else "with the newest run"
     best = picked(len(places), places.count(1), first)
     notes = [f"{order}{CHOOSES_NOTHING}{best}{INTERVALS}"]

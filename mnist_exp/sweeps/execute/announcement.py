@@ -45,13 +45,8 @@ def announcement(
     lines = [f"Sweep {plan.name}: {words}{about}"]
     if plan.repeated:
         lines.append(f"{plan.repeated} more would repeat one of these; left out.")
-    planned = {job.draft.key for job in pending.jobs}
-    others = sum(run.tags[KEY_TAG] not in planned for run in ledger.latest())
-    if plan.space is None and others:
-        lines.append(
-            f"{counted(others, 'other job')} of this sweep, of values that are not given now, will "
-            "not be in its ranking and record. Give all values to have them in it."
-        )
+    if plan.space is None:
+        lines += _left_out(ledger, pending)
     stale = sum(map(pending.is_stale, runs))
     if stale and plan.config.sweep.rerun == "none":
         lines.append(
@@ -59,6 +54,17 @@ def announcement(
         )
     lines += [f"Warning: {warning}" for warning in plan.warnings]
     return "\n".join(lines)
+
+
+def _left_out(ledger: Ledger, pending: PendingJobs) -> list[str]:
+    """Returns a line on the jobs of a grid's name that it does not have; none of none."""
+    planned = {job.draft.key for job in pending.jobs}
+    others = sum(run.tags[KEY_TAG] not in planned for run in ledger.latest())
+    told = (
+        f"{counted(others, 'other job')} of this sweep, of values that are not given now, will "
+        "not be in its ranking and record. Give all values to have them in it."
+    )
+    return [told] if others else []
 
 
 def _grid(
