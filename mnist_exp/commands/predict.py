@@ -115,6 +115,9 @@ def _names(selector: str, images: Sequence[str]) -> tuple[list[str], list[str]]:
         except RequestError as problem:
             refused.append(str(problem))
     if not names:
+        if Path(selector).suffix.lower() in SUFFIXES:
+            swapped = shlex.join([*images, selector])
+            refused.append(f"The run stands before the images: mnist-exp predict {swapped}.")
         raise RequestError(*refused)
     for text in refused:
         say(text, error=True)

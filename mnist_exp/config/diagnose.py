@@ -33,6 +33,7 @@ from mnist_exp.core.errors import nearest
 # Hydra raises ValueError where an override does not fit a group, and lets YAML's errors through.
 _WITHOUT_PACKAGE = re.compile(r"Could not override '[\w/]+@\w+\.")
 _OF_DEFAULTS = re.compile(r"In '.*': Could not (?:override|find)|Multiple values for")
+_UNKNOWN = re.compile(r"In '.*': Could not (?:override|find) '([\w/.-]+)'")
 _MAY_LACK = ("experiment", "search")  # groups without an option by default
 _GROUPS_OF_HYDRA = ("launcher", "sweeper")  # which Hydra sets to any value
 COMPOSITION_ERRORS = (
@@ -202,13 +203,25 @@ class Examination:
         elif "with ListConfig" in remedy and self._is_selection(override):
             remedy = "That file is a list. Write KEY: VALUE in it, without a dash."
         elif _OF_DEFAULTS.match(remedy):
-            groups = ", ".join(self._options())
-            rule = f"Under `defaults` write `- override /GROUP: OPTION`; groups are {groups}."
-            remedy = f"{remedy.rstrip('.')}. {rule}"
+            remedy = self._of_defaults(remedy)
         if override.is_hydra_override() and "Could not override" in str(error):
             self.problems.append(_unknown_to_hydra(override, cfg))
             return
         self.problems.append(Problem(override.get_key_element(), expected, received, remedy))
+
+    def _of_defaults(self, refusal: str) -> str:
+        """Returns what Hydra says of a list `defaults`, with what to write in it."""
+        options = self._options()
+        found = _UNKNOWN.search(refusal)
+        group, _, name = ("" if found is None else found[1]).rpartition("/")
+        if group in options:
+            names = options[group]
+            lacking = f"Its `defaults` name {group}/{name}, and {group} has {', '.join(names)}."
+            return f"{lacking}{nearest(name, names)}"
+        rule = (
+            f"Under `defaults` write `- override /GROUP: OPTION`; groups are {', '.join(options)}."
+        )
+        return f"{refusal.rstrip('.')}.{nearest(name, options)} {rule}"
 
     def _read(self, text: str) -> Override | None:
         """Returns an override as Hydra's grammar has it; None for what it does not take."""
@@ -258,7 +271,7 @@ class Examination:
             more = f", or write a list: {name}=[{typed}]" if takes_list(key) else ""
             quoted = shlex.quote(in_quotes(text))
             more = f", or write text: {quoted}" if takes(key, typed) else more
-            remedy = f"Add -m to sweep over the values{more}."
+            remedy = f"Add -m on the command line to sweep over the values{more}."
             return Problem(key, "one value", f"several, {typed}", remedy)
         if override.is_hydra_override() and key.endswith((".dir", ".subdir")) and text[-1] == "=":
             return Problem(key, "a folder", "nothing", "Name one, or leave it out.")

@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import tomllib
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,14 @@ def packages() -> tuple[importlib.metadata.EntryPoint, ...]:
 
 
 def folder_of(point: importlib.metadata.EntryPoint) -> Path | None:
-    """Returns the folder of the package of an entry point; None where it is not there."""
-    spec = importlib.util.find_spec(point.module.partition(".")[0])
-    found = spec.submodule_search_locations if spec is not None else None
-    return Path(found[0]) if found else None
+    """Returns the folder of the package of an entry point; None where it is not there.
+
+    It is the outermost, below namespaces: those hold no file, and packages of others too.
+    """
+    specs = map(importlib.util.find_spec, accumulate(point.module.split("."), "{}.{}".format))
+    spec = next((spec for spec in specs if spec is None or spec.origin is not None), None)
+    in_package = spec is not None and (spec.submodule_search_locations or "." in spec.name)
+    return Path(spec.origin).parent if spec and spec.origin and in_package else None
 
 
 def config_folders() -> list[Path]:

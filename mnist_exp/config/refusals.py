@@ -1,5 +1,6 @@
 """What Hydra, OmegaConf and PyYAML say of configs that they refuse, put on one line."""
 
+import re
 from pathlib import Path
 
 from omegaconf.errors import KeyValidationError
@@ -20,6 +21,9 @@ _SLIPS = {
     "block end": "the keys of one section begin in the same column",
 }
 _NOT_CLOSED = ("quoted scalar", "flow sequence", "flow mapping")
+# What it says of the line below a key without a space behind its colon, which goes on as text.
+_OF_LINE_ABOVE = ("mapping values are not allowed", "could not find expected ':'")
+_NO_SPACE = re.compile(r"\s*[\w.]+:\S")
 
 
 def words(error: BaseException) -> str:
@@ -48,6 +52,10 @@ def _of_yaml(error: MarkedYAMLError, mark: Mark) -> str:
     meant = next((meant for slip, meant in _SLIPS.items() if slip in problem), problem)
     if error.context_mark is not None and f"{error.context}".endswith(_NOT_CLOSED):
         mark, meant = error.context_mark, "what is opened there is not closed"
+    number = mark.line
     lines = Path(mark.name).read_text(encoding="utf-8").splitlines()
-    line = lines[mark.line].strip() if mark.line < len(lines) else "the end"
-    return f"{mark.name} is no YAML in line {mark.line + 1}, {line!r}: {meant}."
+    above = max((n for n in range(number) if lines[n].strip()), default=number)
+    if f"{error.problem}".startswith(_OF_LINE_ABOVE) and _NO_SPACE.match(lines[above]):
+        number, meant = above, "a space stands behind the colon of a key"
+    line = lines[number].strip() if number < len(lines) else "the end"
+    return f"{mark.name} is no YAML in line {number + 1}, {line!r}: {meant}."

@@ -137,6 +137,7 @@ def test_one_bad_image_keeps_none_of_the_others_back(work, tmp_path):
         (["latest", "empty"], "Expected a folder with images"),
         (["latest", "x" * 300], "File name too long"),
         (["nonesuch", "-"], "Expected a run id or its start"),
+        (["photo.jpg", "best"], "stands before the images: mnist-exp predict best photo.jpg."),
         (["photo.jpg"], "Received: photo.jpg alone. Write mnist-exp predict best photo.jpg."),
         (["best"], "Received: best alone. Write mnist-exp predict best digit.png."),
     ],

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import environments
@@ -15,6 +16,7 @@ from invoke import python
 from own_components import EXAMPLES
 from projects import SMOKE, only_run
 
+from mnist_exp.config import places
 from mnist_exp.tracking.names import COMPONENTS_TAG
 
 
@@ -75,6 +77,24 @@ def test_an_installed_package_brings_components_and_their_options(tmp_path):
     assert list(json.loads(run.tags[COMPONENTS_TAG])) == ["digit-components 0.1.0"]
     done = python(WITH_PACKAGE, site, "reproduce", "latest", cwd=work)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_package_in_a_namespace_has_its_folder_below_it(tmp_path, monkeypatch):
+    for file in ("a/company/one/__init__.py", "b/company/two/__init__.py", "b/company/parts.py"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    (tmp_path / "alone.py").touch()
+    for place in ("", "a", "b"):
+        monkeypatch.syspath_prepend(tmp_path / place)
+
+    def folder_of(module: str) -> Path | None:
+        return places.folder_of(EntryPoint("any", module, "mnist_exp.components"))
+
+    assert folder_of("company.one.deep.parts") == tmp_path / "a/company/one"
+    assert folder_of("company.two") == tmp_path / "b/company/two"
+    assert folder_of("company.parts") == tmp_path / "b/company"
+    for absent in ("alone", "company", "company.three", "nonesuch.parts"):
+        assert folder_of(absent) is None
 
 
 @pytest.mark.long("components of one's own from the wheel: swept, killed, resumed, reproduced")

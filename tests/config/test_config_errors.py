@@ -217,6 +217,11 @@ def test_an_option_whose_name_is_a_number_is_written_in_quotes(tmp_path):
             (f"# @package _global_\ndefaults:\n  - {line}\n", "write `- override /GROUP: OPTION`")
             for line in ("model: mlp", "/model: mlp", "override model: mlp", "override /modle: mlp")
         ),
+        ("# @package _global_\ndefaults:\n  - override /modle: mlp\n", "Did you mean 'model'?"),
+        (
+            "# @package _global_\ndefaults:\n  - override /model: cnnn\n",
+            "model has cnn, deep_cnn, fast_cnn, mlp, seed_mlp, tiny, wide_cnn. Did you mean 'cnn'?",
+        ),
     ],
 )
 def test_a_recipe_that_hydra_misreads_is_told_how_it_is_written(text, remedy, tmp_path):
@@ -240,6 +245,8 @@ def test_a_key_of_a_section_that_is_null_is_told_once(tmp_path):
         ("training:\n\tepochs: 2\n", "3, 'epochs: 2'", "indent with spaces"),
         ("training:\n  epochs: 2\n batch_size: 3\n", "4, 'batch_size: 3'", "in the same column"),
         ("training\n  epochs: 2\n", "3, 'epochs: 2'", "a key above it a colon"),
+        ("model:\n  dropout:0.1\n  name: mlp\n", "3, 'dropout:0.1'", "a space stands behind"),
+        ("model:\n  name: a\n  dropout:0.1\n\nseed: 1\n", "4, 'dropout:0.1'", "a space stands"),
         ("description: a: b\n", "2, 'description: a: b'", "needs quotes"),
         ("description: @a\n", "2, 'description: @a'", "needs quotes"),
         ("description: *a\n", "2, 'description: *a'", "needs quotes"),

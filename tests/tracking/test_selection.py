@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mnist_exp.core.errors import RequestError
-from mnist_exp.tracking.names import ENSEMBLE_TAG, OUTCOME_TAG
+from mnist_exp.tracking.names import ENSEMBLE_TAG, OUTCOME_TAG, SWEEP_TAG
 from mnist_exp.tracking.read.experiment import Experiment
 from mnist_exp.tracking.read.selection import select
 
@@ -98,6 +98,20 @@ def test_best_needs_a_validated_run(experiment, add_run):
     add_run("2", accuracy=math.nan)
     with pytest.raises(RequestError, match=r"Received: none.*validation_images above 0"):
         select("best", experiment)
+
+
+def test_best_of_runs_that_did_not_finish_is_one_to_resume(experiment, add_run):
+    for number in range(5):
+        add_run(str(number), number + 1, ended=False)
+    told = r"did not finish: cnn-4, .* and 2 more\. Finish one with `mnist-exp resume cnn-4`"
+    with pytest.raises(RequestError, match=told):
+        select("best", experiment)
+
+
+def test_the_name_of_a_sweep_is_no_run(experiment, add_run):
+    add_run("1", tags={SWEEP_TAG: "my sweep"})
+    with pytest.raises(RequestError, match=r"is a sweep\. `mnist-exp compare --sweep 'my sweep'`"):
+        select("my sweep", experiment)
 
 
 @pytest.mark.parametrize("selector", ["latest", "best", "@champion", "cnn-1"])

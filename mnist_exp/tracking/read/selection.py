@@ -4,8 +4,10 @@
 members of ensembles, which are parts of another run; a member is meant by its name or id.
 """
 
+import shlex
+
 from mnist_exp.core.errors import RequestError, nearest
-from mnist_exp.core.text import without_password
+from mnist_exp.core.text import few, without_password
 from mnist_exp.evaluation.names import VAL_ACCURACY
 from mnist_exp.tracking.mlflow.store import CHAMPION, REGISTERED_MODEL
 from mnist_exp.tracking.read.experiment import Experiment
@@ -42,12 +44,28 @@ def select(selector: str, experiment: Experiment) -> RunRecord:
             f"{experiment.name!r} of {without_password(experiment.uri)}, which has none. "
             f"{experiment.advice()}"
         )
-    if selector == "best":
-        raise RequestError(
-            f"Expected a finished run with {VAL_ACCURACY} for 'best'. Received: "
-            "none. Train one with data.validation_images above 0, or name a run."
+    raise RequestError(_no_best(experiment) if selector == "best" else _none(selector, experiment))
+
+
+def _no_best(experiment: Experiment) -> str:
+    received = "none. Train one with data.validation_images above 0, or name a run."
+    runs = experiment.runs()
+    if not any(run.status == "FINISHED" for run in runs):
+        names = [run.name for run in runs]
+        received = (
+            f"only runs that did not finish: {few(names)}. Finish one with `mnist-exp resume "
+            f"{names[0]}`, or name it."
         )
-    raise RequestError(
+    return f"Expected a finished run with {VAL_ACCURACY} for 'best'. Received: {received}"
+
+
+def _none(selector: str, experiment: Experiment) -> str:
+    if selector in experiment.sweeps():
+        return (
+            f"Expected a run. Received: {selector!r}, which is a sweep. `mnist-exp compare --sweep "
+            f"{shlex.quote(selector)}` lists its runs."
+        )
+    return (
         "Expected a run id or its start, a run name, latest, best or @champion. Received: "
         f"{selector!r}.{nearest(selector, [*experiment.names(), *SELECTORS])} `mnist-exp runs` "
         "lists the runs."
