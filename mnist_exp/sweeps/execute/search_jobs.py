@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -111,19 +111,30 @@ class SearchJobs(Jobs):
             trials = self._trials(results)
             open_ones = sum(trial.outcome is None for trial in trials)
             for proposal in self._explorer.next(trials, open_ones + 1):
-                first = proposal.number * self._seeds
-                numbers = range(first, first + self._seeds)
+                numbers = self._numbers(proposal.number)
                 is_new = proposal.number not in self._params
                 if is_new and any(number in busy for number in numbers):
                     return None  # another command is at it, with what is not known yet
-                for number in numbers:
-                    if number in results or number in busy:
-                        continue
-                    job = self._job(number, proposal, results)
-                    if isinstance(job, JobResult) or job.draft.key not in at_work:
-                        return job
-                    self._params[proposal.number] = proposal.params
+                left = (n for n in numbers if n not in results and n not in busy)
+                job = self._first_of(left, proposal, results, at_work)
+                if job is not None:
+                    return job
         return None
+
+    def _first_of(
+        self, numbers: Iterable[int], proposal: Proposal, results: Results, at_work: Collection[str]
+    ) -> PlannedJob | JobResult | None:
+        """Returns the first job of a trial whose config no job at work has; None for none."""
+        for number in numbers:
+            job = self._job(number, proposal, results)
+            if isinstance(job, JobResult) or job.draft.key not in at_work:
+                return job
+            self._params[proposal.number] = proposal.params
+        return None
+
+    def _numbers(self, trial: int) -> range:
+        """Returns the numbers of the jobs of a trial."""
+        return range(trial * self._seeds, (trial + 1) * self._seeds)
 
     def _job(self, number: int, proposal: Proposal, results: Results) -> PlannedJob | JobResult:
         """Returns a job, or the result that it has without a run.
@@ -138,8 +149,8 @@ class SearchJobs(Jobs):
             except ConfigError as problem:
                 self._params[proposal.number] = proposal.params
                 return self._refused(number, proposal, problem)
-            first = proposal.number * self._seeds
-            jobs = [PlannedJob(first + place, draft) for place, draft in enumerate(drafts)]
+            numbers = self._numbers(proposal.number)
+            jobs = [PlannedJob(*numbered) for numbered in zip(numbers, drafts, strict=True)]
             self._jobs[proposal.number] = jobs
         job = jobs[number - jobs[0].number]
         same = (r for n, r in results.items() if r.key == job.draft.key and n != number)
@@ -173,8 +184,7 @@ class SearchJobs(Jobs):
         return [self._trial(number, results) for number in sorted(self._params)]
 
     def _trial(self, number: int, results: Mapping[int, JobResult]) -> Trial:
-        first = number * self._seeds
-        jobs = [results[n] for n in range(first, first + self._seeds) if n in results]
+        jobs = [results[n] for n in self._numbers(number) if n in results]
         params = dict(self._params[number])
         if len(jobs) < self._seeds:
             return Trial(number, params, None, {}, None)
