@@ -19,7 +19,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 MOST_BYTES = 64 * 2**20
 MOST_PIXELS = 50_000_000  # of a phone's largest usual photo
 FEWEST_PIXELS_A_SIDE = 8
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp")
 WORKING_SIDE = 1024  # pixels; what is larger is reduced, since a digit needs a hundred
 
 _WHITE_OF_16_BITS = 65535

@@ -105,10 +105,10 @@ def test_any_name_of_a_file_is_shown_as_it_is(work, tmp_path):
 
 
 def test_a_folder_and_standard_input(work, tmp_path):
-    for name in ("b.png", "a.JPG", "note.txt", "._a.JPG"):
+    for name in ("b.png", "a.JPG", "c.jfif", "note.txt", "._a.JPG"):
         (tmp_path / name).write_bytes(encoded(draw(STROKES[7]), "PNG"))
     folder = answers(str(tmp_path))
-    assert [Path(answer["image"]).name for answer in folder] == ["a.JPG", "b.png"]
+    assert [Path(answer["image"]).name for answer in folder] == ["a.JPG", "b.png", "c.jfif"]
     [piped] = answers("-", content=encoded(draw(STROKES[7]), "WEBP"))
     assert piped["image"] == "-"
     assert piped["text"] == folder[0]["text"]
