@@ -213,7 +213,7 @@ def _remedy(key: str, field: FieldInfo | None, value: Any) -> str:
 
 def _number_in(text: str) -> Any:
     """Returns the number that a text says; the text where it says none."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):  # 5,000 digits, 1,000 brackets
         return json.loads(text)
     return text
 

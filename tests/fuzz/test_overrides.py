@@ -46,6 +46,7 @@ def warm():
 @example([f"seed={'9' * 5000}"], False)
 @example(["model=[[[1]]]"], False)
 @example(["seed=1", "[" * 2000], False)
+@example([f"seed={'[' * 2000}"], False)
 @example([f"model={'x' * 5000}"], False)
 @example(["seed= ", ""], False)
 @example(["hydra.run.dir=${hydra:run.dir}", "="], True)

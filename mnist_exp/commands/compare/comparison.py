@@ -126,7 +126,7 @@ def _metrics(groups: Sequence[Group]) -> Iterator[str]:
     for run in runs:
         try:
             names = json.loads(run.params.get(METRICS, "[]"))
-        except ValueError:  # anybody may have written it
+        except (ValueError, RecursionError):  # anybody may have written it
             continue
         asked.update(map(str, names) if isinstance(names, list) else ())
     measured = {name for run in runs for name in run.metrics}

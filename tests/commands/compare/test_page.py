@@ -179,6 +179,13 @@ def test_metrics_of_ones_own_have_a_column(three_by_five, curves):
     assert text.count('<td class="number">0.5000</td>') == 1
 
 
+@pytest.mark.parametrize("recorded", ["[" * 2000, "9" * 5000, "top_2", '{"top_2": 1}'])
+def test_a_record_of_metrics_that_is_no_list_adds_no_column(recorded, compared):
+    runs, predictions = recipes(model__name=["a", "b"])
+    runs[0].params["metrics"] = recorded
+    assert compared(runs, predictions).metrics == ()
+
+
 def test_results_stand_before_what_the_configs_are(compared, curves):
     runs = recipes(model__name=["a", "b"], optimizer__learning_rate=["0.1", "0.2"])
     text = Page(rendered(compared(*runs), curves)).text
