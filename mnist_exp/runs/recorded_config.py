@@ -7,6 +7,7 @@ of this machine, and never the record's.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from mnist_exp.core import devices
 from mnist_exp.core.errors import RequestError
 from mnist_exp.runs.command import key_of
 from mnist_exp.runs.environment import recorded_components
+from mnist_exp.tracking.names import COMMIT_TAG
 from mnist_exp.tracking.read.evidence import Evidence
 
 # What may be set anew: it has no part in what the experiment is.
 LOCAL_KEYS = ("data.root", "training.device", "training.threads", "training.keep_checkpoints")
 GROUPS = ("data", "augmentation", "model", "optimizer", "schedule", "loss", "training", "tracking")
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's name of one
 _OPTION = re.compile(r"\w[\w.-]{0,99}")
 
 
@@ -51,7 +54,7 @@ def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]
     if component is None:
         raise RequestError(
             f"Expected the data set {name} of run {evidence.run.name}. Received: none of that "
-            f"name. {_remedy(evidence.run.name, evidence.run.tags)}"
+            f"name. {_remedy(evidence.run.tags)}"
         )
     is_own = component.source is not None
     chosen = [] if is_own else [f"data={name}"]
@@ -85,7 +88,8 @@ def config_of(evidence: Evidence, local: Mapping[str, Any]) -> Config:
     Raises:
         RequestError: this version does not accept it; with every key that is in the way.
     """
-    with accepted(evidence.run.name, evidence.run.tags):
+    name = evidence.run.name
+    with accepted(name, evidence.run.tags, then=f"`mnist-exp reproduce {name} --worktree`"):
         return rebuilt(evidence.config, local)
 
 
@@ -100,12 +104,13 @@ def as_recorded(evidence: Evidence) -> Config:
 
 
 @contextmanager
-def accepted(name: str, tags: Mapping[str, str]) -> Iterator[None]:
+def accepted(name: str, tags: Mapping[str, str], *, then: str = "") -> Iterator[None]:
     """Tells what to do where the recorded config of a run is not accepted within the block.
 
     Args:
         name: of the run.
         tags: that it began with.
+        then: how to have the code of then do what is asked; by hand if nothing is said.
 
     Raises:
         RequestError: this version does not accept it; with every key that is in the way.
@@ -116,16 +121,22 @@ def accepted(name: str, tags: Mapping[str, str]) -> Iterator[None]:
         raise RequestError(
             f"Expected a recorded config that this version of mnist-exp accepts. Received: that of "
             f"run {name}, with",
-            *(f"  {problem}" for problem in error.problems),
-            _remedy(name, tags),
+            *(f"  {replace(problem, remedy='')}" for problem in error.problems),  # it is the run's
+            _remedy(tags, then),
         ) from error
 
 
-def _remedy(name: str, tags: Mapping[str, str]) -> str:
+def _remedy(tags: Mapping[str, str], then: str = "") -> str:
     own = recorded_components(tags)
     if own and not places.files():
         return f"It was made with {', '.join(own)}: name such a file with --components FILE."
-    return f"To run the code of then: `mnist-exp reproduce {name} --worktree`."
+    if not then:
+        commit = tags.get(COMMIT_TAG, "")
+        tree = "install the mnist-exp that made it in a folder"
+        if COMMIT.fullmatch(commit):
+            tree = f"`git worktree add FOLDER {commit[:12]}` in a clone of mnist-exp"
+        then = f"{tree}, then this command again behind PYTHONPATH=FOLDER"
+    return f"To run the code of then: {then}."
 
 
 def placed(evidence: Evidence, config: Config, overrides: Sequence[str] = ()) -> Config:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from begun_jobs import IDENTITIES, begun
+from invoke import here
 
 from mnist_exp.sweeps.results.ledger import Ledger
 from mnist_exp.tracking.journal.state import salvaged
@@ -46,6 +47,18 @@ def test_a_job_of_which_a_store_has_the_first_moment_alone_is_sent_anew():
     ledger = Ledger("grid", resolve(None), "mnist")
     ledger.read()
     assert ledger.done("key").status == "FINISHED"
+
+
+def test_jobs_of_a_version_with_other_keys_are_told_apart():
+    for number in range(2):
+        begun(number, key=f"key-{number}").end("finished")
+    sweep = ("-m", "data=digits", "seed=0,1", "sweep.name=grid", "--dry-run")
+    told = here("train", *sweep, check=True).stderr
+    assert (
+        "Sweep grid: 2 jobs\n2 other jobs of this sweep, of a version whose config had other"
+        in told
+    )
+    assert "not given now" not in told
 
 
 def test_jobs_that_a_store_has_no_more_are_counted():

@@ -1,6 +1,8 @@
 """Stores are found where MLflow would find them, and refused before a run relies on them."""
 
+import os
 import sqlite3
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,32 @@ def test_a_missing_folder_is_refused():
 def test_a_folder_of_a_read_only_file_system_is_refused():
     with pytest.raises(RequestError, match="folder that can be written"):
         preflight("sqlite:////proc/self/mlflow.db")
+
+
+def test_of_a_project_that_cannot_be_written_a_copy_is_advised(store, monkeypatch):
+    preflight(store.uri)
+    folder = sqlite_path(store.uri).parent
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: not mode & os.W_OK and may(p, mode))
+    told = rf"Received: {folder}\. To read its runs, copy the project with `cp -r` and work in the"
+    with pytest.raises(RequestError, match=told):
+        preflight(store.uri)
+
+
+@pytest.mark.parametrize("size", [504, 505])
+def test_a_path_is_refused_that_sqlite_does_not_open(size, tmp_path):
+    left = size - len(f"{tmp_path}//mlflow.db")
+    folder = tmp_path / f"{(('x' * 99 + '/') * 5)[: left - 1]}x"
+    folder.mkdir(parents=True)
+    file = folder / "mlflow.db"
+    refused, opens = (nullcontext(), nullcontext())
+    if size > 504:
+        refused = pytest.raises(RequestError, match=f"at most 504 bytes, .* which has {size}")
+        opens = pytest.raises(sqlite3.OperationalError, match="unable to open")
+    with opens, closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode=wal")
+    with refused:
+        preflight(f"sqlite:///{file}")
 
 
 def test_a_file_that_is_no_database_is_refused():

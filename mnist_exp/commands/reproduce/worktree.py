@@ -18,13 +18,14 @@ from typing import Any
 from mnist_exp.config import places
 from mnist_exp.config.identity import NOT_THE_RESULT, determines
 from mnist_exp.core.errors import ExperimentError, RequestError
-from mnist_exp.runs.recorded_config import GROUPS
+from mnist_exp.runs.recorded_config import COMMIT, GROUPS, section
 from mnist_exp.runs.source_code import PACKAGE
 from mnist_exp.tracking.read.evidence import Evidence, EvidenceError
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KEY = re.compile(r"[a-z]\w*")
 _SECTIONS = ("seed", "metrics", "ensemble", *GROUPS)
+# What is a matter of this machine, and what it is where the code of then has no such key.
+_LOCAL = (("data", "root", None), ("training", "device", "auto"), ("training", "threads", None))
 # Hooks are programs; a worktree that is thrown away needs none.
 _GIT = ("git", "-c", "core.hooksPath=/dev/null", "-C")
 _STOP_SECONDS = 60.0
@@ -46,7 +47,7 @@ def checked_out(evidence: Evidence, commit: str, *, apply_diff: bool) -> Iterato
         RequestError: there is no such commit here, or the changes do not fit it.
     """
     repository = PACKAGE.parent
-    if not _COMMIT.fullmatch(commit):
+    if not COMMIT.fullmatch(commit):
         raise RequestError(
             f"Expected a run whose code was a git commit, with --worktree. Received: "
             f"{evidence.run.name}, which recorded {commit!r}. Leave --worktree out."
@@ -85,29 +86,30 @@ def overrides_of(
     groups, values = [], []
     folders = (tree / "conf", *places.config_folders())
     for name, content in config.items():
-        section = str(name)
-        if NOT_THE_RESULT.get(section) is True:
+        part = str(name)
+        if NOT_THE_RESULT.get(part) is True:
             continue
-        if section not in _SECTIONS:  # such as `hydra`, or `tracking.uri` in one word
+        if part not in _SECTIONS:  # such as `hydra`, or `tracking.uri` in one word
             raise EvidenceError(f"Expected sections of a config in the record. Received: {name!r}.")
         if not isinstance(content, Mapping):
             if content != []:  # which is what a commit does that has no such key
-                values.append(_override(section, content))
+                values.append(_override(part, content))
             continue
-        option = choices.get(section, "")
-        if not any((folder / section / f"{option}.yaml").is_file() for folder in folders):
+        option = choices.get(part, "")
+        if not any((folder / part / f"{option}.yaml").is_file() for folder in folders):
             option = str(content.get("name", ""))
         if _KEY.fullmatch(option):
-            groups.append(_override(section, option))
+            groups.append(_override(part, option))
         values += [
-            _override(key, value, section)
+            _override(key, value, part)
             for key, value in content.items()
-            if key != "name" and determines(f"{section}.{key}")
+            if key != "name" and determines(f"{part}.{key}")
         ]
     values += [
-        _override(key, local[section][key], section)
-        for section, key in (("data", "root"), ("training", "device"), ("training", "threads"))
-        if local[section].get(key) is not None
+        _override(key, value, name)
+        for name, key, usual in _LOCAL
+        if (value := local[name].get(key)) is not None
+        and (value != usual or key in section(config, name))
     ]
     return [*groups, *values]
 

@@ -57,14 +57,23 @@ def announcement(
 
 
 def _left_out(ledger: Ledger, pending: PendingJobs) -> list[str]:
-    """Returns a line on the jobs of a grid's name that it does not have; none of none."""
+    """Returns lines on the jobs of a grid's name that it does not have; none of none."""
     planned = {job.draft.key for job in pending.jobs}
-    others = sum(run.tags[KEY_TAG] not in planned for run in ledger.latest())
-    told = (
-        f"{counted(others, 'other job')} of this sweep, of values that are not given now, will "
-        "not be in its ranking and record. Give all values to have them in it."
-    )
-    return [told] if others else []
+    others = [run for run in ledger.latest() if run.tags[KEY_TAG] not in planned]
+    if not others:
+        return []
+    keys = set.intersection(*(set(flatten(job.draft.config)) for job in pending.jobs))
+    old = sum(not keys <= run.params.keys() for run in others)
+    counts = {
+        "values that are not given now": (len(others) - old, "Give all values to have them in it."),
+        "a version whose config had other keys": (old, "What is given runs again."),
+    }
+    return [
+        f"{counted(count, 'other job')} of this sweep, of {what}, will not be in its ranking and "
+        f"record. {remedy}"
+        for what, (count, remedy) in counts.items()
+        if count
+    ]
 
 
 def _grid(

@@ -14,6 +14,8 @@ from mnist_exp.tracking.mlflow.location import sqlite_path
 from mnist_exp.tracking.mlflow.relocation import relocate
 
 _ANOTHER_STORE = "choose another store: MLFLOW_TRACKING_URI, or of train tracking.uri"
+_COPY = "copy the project with `cp -r` and work in the copy"
+_PATH_BYTES = 504  # its name for the journal beside a file is 8 longer, and has to be below 513
 _REVISION = re.compile(r"""^(down_)?revision\s*=\s*["'](\w+)["']""", re.MULTILINE)
 # A whole check reads every page; larger files are checked by their first pages alone.
 _CHECKED_BYTES = 64 * 1024 * 1024
@@ -38,7 +40,7 @@ def preflight(uri: str) -> None:
     if not os.access(path, os.R_OK | os.W_OK):
         raise RequestError(
             f"Expected an MLflow store that can be read and written. Received: {path}, which "
-            f"cannot. Change its permissions, or {_ANOTHER_STORE}."
+            f"cannot. Change its permissions, {_COPY}, or {_ANOTHER_STORE}."
         )
     try:
         revision = _revision(path)
@@ -56,15 +58,24 @@ def preflight(uri: str) -> None:
 
 def _check_folder(path: Path) -> None:
     folder = path.parent
+    size = len(os.fsencode(path))
+    if size > _PATH_BYTES:
+        raise RequestError(
+            f"Expected the path of a store to have at most {_PATH_BYTES} bytes, since SQLite opens "
+            f"no longer ones. Received: {path}, which has {size}. Run the command from a folder "
+            f"with a shorter path, or {_ANOTHER_STORE}."
+        )
     if not folder.is_dir():
         raise RequestError(
             f"Expected tracking.uri to name a file in a folder that exists. Received: {path}. "
             f"Make the folder {folder}, or {_ANOTHER_STORE}."
         )
     if not os.access(folder, os.W_OK | os.X_OK):
+        is_there = os.access(path, os.R_OK)
+        remedy = f"To read its runs, {_COPY}" if is_there else "Run the command from another folder"
         raise RequestError(
             f"Expected a folder that can be written, for the MLflow store. Received: {folder}. "
-            f"Run the command from another folder, or {_ANOTHER_STORE}."
+            f"{remedy}, or {_ANOTHER_STORE}."
         )
 
 

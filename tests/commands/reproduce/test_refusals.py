@@ -14,10 +14,11 @@ import yaml
 from mnist_exp.commands.reproduce import worktree
 from mnist_exp.commands.reproduce.reproduce import reproduce
 from mnist_exp.config.compose import compose
+from mnist_exp.config.problems import ConfigError, Problem
 from mnist_exp.config.record import to_record
 from mnist_exp.core.errors import RequestError
 from mnist_exp.runs import recorded_config
-from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS, OUTCOME_TAG
+from mnist_exp.tracking.names import ARTIFACTS_TAG, COMMIT_TAG, DIGESTS, OUTCOME_TAG
 from mnist_exp.tracking.read import runs
 from mnist_exp.tracking.read.evidence import (
     CONFIG,
@@ -229,6 +230,42 @@ def test_a_record_says_nothing_of_tracking_or_of_hydra_to_the_code_of_then(chang
     local = to_record(compose(["data=digits"]).config)
     with pytest.raises(EvidenceError, match=r"Expected (keys|sections) of a config in the record"):
         worktree.overrides_of(local | changes, {}, local, Path("nowhere"))
+
+
+def test_code_that_has_no_device_is_given_none():
+    local = to_record(compose(["data=digits"]).config)
+    then = local | {"training": {k: v for k, v in local["training"].items() if k != "device"}}
+
+    def given(device: str, *records) -> list[str]:
+        here = local | {"training": local["training"] | {"device": device}}
+        found = [worktree.overrides_of(record, {}, here, Path("nowhere")) for record in records]
+        return [text for texts in found for text in texts if text.startswith("training.device")]
+
+    assert given("auto", then) == []
+    assert given("auto", local) == ["training.device=auto"]
+    assert given("cpu", then, local) == ["training.device=cpu"] * 2
+
+
+@pytest.mark.parametrize(
+    ("commit", "remedy"),
+    [
+        (
+            "ab" * 20,
+            "`git worktree add FOLDER abababababab` in a clone of mnist-exp, then this comm",
+        ),
+        ("none", "install the mnist-exp that made it in a folder, then this command again behind"),
+        ("$(reboot)", "install the mnist-exp that made it in a folder, then this command again be"),
+    ],
+)
+def test_where_the_config_is_too_old_the_code_of_then_is_named(commit, remedy):
+    problem = Problem("loss", "a section of keys", "nothing", "Set it with loss=OPTION.")
+    with (
+        pytest.raises(RequestError) as told,
+        recorded_config.accepted("cnn-1", {COMMIT_TAG: commit}),
+    ):
+        raise ConfigError([problem])
+    assert "\n  loss: Expected a section of keys. Received: nothing.\n" in str(told.value)
+    assert f"To run the code of then: {remedy}" in str(told.value)
 
 
 STRANGE = (None, True, -1, 10**30, math.nan, "", "x" * 5000, "${a}", "../..", "\0", "\x1b[2J", [[]],
