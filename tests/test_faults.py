@@ -55,6 +55,16 @@ def test_what_is_lost_is_found(one_run, what, finding):
     assert any(finding in text for text in findings())
 
 
+def test_a_job_that_ran_twice_is_found_unless_its_first_run_had_been_damaged(one_run):
+    found = checks.results(one_run / "mlflow.db", "mnist")
+    right = {run.identity: run for run in found}
+    twice = [*found, *found]
+    assert list(checks.findings(twice, right, None, again=True)) == []
+    assert list(checks.findings(twice, right, None)) == ["seed 0: 2 finished runs in place of one"]
+    (thrice,) = checks.findings([*twice, *found], right, None, again=True)
+    assert "3 finished runs" in thrice
+
+
 def test_statuses_that_cannot_be_are_found(one_run):
     database = one_run / "mlflow.db"
 

@@ -28,6 +28,7 @@ class Round:
     damage: str = "\0"  # words in which a command may say that something is lost
     # What a user does whom the commands told of damage; says whether it was there still.
     restore: Callable[[], bool] | None = None
+    came_back: bool = False  # what was damaged, after the commands had gone on without it
     copies: list[Path] = field(default_factory=list)
 
     @property

@@ -68,7 +68,7 @@ class Trial:
             if r.restore is not None:
                 self.findings += checks.false_statuses(self._results(r, place))
                 if r.restore():
-                    r.damage = "\0"
+                    r.damage, r.came_back = "\0", True
                 self._go_on(place)
             self._check(r, place)
 
@@ -121,9 +121,10 @@ class Trial:
         # What was in the store once and was deleted there has its journal, and no files.
         artifacts = None if self.lost else _artifacts(r, project)
         damaged = r.damage in self.said
+        again = r.came_back and "sweep" in self.work
         self.findings += [
             *checks.false_statuses(found),
-            *checks.findings(found, self.baseline.results, artifacts, damaged=damaged),
+            *checks.findings(found, self.baseline.results, artifacts, damaged=damaged, again=again),
             *(() if damaged else checks.marks(project)),
             *checks.left_over(project, self.folder / "home"),
             *checks.false_words(self.said),
