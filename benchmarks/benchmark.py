@@ -78,6 +78,11 @@ def main() -> None:
 
             caption = records.CAPTION
             lines = records.measure(Path(folder), options.runs)
+        elif options.what == "outages":
+            import outages
+
+            caption = outages.CAPTION
+            lines = outages.measure(Path(folder), options.runs)
         else:
             caption = CAPTION
             lines = [
@@ -92,7 +97,9 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Returns the options of the command line."""
     parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__)
-    subjects = parser.add_subparsers(dest="what", metavar="[commands|sweeps|records|strokes]")
+    subjects = parser.add_subparsers(
+        dest="what", metavar="[commands|sweeps|records|outages|strokes]"
+    )
     commands = subjects.add_parser(
         "commands",
         help="what users wait for: seconds and memory of single commands (about 3 minutes)",
@@ -102,6 +109,11 @@ def parse() -> argparse.Namespace:
         "records",
         help="compare, runs and reproduce --check-only among many runs (about 5 minutes)",
         description="Comparing 1,000 finished runs, and commands beside 10,000 of them.",
+    )
+    outages = subjects.add_parser(
+        "outages",
+        help="what a server that is down or frozen adds to a command (about 4 minutes)",
+        description="A run and a list of runs, with MLflow's server up, down and frozen.",
     )
     sweeps = subjects.add_parser(
         "sweeps",
@@ -123,7 +135,7 @@ def parse() -> argparse.Namespace:
     strokes.add_argument("--digits", type=int, default=100_000, metavar="N", help="N at random")
     frontier.add_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes every value to FILE")
-    for command, runs in ((commands, 3), (sweeps, 1), (records, 3)):
+    for command, runs in ((commands, 3), (sweeps, 1), (records, 3), (outages, 5)):
         command.add_argument(
             "--runs", type=int, default=runs, metavar="N", help=f"how often ({runs})"
         )
