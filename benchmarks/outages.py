@@ -35,8 +35,10 @@ def measure(folder: Path, runs: int) -> list[Line]:
     found: dict[str, list[float]] = {}
 
     def add(name: str, command: tuple[str, ...], uri: str, exit_code: int = 0) -> None:
+        own = folder / name  # what an outage leaves behind is sent by the next command there
+        own.mkdir(exist_ok=True)
         environment = {"MLFLOW_TRACKING_URI": uri}
-        sample = run(command, folder, exit_code=exit_code, environment=environment)
+        sample = run(command, own, exit_code=exit_code, environment=environment)
         found.setdefault(name, []).append(sample.seconds)
 
     with server(folder / "server") as (uri, process):
