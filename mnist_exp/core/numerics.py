@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mnist_exp.core import cuda, processor
@@ -15,6 +16,8 @@ from mnist_exp.core.errors import RequestError
 
 _ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 _DETERMINISTIC = "TF_DETERMINISTIC_OPS"  # on GPUs: the same bits twice, at a price
+_KERAS_HOME = "KERAS_HOME"
+_HIDDEN_HOME = "MNIST_EXP_KERAS_HOME"  # what the user has it set to, for processes started here too
 _ON = {"1", "true"}  # as TensorFlow reads them
 # TensorFlow leaves oneDNN's kernels off on processors without AVX-512, where they halve the time
 # of a convolutional network, too.
@@ -66,7 +69,17 @@ def choose(*, ours: bool) -> None:
     if cuda.visible():
         os.environ.setdefault(_DETERMINISTIC, "1")
     if ours:
-        os.environ |= {"KERAS_BACKEND": _KERAS["keras.backend"], "KERAS_HOME": os.devnull}
+        if (home := os.environ.get(_KERAS_HOME)) != os.devnull:
+            os.environ[_HIDDEN_HOME] = home or ""
+        os.environ |= {"KERAS_BACKEND": _KERAS["keras.backend"], _KERAS_HOME: os.devnull}
+
+
+def keras_home() -> Path:
+    """Returns the user's folder of Keras, which `choose` hides from Keras itself."""
+    named = os.environ.get(_KERAS_HOME)
+    if named == os.devnull:
+        named = os.environ.get(_HIDDEN_HOME)
+    return Path(named or "~/.keras").expanduser()
 
 
 def onednn() -> bool:

@@ -4,14 +4,13 @@ Whatever the container, the decoded bytes must be the published ones; nothing el
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_exp.core import arrays, cache
+from mnist_exp.core import arrays, cache, numerics
 from mnist_exp.core.errors import ExperimentError
 from mnist_exp.core.files import is_file
 from mnist_exp.data import download, idx
@@ -75,8 +74,7 @@ def find(root: str | None) -> Path | None:
             return candidate
         if is_file(candidate / "mnist.npz"):
             return candidate / "mnist.npz"
-    keras_home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-    for candidate in (keras_home, Path("~/.keras").expanduser()):
+    for candidate in (numerics.keras_home(), Path("~/.keras").expanduser()):
         if is_file(candidate / "datasets" / "mnist.npz"):
             return candidate / "datasets" / "mnist.npz"
     return None

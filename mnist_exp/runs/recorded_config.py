@@ -13,6 +13,7 @@ from typing import Any
 
 from mnist_exp.config import components, places
 from mnist_exp.config.compose import Composer
+from mnist_exp.config.identity import determines
 from mnist_exp.config.problems import ConfigError
 from mnist_exp.config.record import from_record, rebuilt
 from mnist_exp.config.schema import Config
@@ -72,7 +73,8 @@ def local_values(evidence: Evidence, overrides: Sequence[str]) -> dict[str, Any]
     if gone or (name == "idx" and "root" not in values["data"]):
         raise RequestError(
             f"Expected the folder of the data that run {evidence.run.name} was trained on. "
-            f"Received: {root}, which is not here. Name it with data.root=FOLDER."
+            f"Received: {root}, which is not here. Put it back; reproduce and evaluate also take "
+            "data.root=FOLDER."
         )
     if "training.threads" not in own:
         values["training"]["threads"] = recorded["training"].get("threads")
@@ -140,7 +142,7 @@ def _remedy(tags: Mapping[str, str], then: str = "") -> str:
 
 
 def placed(evidence: Evidence, config: Config, overrides: Sequence[str] = ()) -> Config:
-    """Returns a recorded config whose data are where this machine has them.
+    """Returns a recorded config whose data are where this machine has them, or gets them from.
 
     Args:
         evidence: of the run.
@@ -150,10 +152,12 @@ def placed(evidence: Evidence, config: Config, overrides: Sequence[str] = ()) ->
     Raises:
         RequestError: they were in a folder that is not here, or an override is wrong.
     """
-    root = local_values(evidence, overrides)["data"].get("root")
-    if "root" not in type(config.data).model_fields:
-        return config
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+    local = local_values(evidence, overrides)["data"]
+    fields = type(config.data).model_fields
+    here = {k: v for k, v in local.items() if k in fields and not determines(f"data.{k}")}
+    if "mirrors" in here:
+        here["mirrors"] = tuple(here["mirrors"])  # as a checked config has them
+    return config.model_copy(update={"data": config.data.model_copy(update=here)})
 
 
 def choices_of(evidence: Evidence) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """MNIST from every container it comes in, and what is said of damaged ones."""
 
 import gzip
+import os
 import re
 import shutil
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from mnist_exp import data
+from mnist_exp.core import numerics
 from mnist_exp.core.errors import ExperimentError, RequestError
 from mnist_exp.data import mnist
 
@@ -89,6 +91,20 @@ def test_the_cache_of_keras_is_the_last_place(tmp_path, official, monkeypatch, k
     write_npz(home / "datasets" / "mnist.npz", official)
     assert mnist.find(None) == home / "datasets" / "mnist.npz"
     assert_same(load(None), official)
+
+
+def test_the_cache_of_keras_is_found_where_keras_itself_is_kept_from_it(
+    tmp_path, official, monkeypatch
+):
+    for name in ("KERAS_BACKEND", "MNIST_EXP_KERAS_HOME"):
+        monkeypatch.setenv(name, "")  # what is set below ends with this test
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "elsewhere"))
+    file = tmp_path / "elsewhere" / "datasets" / "mnist.npz"
+    write_npz(file, official)
+    for _ in range(2):  # here, and in a process that is started from here
+        numerics.choose(ours=True)
+        assert os.environ["KERAS_HOME"] == os.devnull
+        assert mnist.find(None) == file
 
 
 def test_a_relative_cache_variable_is_ignored(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ import yaml
 
 from mnist_exp.config.compose import compose
 from mnist_exp.config.problems import ConfigError
-from mnist_exp.config.record import rebuilt, to_record
+from mnist_exp.config.record import from_record, rebuilt, to_record
+from mnist_exp.runs import recorded_config
 from mnist_exp.tracking.names import ARTIFACTS_TAG, DIGESTS
 from mnist_exp.tracking.read.evidence import CONFIG, PACKAGES, PREDICTIONS, Evidence, EvidenceError
 from mnist_exp.tracking.records import RunRecord
@@ -253,6 +255,14 @@ def test_what_is_a_matter_of_the_machine_is_never_the_records():
     config = rebuilt(foreign, local)
     assert config.training.epochs == 3
     assert to_record(config) == local | {"training": local["training"] | {"epochs": 3}}
+
+
+def test_where_data_come_from_is_never_the_records():
+    local = to_record(compose(["data.validation_images=7"]).config)
+    foreign = local | {"data": local["data"] | {"mirrors": ["http://elsewhere"], "attempts": 9}}
+    evidence = SimpleNamespace(config=foreign, run=SimpleNamespace(name="theirs", tags={}))
+    config = recorded_config.placed(evidence, from_record(foreign))
+    assert to_record(config) == local
 
 
 def test_the_members_of_a_record_count_for_the_size_of_its_model():
